@@ -1,0 +1,60 @@
+/** Frames on a Kafka connection: an int32 length, then that many bytes. */
+
+import { WireError } from "./errors.ts";
+
+/** Largest frame accepted by default: Kafka's `socket.request.max.bytes`. */
+export const DEFAULT_FRAME_BYTES_MAX = 100 * 1024 * 1024;
+
+/** Reassembles frames from chunks of any size. A chunk is copied once, into a buffer allocated for exactly its frame.
+ *  After an error the decoder is spent: the connection has to be closed. */
+export class FrameDecoder {
+  readonly #limitBytes: number;
+  readonly #prefix = Buffer.alloc(4);
+  #prefixBytes = 0;
+  #frame: Buffer | undefined;
+  #filledBytes = 0;
+
+  constructor(limitBytes = DEFAULT_FRAME_BYTES_MAX) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Takes a chunk, which may be reused after the call, and hands every frame it completes to `onFrame`.
+   *  @throws {WireError} `WIRE_FRAME_TOO_LARGE` or `WIRE_BAD_LENGTH`, before anything is allocated */
+  push(chunk: Uint8Array, onFrame: (frame: Buffer) => void): void {
+    let at = 0;
+    while (at < chunk.byteLength) {
+      if (this.#frame === undefined) {
+        at = this.#takePrefix(chunk, at);
+        if (this.#prefixBytes < 4) return;
+        this.#begin();
+      }
+      const frame = this.#frame;
+      if (frame === undefined) return;
+      const take = Math.min(frame.length - this.#filledBytes, chunk.byteLength - at);
+      frame.set(chunk.subarray(at, at + take), this.#filledBytes);
+      this.#filledBytes += take;
+      at += take;
+      if (this.#filledBytes < frame.length) return;
+      this.#frame = undefined;
+      this.#prefixBytes = 0;
+      onFrame(frame);
+    }
+  }
+
+  #takePrefix(chunk: Uint8Array, start: number): number {
+    let at = start;
+    while (this.#prefixBytes < 4 && at < chunk.byteLength) this.#prefix[this.#prefixBytes++] = chunk[at++] ?? 0;
+    return at;
+  }
+
+  #begin(): void {
+    const frameBytes = this.#prefix.readInt32BE(0);
+    if (frameBytes > this.#limitBytes)
+      throw new WireError({ code: "WIRE_FRAME_TOO_LARGE", frameBytes, limitBytes: this.#limitBytes });
+    // The shortest frame of the protocol is a correlation id.
+    if (frameBytes < 4)
+      throw new WireError({ code: "WIRE_BAD_LENGTH", what: "frame", length: frameBytes, limit: this.#limitBytes });
+    this.#frame = Buffer.allocUnsafeSlow(frameBytes);
+    this.#filledBytes = 0;
+  }
+}
