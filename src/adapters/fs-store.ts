@@ -1,0 +1,135 @@
+/** ObjectStore over a directory: the `file://` store. An object appears whole or not at all. */
+
+import { randomBytes } from "node:crypto";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { StoreError } from "../tier/errors.ts";
+import type { ByteRange, ObjectStore } from "../tier/ports.ts";
+
+/** Suffix of files that are being written; never listed. */
+const PARTIAL_SUFFIX = ".partial";
+
+/** Opens (and creates) the directory. @throws {StoreError} `STORE_FAILED` when it cannot be created. */
+export async function openFsStore(directory: string): Promise<ObjectStore> {
+  const location = pathToFileURL(directory).href;
+  await attempt(location, "", () => mkdir(directory, { recursive: true }));
+  return {
+    location,
+    put: (key, bytes) => attempt(location, key, () => write(pathOf(directory, location, key), bytes, rename)),
+    putIfAbsent: async (key, bytes) => {
+      const path = pathOf(directory, location, key);
+      try {
+        await write(path, bytes, linkThenUnlink);
+        return true;
+      } catch (error) {
+        if (isErrno(error, "EEXIST")) return false;
+        throw storeError(location, key, error);
+      }
+    },
+    get: (key, range) => attempt(location, key, () => readRange(pathOf(directory, location, key), range)),
+    list: (prefix) => attempt(location, prefix, () => listKeys(directory, prefix)),
+    remove: (key) => attempt(location, key, () => rm(pathOf(directory, location, key), { force: true })),
+  };
+}
+
+/** Writes aside, flushes, then makes it visible by `show`. */
+async function write(
+  path: string,
+  bytes: Uint8Array,
+  show: (partial: string, path: string) => Promise<void>,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const partial = `${path}.${randomBytes(6).toString("hex")}${PARTIAL_SUFFIX}`;
+  try {
+    const file = await open(partial, "wx");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await show(partial, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
+
+/** A name is on the disk only once its directory is. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** `link` fails when the target exists, in one step, which `rename` does not. */
+async function linkThenUnlink(partial: string, path: string): Promise<void> {
+  await link(partial, path);
+  await unlink(partial);
+}
+
+async function readRange(path: string, range: ByteRange | undefined): Promise<Buffer> {
+  if (range === undefined) return readFile(path);
+  const file = await open(path, "r");
+  try {
+    const { size } = await file.stat();
+    const length = Math.max(0, Math.min(range.endExclusive, size) - range.start);
+    const buffer = Buffer.allocUnsafe(length);
+    const { bytesRead } = await file.read(buffer, 0, length, range.start);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Keys in byte order, as S3 lists them. */
+async function listKeys(directory: string, prefix: string): Promise<readonly string[]> {
+  const below = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+  const root = join(directory, below);
+  const exists = await stat(root).then(
+    () => true,
+    (error: unknown) => {
+      if (isErrno(error, "ENOENT")) return false;
+      throw error;
+    },
+  );
+  if (!exists) return [];
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(PARTIAL_SUFFIX))
+    .map((entry) => join(entry.parentPath, entry.name).slice(join(directory, "/").length))
+    .filter((key) => key.startsWith(prefix))
+    .sort();
+}
+
+/** Refuses keys that would leave the directory. */
+function pathOf(directory: string, location: string, key: string): string {
+  const isPlain =
+    key !== "" && key.split("/").every((part) => part !== "" && part !== "." && part !== "..") && !key.includes("\0");
+  if (!isPlain || key.endsWith(PARTIAL_SUFFIX)) throw new StoreError({ code: "STORE_BAD_KEY", location, key });
+  return join(directory, key);
+}
+
+async function attempt<T>(location: string, key: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw storeError(location, key, error);
+  }
+}
+
+function storeError(location: string, key: string, error: unknown): unknown {
+  if (error instanceof StoreError) return error;
+  if (isErrno(error, "ENOENT")) return new StoreError({ code: "STORE_MISSING", location, key }, { cause: error });
+  const reason = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
+  return new StoreError({ code: "STORE_FAILED", location, key, reason }, { cause: error });
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
+}

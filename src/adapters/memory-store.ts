@@ -1,0 +1,54 @@
+/** ObjectStore in memory, for tests, with faults that a test sets by hand. */
+
+import { StoreError } from "../tier/errors.ts";
+import type { ObjectStore } from "../tier/ports.ts";
+
+/** An operation about to happen; a fault may throw instead of it, or damage what was written. */
+export interface StoreOperation {
+  readonly kind: "put" | "putIfAbsent" | "get" | "list" | "remove";
+  readonly key: string;
+}
+
+/** A store whose objects a test may look at and damage. */
+export interface MemoryStore extends ObjectStore {
+  readonly objects: Map<string, Buffer>;
+  /** Called before each operation; what it throws is the operation's failure. */
+  before: (operation: StoreOperation) => void;
+  /** Called after each operation took effect; what it throws is a lost reply. */
+  after: (operation: StoreOperation) => void;
+}
+
+/** An empty store. */
+export function createMemoryStore(): MemoryStore {
+  const objects = new Map<string, Buffer>();
+  const location = "memory:";
+  const run = async <T>(operation: StoreOperation, action: () => T): Promise<T> => {
+    store.before(operation);
+    const result = action();
+    store.after(operation);
+    return result;
+  };
+  const store: MemoryStore = {
+    location,
+    objects,
+    before: () => {},
+    after: () => {},
+    put: (key, bytes) => run({ kind: "put", key }, () => void objects.set(key, Buffer.from(bytes))),
+    putIfAbsent: (key, bytes) =>
+      run({ kind: "putIfAbsent", key }, () => {
+        if (objects.has(key)) return false;
+        objects.set(key, Buffer.from(bytes));
+        return true;
+      }),
+    get: (key, range) =>
+      run({ kind: "get", key }, () => {
+        const object = objects.get(key);
+        if (object === undefined) throw new StoreError({ code: "STORE_MISSING", location, key });
+        return Buffer.from(range === undefined ? object : object.subarray(range.start, range.endExclusive));
+      }),
+    list: (prefix) =>
+      run({ kind: "list", key: prefix }, () => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort()),
+    remove: (key) => run({ kind: "remove", key }, () => void objects.delete(key)),
+  };
+  return store;
+}

@@ -1,0 +1,56 @@
+/** The archive of one partition as a chain of manifests in an object store. */
+
+import { ArchiveError } from "./errors.ts";
+import { decodeManifest, encodeManifest, type Manifest, manifestKey, manifestPrefix, sha256 } from "./manifest.ts";
+import type { ArchivedPartition, ObjectStore } from "./ports.ts";
+
+/** The newest manifest and the hash its successor has to name. */
+export interface ArchiveHead {
+  readonly manifest: Manifest;
+  readonly sha256: string;
+}
+
+/** Reads the newest manifest; undefined when the partition was never archived.
+ *  @throws {ArchiveError} unreadable, or not the successor of the manifest before it */
+export async function readHead(store: ObjectStore, partition: ArchivedPartition): Promise<ArchiveHead | undefined> {
+  const keys = (await store.list(manifestPrefix(partition))).filter((key) => key.endsWith(".json"));
+  const newest = keys.at(-1);
+  if (newest === undefined) return undefined;
+  const bytes = await store.get(newest);
+  const manifest = decodeManifest(newest, bytes);
+  const previous = keys.at(-2);
+  if (previous !== undefined && manifest.previousSha256 !== null) {
+    const actualSha256 = sha256(await store.get(previous));
+    if (actualSha256 !== manifest.previousSha256) {
+      throw new ArchiveError({
+        code: "ARCHIVE_BROKEN_CHAIN",
+        key: newest,
+        expectedSha256: manifest.previousSha256,
+        actualSha256,
+      });
+    }
+  }
+  return { manifest, sha256: sha256(bytes) };
+}
+
+/** What a new manifest says; number and predecessor follow from the head. */
+export type ManifestDraft = Omit<Manifest, "number" | "previousSha256">;
+
+/** Publishes the successor of `head`. Undefined when another writer published that number first: nothing changed.
+ *  A lost reply is resolved by reading back: the same bytes under the key mean that this call won. */
+export async function publish(
+  store: ObjectStore,
+  head: ArchiveHead | undefined,
+  draft: ManifestDraft,
+): Promise<ArchiveHead | undefined> {
+  const manifest: Manifest = {
+    ...draft,
+    number: (head?.manifest.number ?? 0) + 1,
+    previousSha256: head?.sha256 ?? null,
+  };
+  const bytes = encodeManifest(manifest);
+  const key = manifestKey(draft.partition, manifest.number);
+  const isNew = await store.putIfAbsent(key, bytes);
+  if (!isNew && !(await store.get(key)).equals(bytes)) return undefined;
+  return { manifest, sha256: sha256(bytes) };
+}

@@ -1,0 +1,45 @@
+/** What can go wrong in the archive. */
+
+import { TributaryError } from "../core/errors.ts";
+
+/** Facts of a failed store operation. */
+export type StoreFault =
+  | { readonly code: "STORE_MISSING"; readonly location: string; readonly key: string }
+  | { readonly code: "STORE_BAD_KEY"; readonly location: string; readonly key: string }
+  | { readonly code: "STORE_FAILED"; readonly location: string; readonly key: string; readonly reason: string };
+
+/** An operating error of an object store. */
+export class StoreError extends TributaryError<StoreFault> {}
+
+/** Facts about an archive that contradicts itself. */
+export type ArchiveFault =
+  | { readonly code: "ARCHIVE_BAD_MANIFEST"; readonly key: string; readonly what: string }
+  | {
+      readonly code: "ARCHIVE_BROKEN_CHAIN";
+      readonly key: string;
+      readonly expectedSha256: string;
+      readonly actualSha256: string;
+    }
+  | { readonly code: "ARCHIVE_NEWER_FORMAT"; readonly key: string; readonly formatVersion: string }
+  | {
+      readonly code: "ARCHIVE_READ_BACK_DIFFERS";
+      readonly key: string;
+      readonly expectedSha256: string;
+      readonly actualSha256: string;
+    }
+  | {
+      readonly code: "ARCHIVE_GAP";
+      readonly topic: string;
+      readonly partition: number;
+      readonly archivedTo: bigint;
+      readonly localFrom: bigint;
+    }
+  | {
+      readonly code: "ARCHIVE_CONTENDED";
+      readonly topic: string;
+      readonly partition: number;
+      readonly attempts: number;
+    };
+
+/** An operating error of the archive. */
+export class ArchiveError extends TributaryError<ArchiveFault> {}

@@ -1,0 +1,245 @@
+/** The manifest of an archived partition: immutable, numbered, each naming its predecessor's SHA-256. Publishing number
+ *  n + 1 with put-if-absent is the commit; objects no manifest names are orphans.
+ *
+ *  ```
+ *  <prefix><clusterId>/<topic>-<topicId>/<partition>/<20-digit base>-<writer epoch>-<nonce>.log|.index|.timeindex|.txnindex
+ *  <prefix><clusterId>/<topic>-<topicId>/<partition>/manifest/<20-digit number>.json
+ *  ``` */
+
+import { createHash } from "node:crypto";
+import type { Uuid } from "../core/brand.ts";
+import { ArchiveError } from "./errors.ts";
+import type { ArchivedPartition, LeaderEpochStart } from "./ports.ts";
+
+/** Minor versions add fields, a major one breaks readers. */
+export const MANIFEST_FORMAT_VERSION = "1.0";
+
+/** A range of offsets inside a segment that holds no record, with the reason it has none. */
+export interface ArchivedGap {
+  readonly startOffset: bigint;
+  readonly nextOffset: bigint;
+  readonly cause: "compaction" | "markers-or-compaction";
+}
+
+/** One archived segment. */
+export interface ArchivedSegment {
+  /** Key of its objects without the suffix. */
+  readonly key: string;
+  readonly baseOffset: bigint;
+  /** Last offset of its last batch. */
+  readonly lastOffset: bigint;
+  /** Where the next segment begins. */
+  readonly nextOffset: bigint;
+  readonly logBytes: number;
+  readonly logSha256: string;
+  /** CRC-32C of the `.log` object, unsigned. */
+  readonly logCrc32c: number;
+  readonly indexBytes: number;
+  readonly timeindexBytes: number;
+  /** 0 when there is no such object. */
+  readonly txnindexBytes: number;
+  readonly recordCount: number;
+  readonly maxTimestampMs: number;
+  readonly leaderEpochs: readonly LeaderEpochStart[];
+  readonly gaps: readonly ArchivedGap[];
+}
+
+/** The state of an archived partition as of one commit. */
+export interface Manifest {
+  /** 1 for the first. */
+  readonly number: number;
+  /** SHA-256 of the predecessor's bytes, hex; null for the first. */
+  readonly previousSha256: string | null;
+  readonly partition: ArchivedPartition;
+  /** Rises with every writer that takes over the partition. */
+  readonly writerEpoch: number;
+  readonly writtenAtMs: number;
+  /** Ascending, without overlap. */
+  readonly segments: readonly ArchivedSegment[];
+}
+
+/** Where the objects of a partition live, ending in `/`. */
+export function partitionPrefix(partition: ArchivedPartition): string {
+  return `${partition.clusterId}/${partition.topic}-${partition.topicId}/${partition.partition}/`;
+}
+
+/** Key of a segment's objects without the suffix. */
+export function segmentKey(
+  partition: ArchivedPartition,
+  baseOffset: bigint,
+  writer: { readonly epoch: number; readonly nonce: string },
+): string {
+  return `${partitionPrefix(partition)}${twentyDigits(baseOffset)}-${writer.epoch}-${writer.nonce}`;
+}
+
+/** Prefix of a partition's manifests. */
+export function manifestPrefix(partition: ArchivedPartition): string {
+  return `${partitionPrefix(partition)}manifest/`;
+}
+
+/** Key of manifest `number`. */
+export function manifestKey(partition: ArchivedPartition, number: number): string {
+  return `${manifestPrefix(partition)}${twentyDigits(BigInt(number))}.json`;
+}
+
+/** SHA-256, hex. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** The offset after everything archived; undefined when nothing is. */
+export function archivedTo(manifest: Manifest | undefined): bigint | undefined {
+  return manifest?.segments.at(-1)?.nextOffset;
+}
+
+/** JSON with offsets as decimal strings, since they may pass 2^53; two spaces of indent for the people who read it. */
+export function encodeManifest(manifest: Manifest): Buffer {
+  const json = {
+    format: "tributary-archive",
+    format_version: MANIFEST_FORMAT_VERSION,
+    number: manifest.number,
+    previous_sha256: manifest.previousSha256,
+    cluster_id: manifest.partition.clusterId,
+    topic: manifest.partition.topic,
+    topic_id: manifest.partition.topicId,
+    partition: manifest.partition.partition,
+    writer_epoch: manifest.writerEpoch,
+    written_at_ms: manifest.writtenAtMs,
+    segments: manifest.segments.map(segmentJson),
+  };
+  return Buffer.from(`${JSON.stringify(json, null, 2)}\n`);
+}
+
+/** Reads a manifest and checks what can be checked without its segments.
+ *  @throws {ArchiveError} `ARCHIVE_BAD_MANIFEST`, or `ARCHIVE_NEWER_FORMAT` for a major version not known here */
+export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
+  const fields = new JsonFields(key, parseJson(key, bytes));
+  if (fields.string("format") !== "tributary-archive") throw fields.bad("format");
+  const formatVersion = fields.string("format_version");
+  if (formatVersion.split(".")[0] !== MANIFEST_FORMAT_VERSION.split(".")[0])
+    throw new ArchiveError({ code: "ARCHIVE_NEWER_FORMAT", key, formatVersion });
+  const segments = fields.list("segments").map((entry) => segmentOf(new JsonFields(key, entry)));
+  for (const [i, segment] of segments.entries()) {
+    const before = segments[i - 1];
+    if (before !== undefined && segment.baseOffset < before.nextOffset)
+      throw fields.bad(`overlap at ${segment.baseOffset}`);
+  }
+  return {
+    number: fields.number("number"),
+    previousSha256: fields.stringOrNull("previous_sha256"),
+    partition: {
+      clusterId: fields.string("cluster_id"),
+      topic: fields.string("topic"),
+      topicId: fields.string("topic_id") as Uuid,
+      partition: fields.number("partition"),
+    },
+    writerEpoch: fields.number("writer_epoch"),
+    writtenAtMs: fields.number("written_at_ms"),
+    segments,
+  };
+}
+
+function segmentJson(segment: ArchivedSegment): unknown {
+  return {
+    key: segment.key,
+    base_offset: String(segment.baseOffset),
+    last_offset: String(segment.lastOffset),
+    next_offset: String(segment.nextOffset),
+    log_bytes: segment.logBytes,
+    log_sha256: segment.logSha256,
+    log_crc32c: segment.logCrc32c,
+    index_bytes: segment.indexBytes,
+    timeindex_bytes: segment.timeindexBytes,
+    txnindex_bytes: segment.txnindexBytes,
+    record_count: segment.recordCount,
+    max_timestamp_ms: segment.maxTimestampMs,
+    leader_epochs: segment.leaderEpochs.map(({ epoch, startOffset }) => ({ epoch, start_offset: String(startOffset) })),
+    gaps: segment.gaps.map(({ startOffset, nextOffset, cause }) => ({
+      start_offset: String(startOffset),
+      next_offset: String(nextOffset),
+      cause,
+    })),
+  };
+}
+
+function segmentOf(fields: JsonFields): ArchivedSegment {
+  return {
+    key: fields.string("key"),
+    baseOffset: fields.offset("base_offset"),
+    lastOffset: fields.offset("last_offset"),
+    nextOffset: fields.offset("next_offset"),
+    logBytes: fields.number("log_bytes"),
+    logSha256: fields.string("log_sha256"),
+    logCrc32c: fields.number("log_crc32c"),
+    indexBytes: fields.number("index_bytes"),
+    timeindexBytes: fields.number("timeindex_bytes"),
+    txnindexBytes: fields.number("txnindex_bytes"),
+    recordCount: fields.number("record_count"),
+    maxTimestampMs: fields.number("max_timestamp_ms"),
+    leaderEpochs: fields.list("leader_epochs").map((entry) => {
+      const epoch = new JsonFields(fields.key, entry);
+      return { epoch: epoch.number("epoch"), startOffset: epoch.offset("start_offset") };
+    }),
+    gaps: fields.list("gaps").map((entry) => {
+      const gap = new JsonFields(fields.key, entry);
+      const cause = gap.string("cause") === "compaction" ? ("compaction" as const) : ("markers-or-compaction" as const);
+      return { startOffset: gap.offset("start_offset"), nextOffset: gap.offset("next_offset"), cause };
+    }),
+  };
+}
+
+/** Typed access to the fields of a JSON object; anything else is a bad manifest. */
+class JsonFields {
+  readonly key: string;
+  readonly #object: Readonly<Record<string, unknown>>;
+
+  constructor(key: string, value: unknown) {
+    this.key = key;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw this.bad("object");
+    this.#object = { ...value };
+  }
+
+  bad(what: string): ArchiveError {
+    return new ArchiveError({ code: "ARCHIVE_BAD_MANIFEST", key: this.key, what });
+  }
+
+  string(name: string): string {
+    const value = this.#object[name];
+    if (typeof value !== "string") throw this.bad(name);
+    return value;
+  }
+
+  stringOrNull(name: string): string | null {
+    return this.#object[name] === null ? null : this.string(name);
+  }
+
+  number(name: string): number {
+    const value = this.#object[name];
+    if (typeof value !== "number" || !Number.isSafeInteger(value)) throw this.bad(name);
+    return value;
+  }
+
+  offset(name: string): bigint {
+    const value = this.string(name);
+    if (!/^\d{1,19}$/.test(value)) throw this.bad(name);
+    return BigInt(value);
+  }
+
+  list(name: string): readonly unknown[] {
+    const value = this.#object[name];
+    if (!Array.isArray(value)) throw this.bad(name);
+    return value;
+  }
+}
+
+function parseJson(key: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch (error) {
+    throw new ArchiveError({ code: "ARCHIVE_BAD_MANIFEST", key, what: "json" }, { cause: error });
+  }
+}
+
+function twentyDigits(value: bigint): string {
+  return value.toString().padStart(20, "0");
+}

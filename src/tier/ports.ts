@@ -1,0 +1,71 @@
+/** What the archive needs from the outside: where closed segments come from, and where objects go. */
+
+import type { Uuid } from "../core/brand.ts";
+
+/** One partition of one cluster, by everything that names its objects. */
+export interface ArchivedPartition {
+  readonly clusterId: string;
+  readonly topic: string;
+  readonly topicId: Uuid;
+  readonly partition: number;
+}
+
+/** A segment that will not change any more. */
+export interface ClosedSegment {
+  readonly baseOffset: bigint;
+  /** Base offset of the segment after it: where the archive has to go on. */
+  readonly nextOffset: bigint;
+  readonly sizeBytes: number;
+  /** Largest record timestamp, milliseconds since the epoch; -1 when it holds no record. */
+  readonly maxTimestampMs: number;
+}
+
+/** A leader epoch and the first offset it wrote. */
+export interface LeaderEpochStart {
+  readonly epoch: number;
+  readonly startOffset: bigint;
+}
+
+/** The files of one closed segment, byte for byte as the broker keeps them. */
+export interface SegmentFiles {
+  readonly log: Buffer;
+  readonly index: Buffer;
+  readonly timeindex: Buffer;
+  /** Absent when no transaction was aborted in the segment. */
+  readonly txnindex: Buffer | undefined;
+  /** The epochs that wrote into this segment. */
+  readonly leaderEpochs: readonly LeaderEpochStart[];
+}
+
+/** Hands over closed segments and lets go of local copies. */
+export interface SegmentSource {
+  /** Every partition it knows, in a stable order. */
+  partitions(): readonly ArchivedPartition[];
+  /** Closed segments that are still local, oldest first; only up to the last stable offset. */
+  closedSegments(partition: ArchivedPartition): readonly ClosedSegment[];
+  readSegment(partition: ArchivedPartition, baseOffset: bigint): SegmentFiles;
+  /** Drops the local copy. Call only after the archived copy was verified and its manifest published. */
+  dropLocal(partition: ArchivedPartition, baseOffset: bigint): void;
+}
+
+/** A half-open range of bytes of an object. */
+export interface ByteRange {
+  readonly start: number;
+  readonly endExclusive: number;
+}
+
+/** A flat store of immutable objects. Keys are `/`-separated; no key is a directory of another. */
+export interface ObjectStore {
+  /** For messages: `file:///var/archive`. Never holds secrets. */
+  readonly location: string;
+  /** Writes the whole object or nothing. @throws {StoreError} */
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  /** Like `put`, but false when the key exists; of several concurrent callers exactly one gets true. */
+  putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
+  /** The object, or the part of the range that exists. @throws {StoreError} `STORE_MISSING` */
+  get(key: string, range?: ByteRange): Promise<Buffer>;
+  /** All keys below a prefix, in order. */
+  list(prefix: string): Promise<readonly string[]>;
+  /** Nothing happens when the key does not exist. */
+  remove(key: string): Promise<void>;
+}

@@ -1,0 +1,110 @@
+/** Segments made by hand, with the sparse index a broker would write, and a source that hands them out. */
+
+import type { Uuid } from "../../src/core/brand.ts";
+import type { ArchivedPartition, ClosedSegment, SegmentFiles, SegmentSource } from "../../src/tier/ports.ts";
+import { assembleBatch } from "../../src/wire/record-batch.ts";
+
+/** The partition that hand-made segments belong to. */
+export const PARTITION: ArchivedPartition = {
+  clusterId: "cluster-a",
+  topic: "flights",
+  topicId: "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid,
+  partition: 3,
+};
+
+/** Shape of one hand-made batch; its records are filler. */
+export interface BatchShape {
+  readonly baseOffset: number;
+  readonly recordCount: number;
+  readonly bytes: number;
+}
+
+/** A batch with filler for records. */
+export function fillerBatch(shape: BatchShape): Buffer {
+  const filler = Buffer.alloc(shape.bytes, shape.baseOffset % 251);
+  return assembleBatch(
+    {
+      baseOffset: BigInt(shape.baseOffset),
+      leaderEpoch: 0,
+      attributes: 0,
+      lastOffsetDelta: shape.recordCount - 1,
+      baseTimestamp: 1_000n,
+      maxTimestamp: 1_000n,
+      recordCount: shape.recordCount,
+    },
+    filler,
+  ).buffer;
+}
+
+/** The files of a segment with an index entry for every `everyBatches`-th batch but the first. */
+export function segmentFiles(baseOffset: number, shapes: readonly BatchShape[], everyBatches = 3): SegmentFiles {
+  const batches = shapes.map(fillerBatch);
+  const entries: Buffer[] = [];
+  let position = 0;
+  for (const [i, shape] of shapes.entries()) {
+    if (i > 0 && i % everyBatches === 0) {
+      const entry = Buffer.alloc(8);
+      entry.writeInt32BE(shape.baseOffset + shape.recordCount - 1 - baseOffset, 0);
+      entry.writeInt32BE(position, 4);
+      entries.push(entry);
+    }
+    position += batches[i]?.length ?? 0;
+  }
+  return {
+    log: Buffer.concat(batches),
+    index: Buffer.concat(entries),
+    timeindex: Buffer.alloc(12),
+    txnindex: undefined,
+    leaderEpochs: [{ epoch: 0, startOffset: BigInt(baseOffset) }],
+  };
+}
+
+/** One closed segment with its files. */
+export interface HeldSegment {
+  readonly info: ClosedSegment;
+  readonly files: SegmentFiles;
+}
+
+/** `count` consecutive segments of `batchesPerSegment` batches with five records each, newest record at `maxTimestampMs`. */
+export function consecutiveSegments(
+  count: number,
+  options: { readonly batchesPerSegment: number; readonly maxTimestampMs: number },
+): HeldSegment[] {
+  return Array.from({ length: count }, (_, s) => {
+    const base = s * options.batchesPerSegment * 5;
+    const shapes = Array.from({ length: options.batchesPerSegment }, (_, b) => ({
+      baseOffset: base + b * 5,
+      recordCount: 5,
+      bytes: 100 + b,
+    }));
+    const files = segmentFiles(base, shapes);
+    const info = {
+      baseOffset: BigInt(base),
+      nextOffset: BigInt(base + options.batchesPerSegment * 5),
+      sizeBytes: files.log.length,
+      maxTimestampMs: options.maxTimestampMs,
+    };
+    return { info, files };
+  });
+}
+
+/** A source over hand-made segments; what was dropped is remembered. */
+export interface FakeSegmentSource extends SegmentSource {
+  readonly dropped: bigint[];
+}
+
+/** Serves `segments` of `PARTITION`. */
+export function fakeSegmentSource(segments: readonly HeldSegment[]): FakeSegmentSource {
+  const dropped: bigint[] = [];
+  return {
+    dropped,
+    partitions: () => [PARTITION],
+    closedSegments: () => segments.map(({ info }) => info).filter((info) => !dropped.includes(info.baseOffset)),
+    readSegment: (_, baseOffset) => {
+      const held = segments.find(({ info }) => info.baseOffset === baseOffset);
+      if (held === undefined || dropped.includes(baseOffset)) throw new Error(`segment ${baseOffset} is not here`);
+      return held.files;
+    },
+    dropLocal: (_, baseOffset) => void dropped.push(baseOffset),
+  };
+}
