@@ -231,8 +231,7 @@ interface StructField {
 
 function writeTags(w: Writer, tags: readonly StructField[], source: Readonly<Record<string, unknown>>): void {
   const present = tags.filter(
-    ({ name, when }) =>
-      when !== undefined && w.version >= when.from && source[name] !== undefined && source[name] !== when.absent,
+    ({ name, when }) => when !== undefined && w.version >= when.from && !isAbsent(source[name], when.absent),
   );
   w.uvarint(present.length);
   for (const { name, codec, when } of present) {
@@ -266,9 +265,20 @@ function isVersioned(codec: AnyCodec): codec is AnyVersioned {
 }
 
 function refuseDropped(field: string, given: unknown, when: AnyVersioned, version: number): void {
-  if (given === undefined || given === when.absent || when.ignorable) return;
-  if (Array.isArray(given) && given.length === 0) return;
+  if (when.ignorable || isAbsent(given, when.absent)) return;
   throw new WireError({ code: "WIRE_FIELD_DROPPED", field, version });
+}
+
+/** Whether a given value says no more than the field's absence: the default itself, an empty list, or a struct of defaults. */
+function isAbsent(given: unknown, absent: unknown): boolean {
+  if (given === undefined || given === absent) return true;
+  if (Array.isArray(given)) return given.length === 0 && Array.isArray(absent) && absent.length === 0;
+  if (!isRecord(given) || !isRecord(absent)) return false;
+  return Object.keys(absent).every((key) => given[key] === absent[key]);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 function writeNull(w: Writer, lengthBytes: 2 | 4): void {

@@ -17,6 +17,7 @@ import {
   until,
   uuid,
 } from "../schema.ts";
+import { nodeEndpoints } from "./node-endpoints.ts";
 
 const partitionResponse = struct({
   index: int32,
@@ -31,6 +32,7 @@ const partitionResponse = struct({
   currentLeader: tagged(0, 10, struct({ leaderId: int32, leaderEpoch: int32 }), { leaderId: -1, leaderEpoch: -1 }),
 });
 
+/** Kafka 4 still advertises v0 to v2 but refuses them, since they carry batches older than magic 2. */
 export const produce = defineApi({
   key: 0,
   name: "Produce",
@@ -43,8 +45,8 @@ export const produce = defineApi({
     timeoutMs: int32,
     topics: array(
       struct({
-        name: until(12, string, ""),
-        topicId: since(13, uuid, ZERO_UUID),
+        name: until(12, string, "", { ignorable: true }),
+        topicId: since(13, uuid, ZERO_UUID, { ignorable: true }),
         partitions: array(struct({ index: int32, records: nullableBytes })),
       }),
     ),
@@ -52,11 +54,12 @@ export const produce = defineApi({
   response: struct({
     topics: array(
       struct({
-        name: until(12, string, ""),
-        topicId: since(13, uuid, ZERO_UUID),
+        name: until(12, string, "", { ignorable: true }),
+        topicId: since(13, uuid, ZERO_UUID, { ignorable: true }),
         partitions: array(partitionResponse),
       }),
     ),
     throttleMs: int32,
+    nodeEndpoints: tagged(0, 10, nodeEndpoints, []),
   }),
 });
