@@ -1,0 +1,62 @@
+/** What can stop or disturb a lane, as typed facts. */
+
+import { TributaryError } from "../core/errors.ts";
+
+/** The partition a fault is about, on the side that its code names. */
+interface At {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Faults of the source side. */
+export type SourceFault =
+  /** Retention (or DeleteRecords) removed what was to be read next. */
+  | ({ readonly code: "SOURCE_GAP"; readonly fromOffset: bigint; readonly logStartOffset: bigint } & At)
+  /** An unclean election truncated the source below what was read: those records exist on the target only. */
+  | ({ readonly code: "SOURCE_DIVERGED"; readonly fromOffset: bigint; readonly endOffset: bigint } & At)
+  | ({ readonly code: "SOURCE_TOPIC_RECREATED"; readonly topicId: string; readonly newTopicId: string } & At)
+  | ({ readonly code: "SOURCE_TOPIC_DELETED"; readonly topicId: string } & At)
+  /** Bytes that are no record batches, or a batch whose content breaks the format. */
+  | ({ readonly code: "SOURCE_CORRUPT"; readonly offset: bigint; readonly what: string } & At)
+  | ({ readonly code: "SOURCE_UNAVAILABLE"; readonly why: string } & At);
+
+/** Faults of the target side. */
+export type TargetFault =
+  /** The broker said no in a way that leaves open what the partition holds: run takeover. `why` is Kafka's error name. */
+  | ({ readonly code: "TARGET_DOUBT"; readonly why: string } & At)
+  /** The broker will never take this batch. */
+  | ({ readonly code: "TARGET_REFUSED"; readonly why: string; readonly detail: string } & At)
+  | ({ readonly code: "TARGET_TOPIC_CHANGED"; readonly topicId: string } & At)
+  | ({ readonly code: "TARGET_UNAVAILABLE"; readonly why: string } & At);
+
+/** Faults of the lane itself. */
+export type LaneOwnFault =
+  /** Records too old for the broker's memory of producers: they need history mode, or `delivery: at-least-once`. */
+  | ({
+      readonly code: "HISTORY_NEEDED";
+      readonly offset: bigint;
+      readonly maxTimestampMs: bigint;
+      readonly producerIdExpirationMs: number;
+    } & At)
+  /** Takeover found a target that no rule explains; nothing was written. */
+  | ({ readonly code: "LANE_UNEXPLAINED"; readonly what: string } & At);
+
+/** Faults of a flow and its settings. */
+export type FlowFault =
+  | { readonly code: "NAMING_INVALID"; readonly template: string; readonly what: string }
+  | { readonly code: "PATTERN_INVALID"; readonly pattern: string; readonly what: string }
+  | { readonly code: "LOOP_UNGUARDED"; readonly what: string };
+
+/** Everything that can go wrong in the mirror. */
+export type MirrorFault = SourceFault | TargetFault | LaneOwnFault | FlowFault;
+
+/** An operating error of the mirror. */
+export class MirrorError extends TributaryError<MirrorFault> {}
+
+/** What a lane reports when it stops or waits. */
+export type LaneFault = SourceFault | TargetFault | LaneOwnFault;
+
+/** True when trying again later may help by itself. */
+export function isRetriable(fault: MirrorFault): boolean {
+  return fault.code === "SOURCE_UNAVAILABLE" || fault.code === "TARGET_UNAVAILABLE" || fault.code === "TARGET_DOUBT";
+}

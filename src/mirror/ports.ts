@@ -1,0 +1,130 @@
+/** What the mirror needs from the outside: a source to read and a target to write (what it stores goes
+ *  through `ProgressStore` in offset-ports.ts). Everything per partition is identified by topic id, so that a recreated topic
+ *  is never taken for the old one. */
+
+import type { Uuid } from "../core/brand.ts";
+import type { BatchView } from "../wire/record-batch.ts";
+import type { TargetFault } from "./errors.ts";
+
+/** A partition of a topic incarnation. */
+export interface TopicPartition {
+  readonly topic: string;
+  readonly topicId: Uuid;
+  readonly partition: number;
+}
+
+/** A topic as discovery sees it. */
+export interface TopicInfo {
+  readonly topic: string;
+  readonly topicId: Uuid;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly internal: boolean;
+}
+
+/** First readable offset and the one after the last readable. */
+export interface PartitionBounds {
+  readonly startOffset: bigint;
+  readonly endOffset: bigint;
+}
+
+/** An aborted transaction that overlaps a chunk: from `firstOffset` to the producer's next marker. */
+export interface AbortedTransaction {
+  readonly producerId: bigint;
+  readonly firstOffset: bigint;
+}
+
+/** What one fetch brought for one partition. */
+export interface SourceChunk {
+  /** Concatenated batches, a cut one at the end possible. Belongs to the receiver, who may patch headers in place. */
+  readonly records: Buffer;
+  readonly aborted: readonly AbortedTransaction[];
+  /** The offset below which everything is readable (the last stable offset) when the chunk was read. */
+  readonly endOffset: bigint;
+}
+
+/** Where to read: the next offset, and the leader epoch of the record before it (-1 = unknown) by which the source
+ *  detects that it lost what was read (KIP-595, Fetch `LastFetchedEpoch`). */
+export interface SourcePosition {
+  readonly offset: bigint;
+  readonly leaderEpoch: number;
+}
+
+/** Reads one partition from a position on; prefetches within a budget of bytes that all readers share. */
+export interface SourceReader {
+  /** The next chunk with at least one whole batch; waits for new records. One call at a time.
+   *  @throws {MirrorError} `SOURCE_*`; the reader is then of no further use. Rejects with the signal's reason. */
+  next(signal: AbortSignal): Promise<SourceChunk>;
+  /** The last known readable end, for lag; undefined before the first answer. */
+  readonly endOffset: bigint | undefined;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** The cluster that is read. */
+export interface Source {
+  readonly clusterId: string;
+  /** Does no I/O by itself; `next` does. */
+  open(partition: TopicPartition, from: SourcePosition): SourceReader;
+  /** @throws {MirrorError} `SOURCE_*` */
+  bounds(partition: TopicPartition): Promise<PartitionBounds>;
+  /** All topics. @throws {MirrorError} `SOURCE_UNAVAILABLE` */
+  topics(): Promise<readonly TopicInfo[]>;
+}
+
+/** How an append ended. Never rejects. */
+export type AppendOutcome =
+  /** Acknowledged by all in-sync replicas; also the answer to an exact repeat, with the offset of the first time. */
+  | { readonly kind: "appended"; readonly baseOffset: bigint }
+  /** Refused, or the outcome is unknown: see the fault's code. */
+  | { readonly kind: "failed"; readonly fault: TargetFault };
+
+/** What the leader remembers of a producer (DescribeProducers); may include what is not committed yet. */
+export interface ProducerPosition {
+  readonly epoch: number;
+  /** Sequence number of the last record. */
+  readonly lastSequence: number;
+}
+
+/** Settings of the target that decide how a lane may write. */
+export interface TargetLimits {
+  /** `max.message.bytes` of the topic: the largest batch. */
+  readonly maxBatchBytes: number;
+  /** `producer.id.expiration.ms` of the brokers: how long, by record time, a producer is remembered. */
+  readonly producerIdExpirationMs: number;
+  /** True when the topic replaces timestamps (`message.timestamp.type=LogAppendTime`). */
+  readonly logAppendTime: boolean;
+  /** `retention.ms` of the topic; undefined when unlimited or compacted. */
+  readonly retentionMs: number | undefined;
+}
+
+/** A topic to be created. */
+export interface NewTopic {
+  readonly topic: string;
+  readonly partitions: number;
+  /** The source's; the adapter lowers it to the number of target brokers. */
+  readonly replicationFactor: number;
+}
+
+/** The cluster that is written. */
+export interface Target {
+  readonly clusterId: string;
+  /** Sends one stamped batch with acks=all. Calls for one partition reach its leader in call order; batches of many
+   *  partitions share requests. The batch must not change until the outcome is known. */
+  append(partition: TopicPartition, batch: BatchView): Promise<AppendOutcome>;
+  /** What the partition's *leader* remembers of a producer. @throws {MirrorError} `TARGET_*` */
+  producer(partition: TopicPartition, producerId: bigint): Promise<ProducerPosition | undefined>;
+  /** Committed bounds (log start, high watermark). @throws {MirrorError} `TARGET_*` */
+  bounds(partition: TopicPartition): Promise<PartitionBounds>;
+  /** Committed batches from `from` (the first may begin below it) up to `to`; a start below the log start begins there.
+   *  @throws {MirrorError} `TARGET_*` */
+  scan(partition: TopicPartition, from: bigint, to: bigint): AsyncIterable<Buffer>;
+  /** @throws {MirrorError} `TARGET_*` */
+  limits(topic: string): Promise<TargetLimits>;
+  topics(): Promise<readonly TopicInfo[]>;
+  /** Creates the topic, or does nothing when it exists; resolves once every partition has a leader that answers.
+   *  @throws {MirrorError} `TARGET_*` */
+  createTopic(topic: NewTopic): Promise<void>;
+  /** Raises the number of partitions; nothing happens when there are as many already. @throws {MirrorError} `TARGET_*` */
+  growTopic(topic: string, partitions: number): Promise<void>;
+}
