@@ -1,0 +1,26 @@
+/** What can keep the main job's check from running to its end. What the check finds wrong is an `Anomaly` instead. */
+
+import { TributaryError } from "../core/errors.ts";
+
+/** Why the check gave up. */
+export type QuickstartFault =
+  | {
+      /** Something did not get done in time; `what` names it and the place. */
+      readonly code: "QUICKSTART_TIMEOUT";
+      readonly what: string;
+      readonly done: number;
+      readonly wanted: number;
+      readonly timeoutMs: number;
+    }
+  | { readonly code: "QUICKSTART_BAD_FLIGHT"; readonly line: number }
+  /** A worker was to be killed while it copied, but it had nothing left to copy: the kill would prove nothing. */
+  | {
+      readonly code: "QUICKSTART_KILL_TOO_LATE";
+      readonly kill: number;
+      readonly mirrored: number;
+      readonly total: number;
+    }
+  | { readonly code: "QUICKSTART_WORKER_ENDED"; readonly exitCode: number | null; readonly signal: string | null };
+
+/** An operating error of the quickstart. */
+export class QuickstartError extends TributaryError<QuickstartFault> {}
