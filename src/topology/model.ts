@@ -1,0 +1,107 @@
+/** What a topology file declares, as readonly data with units resolved and defaults applied. */
+
+import type { RegionId } from "../core/brand.ts";
+import type { Endpoint } from "../core/network.ts";
+import type { Place } from "./errors.ts";
+import type { Selection } from "./patterns.ts";
+
+/** Regions, mirrors and tiering of one file. */
+export interface Topology {
+  readonly name: string;
+  /** The file it was read from, as given. */
+  readonly file: string;
+  readonly regions: readonly Region[];
+  readonly mirrors: readonly Mirror[];
+  readonly tiering: readonly Tiering[];
+}
+
+/** One Kafka cluster under an alias; embedded, external, or both (embedded on a laptop only). */
+export interface Region {
+  readonly name: RegionId;
+  /** `host:port`, may hold references that resolve to a comma-separated list; empty for a region that is only embedded. */
+  readonly brokers: readonly string[];
+  readonly local?: LocalRegion;
+  readonly place: Place;
+}
+
+/** How `tributary up` starts a region. */
+export interface LocalRegion {
+  readonly brokers: number;
+  /** First port; broker n listens on port + n. Absent: any free ports. */
+  readonly port?: number;
+  readonly host: string;
+  /** Partitions of auto-created topics. */
+  readonly partitions: number;
+  /** Copies kept of auto-created topics, as replica positions. */
+  readonly replicationFactor: number;
+  /** Kafka topic settings that topics of this region start with. */
+  readonly topicDefaults: Readonly<Record<string, string>>;
+}
+
+/** A rule: these topics of these regions also live in those regions. */
+export interface Mirror {
+  readonly name: string;
+  readonly from: readonly RegionId[];
+  readonly to: readonly RegionId[];
+  readonly topics: Selection;
+  /** Template of the name on the target, see naming.ts. */
+  readonly rename: string;
+  /** Absent: no consumer groups are carried over. */
+  readonly groups?: GroupSync;
+  readonly delivery: "exactly-once" | "at-least-once";
+  readonly start: StartPosition;
+  readonly onGap: "stop" | "skip";
+  readonly onRecreate: "stop" | "restart";
+  /** `local`: carry only what was written in the source itself; `all`: also what other lanes wrote there (chains). */
+  readonly provenance: "local" | "all";
+  readonly place: Place;
+}
+
+/** Where a lane without progress begins. */
+export type StartPosition = { readonly at: "earliest" | "latest" } | { readonly at: "time"; readonly timeMs: number };
+
+/** Which groups' offsets are translated, and how often. */
+export interface GroupSync {
+  readonly select: Selection;
+  readonly everyMs: number;
+}
+
+/** Closed segments of a region's topics move to a store. */
+export interface Tiering {
+  readonly region: RegionId;
+  readonly topics: Selection;
+  /** A closed segment is cold when it is older than `olderThanMs` and lies beyond the newest `keepLocalBytes` of its partition. */
+  readonly olderThanMs: number;
+  readonly keepLocalBytes: number;
+  /** `file://path`; a relative path lies in the topology's state directory. */
+  readonly store: string;
+  readonly deleteLocal: "never" | "after-verify";
+  readonly everyMs: number;
+  readonly segmentBytes?: number;
+  readonly segmentAgeMs?: number;
+  readonly place: Place;
+}
+
+/** One direction of a mirror. */
+export interface Flow {
+  readonly mirror: Mirror;
+  readonly source: RegionId;
+  readonly target: RegionId;
+}
+
+/** All flows, in the order of the file. A region never mirrors to itself. */
+export function flowsOf(topology: Pick<Topology, "mirrors">): readonly Flow[] {
+  return topology.mirrors.flatMap((mirror) =>
+    mirror.from.flatMap((source) =>
+      mirror.to.filter((target) => target !== source).map((target) => ({ mirror, source, target })),
+    ),
+  );
+}
+
+/** `host:port` as an endpoint, undefined when it is none. IPv6 hosts stand in brackets. */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:/@,]+):(\d{1,5})$/.exec(text.trim());
+  const port = Number(match?.[2]);
+  if (match?.[1] === undefined || port < 1 || port > 65_535) return undefined;
+  return { host: match[1].replace(/^\[|\]$/g, ""), port };
+}

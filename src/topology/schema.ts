@@ -1,0 +1,187 @@
+/** The shape of a topology file as zod schemas, one for each kind of entry. Messages say the fact and the remedy. */
+
+import * as z from "zod";
+import { parseEndpoint } from "./model.ts";
+import { templateProblem } from "./naming.ts";
+import { compilePattern, type Pattern } from "./patterns.ts";
+import { hasReference, referenceProblem } from "./references.ts";
+import { DURATION_UNITS, parseDurationMs, parseSizeBytes, SIZE_UNITS } from "./units.ts";
+
+/** Most brokers that one embedded region starts: each costs listeners and memory on one machine. */
+const EMBEDDED_BROKERS_MAX = 9;
+/** Longest topology, region or mirror name: it becomes part of topic names, which end at 249 characters. */
+const NAME_MAX = 64;
+
+/** The part of zod's issue that a refusal sets; `params.code` becomes the code of the topology issue. */
+function refuse<T>(
+  context: z.core.ParsePayload<unknown>,
+  message: string,
+  params: { readonly code?: string; readonly suggestion?: string | undefined } = {},
+): T {
+  context.issues.push({ code: "custom", input: context.value, message, params });
+  return z.NEVER as T;
+}
+
+/** A text (YAML may give a number where a unit was forgotten) turned into a quantity by `parse`. */
+function quantity(parse: (text: string) => number | undefined, units: readonly string[], example: string) {
+  const remedy = `a quantity needs a unit, for example "${example}" (${units.join(", ")})`;
+  return z
+    .string({
+      error: (issue) => (typeof issue.input === "number" ? `${issue.input} has no unit; ${remedy}` : undefined),
+    })
+    .transform((text, context): number => {
+      const value = parse(text);
+      return value ?? refuse(context, `"${text}" cannot be read; ${remedy}`, { code: "unit-missing" });
+    });
+}
+
+const duration = quantity(parseDurationMs, DURATION_UNITS, "30s").describe("A duration with its unit, such as 30s.");
+const size = quantity(parseSizeBytes, SIZE_UNITS, "50MiB").describe("A size with its unit, such as 50MiB.");
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, {
+    error: (issue) =>
+      `"${String(issue.input)}" is no name; use letters, digits, - and _, beginning with a letter or digit`,
+  })
+  .max(NAME_MAX);
+
+const pattern = z.string().transform((text, context): Pattern => {
+  const compiled = compilePattern(text);
+  return "problem" in compiled ? refuse(context, compiled.problem) : compiled;
+});
+
+/** One value or a list of them; always a list afterwards. */
+function oneOrMany<T extends z.ZodType>(item: T) {
+  return z.union([item.transform((value) => [value]), z.array(item).min(1, "is empty; name at least one")]);
+}
+
+/** `[a, b]`, or `{include: [...], exclude: [...]}`. */
+const selection = z.union([
+  oneOrMany(pattern).transform((include) => ({ include, exclude: [] as Pattern[] })),
+  z.strictObject({ include: oneOrMany(pattern), exclude: oneOrMany(pattern).default([]) }),
+]);
+
+const broker = z.string().transform((text, context): string => {
+  const problem = referenceProblem(text);
+  if (problem !== undefined) return refuse(context, problem);
+  if (!hasReference(text) && text.split(",").some((part) => parseEndpoint(part) === undefined)) {
+    return refuse(context, `"${text}" is no broker address; write host:port`);
+  }
+  return text;
+});
+
+const localRegion = z.strictObject({
+  brokers: z.int().min(1).max(EMBEDDED_BROKERS_MAX).default(3).describe("Brokers to start, each with its own port."),
+  port: z
+    .int()
+    .min(1)
+    .max(65_535 - EMBEDDED_BROKERS_MAX)
+    .optional()
+    .describe("First port; left out: any free ones."),
+  host: z.string().min(1).default("127.0.0.1"),
+  partitions: z.int().min(1).max(10_000).default(1).describe("Partitions of topics that appear by being written to."),
+  replicationFactor: z.int().min(1).max(EMBEDDED_BROKERS_MAX).optional(),
+  topicDefaults: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+    .default({})
+    .describe("Kafka topic settings that every topic starts with, such as retention.ms."),
+});
+
+/** One region. */
+export const regionSchema = z.strictObject({
+  brokers: oneOrMany(broker).optional().describe("Bootstrap addresses host:port of an existing cluster."),
+  local: localRegion.optional().describe("How `tributary up` starts this region on this machine."),
+});
+
+const start = z.union([z.literal(["earliest", "latest"]), z.string()]).transform((text, context) => {
+  if (text === "earliest" || text === "latest") return { at: text } as const;
+  // biome-ignore lint/style/noRestrictedGlobals: reads a time that is written in the file, not the clock.
+  const timeMs = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return { at: "time", timeMs } as const;
+  return refuse<never>(
+    context,
+    `start "${text}" is no position; write earliest, latest or a time such as 2026-11-01T00:00:00Z`,
+  );
+});
+
+const groups = z.strictObject({
+  include: oneOrMany(pattern),
+  exclude: oneOrMany(pattern).default([]),
+  every: duration.default(1_000).describe("How often commits are carried over."),
+});
+
+/** One mirror. */
+export const mirrorSchema = z.strictObject({
+  name,
+  from: oneOrMany(name),
+  to: oneOrMany(name),
+  topics: selection,
+  rename: z
+    .string({
+      error: (issue) =>
+        issue.input === undefined
+          ? 'missing key "rename"; how topics are called on the target is never guessed: write "{source}.{topic}", "{topic}" or another template'
+          : undefined,
+    })
+    .transform((template, context): string => {
+      const problem = templateProblem(template);
+      return problem === undefined ? template : refuse(context, problem.fact, { suggestion: problem.suggestion });
+    }),
+  groups: groups.optional(),
+  delivery: z.literal(["exactly-once", "at-least-once"]).default("exactly-once"),
+  start: start.default({ at: "earliest" }),
+  onGap: z.literal(["stop", "skip"]).default("stop"),
+  onRecreate: z.literal(["stop", "restart"]).default("stop"),
+  provenance: z.literal(["local", "all"]).optional(),
+});
+
+/** One tiering rule. */
+export const tieringSchema = z.strictObject({
+  region: name,
+  topics: selection,
+  cold: z
+    .strictObject({ olderThan: duration.default(0), keepLocal: size.default(0) })
+    .default({ olderThan: 0, keepLocal: 0 }),
+  store: z.string().transform((text, context): string => {
+    const problem = referenceProblem(text);
+    if (problem !== undefined) return refuse(context, problem);
+    if (text.startsWith("file://") && text.length > "file://".length) return text;
+    return refuse(context, `store "${text}" is not supported; write file://path`, { code: "unsupported" });
+  }),
+  deleteLocal: z.literal(["never", "after-verify"]).default("never"),
+  every: duration.default(2_000).describe("How often closed segments are looked for."),
+  segment: z
+    .strictObject({ bytes: size.optional(), age: duration.optional() })
+    .default({})
+    .describe("When the region closes a segment of its topics."),
+});
+
+/** The top of the file; entries are checked one by one with the schemas above, so that every mistake is reported. */
+export const topSchema = z.strictObject({
+  version: z.literal(1, { error: () => "version must be 1, the only version of topology files there is" }),
+  name,
+  defaults: z
+    .strictObject({
+      region: z.record(z.string(), z.unknown()).optional(),
+      mirror: z.record(z.string(), z.unknown()).optional(),
+    })
+    .optional(),
+  regions: z.union([z.array(name).min(1), z.record(name, z.unknown())]),
+  mirrors: z.array(z.unknown()).default([]),
+  tiering: z.array(z.unknown()).default([]),
+});
+
+/** Keys that the format plans for and this version cannot honour yet: refused by name instead of "unknown key". */
+export const LATER_KEYS: Readonly<Record<string, string>> = {
+  sasl: "connections are plaintext so far",
+  tls: "connections are plaintext so far",
+  drills: "drills cannot be run yet",
+  coordination: "a topology is mirrored by one worker so far",
+  filter: "records cannot be filtered yet",
+  limits: "rates cannot be limited yet",
+  objectives: "objectives are not measured yet",
+  create: "topics on the target take the source's partition count and settings",
+  compress: "segments are stored as they are",
+  labels: "labels are not used yet",
+};
