@@ -57,8 +57,11 @@ const ALL = [
   describeProducers,
 ] as const;
 
-/** The APIs by key, their types forgotten: enough to decode any message and to list versions. */
-export const ALL_APIS: ReadonlyMap<number, Api> = new Map<number, Api>(ALL.map((api) => [api.key, api]));
+/** An API whose message types are forgotten: enough to decode messages and to list versions, not to encode. */
+export type AnyApi = Api;
+
+/** The APIs by key. */
+export const ALL_APIS: ReadonlyMap<number, AnyApi> = new Map<number, AnyApi>(ALL.map((api) => [api.key, api]));
 
 /** The API's name for a person to read, known or not. */
 export function apiName(key: number): string {

@@ -30,11 +30,16 @@ const RECORD_COUNT_AT = 57;
 /** Everything that a header patch may change and the CRC covers lies before this. */
 const PATCHED_END = 57;
 
-const CODEC_MASK = 0x07;
-const LOG_APPEND_TIME_BIT = 0x08;
-const TRANSACTIONAL_BIT = 0x10;
-const CONTROL_BIT = 0x20;
-const DELETE_HORIZON_BIT = 0x40;
+/** The bits of a batch's attributes that name its codec. */
+export const CODEC_MASK = 0x07;
+/** Records carry the time of their arrival, which is the batch's maxTimestamp. */
+export const LOG_APPEND_TIME_BIT = 0x08;
+/** The batch belongs to a transaction. */
+export const TRANSACTIONAL_BIT = 0x10;
+/** The batch holds a transaction marker, no data. */
+export const CONTROL_BIT = 0x20;
+/** The base timestamp is the time from which a compacted log drops the tombstones (KIP-534). */
+export const DELETE_HORIZON_BIT = 0x40;
 
 /** The magic of batches since Kafka 0.11. */
 export const MAGIC_V2 = 2;
