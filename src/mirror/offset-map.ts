@@ -23,7 +23,7 @@ export interface Run {
 
 /** What must be written so that the stored map equals this one, since the last call. */
 export interface MapChanges {
-  /** Changed blocks; the last one of the map is the tail, which still grows. */
+  /** Changed blocks; the one numbered `tailNumber` still grows. */
   readonly blocks: readonly RunBlock[];
   /** Numbers of blocks that were complete once and are gone, or are the tail again. */
   readonly removed: readonly number[];
@@ -190,6 +190,7 @@ export class OffsetMap implements OffsetTranslator {
     while (this.#blocks.length > 1 && this.#tail.from.target >= target) this.#dropTail();
     this.#tail.cutTarget(target);
     this.#dirty.add(this.#tail.number);
+    this.#removed.add(this.#tail.number);
     return this.progress;
   }
 
@@ -275,11 +276,12 @@ export class OffsetMap implements OffsetTranslator {
     this.#dirty.add(closed.number + 1);
   }
 
-  /** The block before the tail becomes the tail again, so its complete form must go, too. */
+  /** The block before the tail becomes the tail again; complete forms of both must go. */
   #dropTail(): void {
     const dropped = this.#blocks.pop();
-    if (dropped !== undefined) this.#dirty.delete(dropped.number);
-    this.#removed.add(this.#tail.number);
+    if (dropped === undefined) return;
+    this.#dirty.delete(dropped.number);
+    this.#removed.add(dropped.number);
   }
 
   /** The target offset of the first record at or after the source offset; `targetNext` when there is none. */
