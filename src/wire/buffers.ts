@@ -7,6 +7,10 @@ const SPLICE_BYTES_MIN = 4 * 1024;
 
 const INITIAL_BYTES = 256;
 
+/** Elements of all lists in one message. An element of two bytes becomes an object of a hundred, so the frame's size
+ *  alone is no bound on memory. Metadata of half a million partitions with three replicas each needs fewer. */
+const ELEMENTS_MAX = 4 * 1024 * 1024;
+
 /** Appends big-endian primitives. Large byte fields are spliced in without a copy and must not change until sent. */
 export class Writer {
   readonly version: number;
@@ -148,7 +152,8 @@ export class Reader {
   readonly version: number;
   readonly flexible: boolean;
   #position: number;
-  readonly #end: number;
+  #end: number;
+  #elementsLeft = ELEMENTS_MAX;
 
   constructor(bytes: Uint8Array, version = 0, flexible = false) {
     this.buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -195,6 +200,8 @@ export class Reader {
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
       const byte = this.buffer[this.#take(1)] ?? 0;
+      // The fifth byte has room for four bits.
+      if (shift === 28 && byte > 0x0f) break;
       value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return value >>> 0;
     }
@@ -212,6 +219,8 @@ export class Reader {
     let value = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
       const byte = this.buffer[this.#take(1)] ?? 0;
+      // The tenth byte has room for one bit.
+      if (shift === 63n && byte > 1) break;
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
     }
@@ -227,6 +236,26 @@ export class Reader {
   utf8(lengthBytes: number): string {
     const start = this.#take(lengthBytes);
     return this.buffer.toString("utf8", start, start + lengthBytes);
+  }
+
+  /** Announces a list. @throws {WireError} `WIRE_BAD_LENGTH` when the bytes left cannot hold it, or when the message
+   *  holds more elements than any sound one; nothing is allocated before */
+  takeElements(count: number): void {
+    const limit = Math.min(this.leftBytes, this.#elementsLeft);
+    if (count > limit) throw new WireError({ code: "WIRE_BAD_LENGTH", what: "array", length: count, limit });
+    this.#elementsLeft -= count;
+  }
+
+  /** Reads a part that has to fill exactly the next `sizeBytes` bytes. @throws {WireError} `WIRE_LEFTOVER` */
+  within<T>(sizeBytes: number, read: (reader: Reader) => T): T {
+    const start = this.#take(sizeBytes);
+    const outerEnd = this.#end;
+    this.#position = start;
+    this.#end = start + sizeBytes;
+    const value = read(this);
+    if (this.leftBytes > 0) throw new WireError({ code: "WIRE_LEFTOVER", leftBytes: this.leftBytes });
+    this.#end = outerEnd;
+    return value;
   }
 
   #take(bytes: number): number {

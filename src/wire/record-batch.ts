@@ -151,7 +151,8 @@ export class BatchView {
 }
 
 /** The batch that starts at `start`, or undefined when the buffer ends before it does (a tail cut by a fetch limit).
- *  @throws {WireError} `WIRE_BAD_BATCH` impossible length; `WIRE_BAD_MAGIC` not version 2 */
+ *  @throws {WireError} `WIRE_BAD_BATCH` impossible length, offset delta or count; `WIRE_BAD_MAGIC` not
+ *  version 2 */
 export function batchAt(buffer: Buffer, start: number): BatchView | undefined {
   const leftBytes = buffer.length - start;
   if (leftBytes < BATCH_PREFIX_BYTES) return undefined;
@@ -163,7 +164,12 @@ export function batchAt(buffer: Buffer, start: number): BatchView | undefined {
   if (length < BATCH_HEADER_BYTES - BATCH_PREFIX_BYTES)
     throw new WireError({ code: "WIRE_BAD_BATCH", what: `length ${length}` });
   const sizeBytes = length + BATCH_PREFIX_BYTES;
-  return sizeBytes > leftBytes ? undefined : new BatchView(buffer, start, sizeBytes);
+  if (sizeBytes > leftBytes) return undefined;
+  const batch = new BatchView(buffer, start, sizeBytes);
+  // Whoever walks a log from offset to offset relies on going forward.
+  if (batch.lastOffsetDelta < 0 || batch.recordCount < 0)
+    throw new WireError({ code: "WIRE_BAD_BATCH", what: "negative offset delta or record count" });
+  return batch;
 }
 
 /** All complete batches in a fetch response's bytes or a segment file; a cut tail is left out. */

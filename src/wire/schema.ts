@@ -2,13 +2,34 @@
  *  fields end up is the combinators' business (KIP-482) and never visible in a schema. */
 
 import { type Uuid, ZERO_UUID } from "../core/brand.ts";
-import { Reader, Writer } from "./buffers.ts";
+import { assertInvariant } from "../core/errors.ts";
+import { type Reader, Writer } from "./buffers.ts";
 import { WireError } from "./errors.ts";
+
+/** What a codec's values look like, as data: for tests, comparisons with other definitions, and dumps. */
+export type Shape =
+  | { readonly kind: "int8" | "int16" | "int32" | "int64" | "float64" | "boolean" | "uuid" }
+  | { readonly kind: "string" | "bytes"; readonly nullable: boolean }
+  | { readonly kind: "array"; readonly nullable: boolean; readonly item: Shape }
+  | { readonly kind: "nullable"; readonly item: Shape }
+  | { readonly kind: "struct"; readonly fields: readonly FieldShape[] };
+
+/** One field of a struct: its versions, its value where it is absent, and its tag if it travels in the tagged section. */
+export interface FieldShape {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly from: number;
+  readonly to: number;
+  readonly tag: number | undefined;
+  readonly absent: unknown;
+  readonly ignorable: boolean;
+}
 
 /** How a value of type `Out` is read, and anything of type `In` written. */
 export interface Codec<Out, In = Out> {
   readonly write: (writer: Writer, value: In) => void;
   readonly read: (reader: Reader) => Out;
+  readonly shape: Shape;
 }
 
 /** A field of a struct that some versions lack; `absent` is its value there and may be left out when writing. */
@@ -39,17 +60,30 @@ type StructIn<F extends Fields> = { readonly [K in Exclude<keyof F, OptionalKeys
   readonly [K in OptionalKeys<F>]?: InputOf<F[K]> | undefined;
 };
 
-export const int8: Codec<number> = { write: (w, v) => w.int8(v), read: (r) => r.int8() };
-export const int16: Codec<number> = { write: (w, v) => w.int16(v), read: (r) => r.int16() };
-export const int32: Codec<number> = { write: (w, v) => w.int32(v), read: (r) => r.int32() };
-export const int64: Codec<bigint> = { write: (w, v) => w.int64(v), read: (r) => r.int64() };
-export const float64: Codec<number> = { write: (w, v) => w.float64(v), read: (r) => r.float64() };
-export const boolean: Codec<boolean> = { write: (w, v) => w.int8(v ? 1 : 0), read: (r) => r.int8() !== 0 };
+export const int8: Codec<number> = { write: (w, v) => w.int8(v), read: (r) => r.int8(), shape: { kind: "int8" } };
+export const int16: Codec<number> = { write: (w, v) => w.int16(v), read: (r) => r.int16(), shape: { kind: "int16" } };
+export const int32: Codec<number> = { write: (w, v) => w.int32(v), read: (r) => r.int32(), shape: { kind: "int32" } };
+export const int64: Codec<bigint> = { write: (w, v) => w.int64(v), read: (r) => r.int64(), shape: { kind: "int64" } };
+export const float64: Codec<number> = {
+  write: (w, v) => w.float64(v),
+  read: (r) => r.float64(),
+  shape: { kind: "float64" },
+};
+export const boolean: Codec<boolean> = {
+  write: (w, v) => w.int8(v ? 1 : 0),
+  read: (r) => r.int8() !== 0,
+  shape: { kind: "boolean" },
+};
 
 /** 16 bytes, shown as Kafka shows them. */
 export const uuid: Codec<Uuid> = {
-  write: (w, v) => w.raw(v === ZERO_UUID ? ZERO_UUID_BYTES : Buffer.from(v, "base64url")),
+  write: (w, v) => {
+    const raw = v === ZERO_UUID ? ZERO_UUID_BYTES : Buffer.from(v, "base64url");
+    assertInvariant(raw.length === 16, "a uuid has 16 bytes", { uuid: v });
+    w.raw(raw);
+  },
   read: (r) => r.raw(16).toString("base64url") as Uuid,
+  shape: { kind: "uuid" },
 };
 const ZERO_UUID_BYTES = Buffer.alloc(16);
 
@@ -71,14 +105,16 @@ export const nullableString: Codec<string | null> = {
   },
   read: (r) => {
     const length = r.flexible ? r.uvarint() - 1 : r.int16();
-    return length < 0 ? null : r.utf8(length);
+    return isNull(length, "string") ? null : r.utf8(length);
   },
+  shape: { kind: "string", nullable: true },
 };
 
 /** Text that may not be null. */
 export const string: Codec<string> = {
   write: nullableString.write,
   read: (r) => notNull(nullableString.read(r), "string"),
+  shape: { kind: "string", nullable: false },
 };
 
 /** Bytes that may be null; reading gives a view into the frame. Record batches use this too. */
@@ -94,14 +130,16 @@ export const nullableBytes: Codec<Buffer | null, Uint8Array | null> = {
   },
   read: (r) => {
     const length = r.flexible ? r.uvarint() - 1 : r.int32();
-    return length < 0 ? null : r.raw(length);
+    return isNull(length, "bytes") ? null : r.raw(length);
   },
+  shape: { kind: "bytes", nullable: true },
 };
 
 /** Bytes that may not be null. */
 export const bytes: Codec<Buffer, Uint8Array> = {
   write: nullableBytes.write,
   read: (r) => notNull(nullableBytes.read(r), "bytes"),
+  shape: { kind: "bytes", nullable: false },
 };
 
 /** A list that may be null. A count that cannot fit in the bytes left is refused before anything is allocated. */
@@ -118,20 +156,24 @@ export function nullableArray<Out, In>(item: Codec<Out, In>): Codec<readonly Out
     },
     read: (r) => {
       const count = r.flexible ? r.uvarint() - 1 : r.int32();
-      if (count < 0) return null;
-      if (count > r.leftBytes)
-        throw new WireError({ code: "WIRE_BAD_LENGTH", what: "array", length: count, limit: r.leftBytes });
+      if (isNull(count, "array")) return null;
+      r.takeElements(count);
       const result: Out[] = [];
       for (let i = 0; i < count; i++) result.push(item.read(r));
       return result;
     },
+    shape: { kind: "array", nullable: true, item: item.shape },
   };
 }
 
 /** A list that may not be null. */
 export function array<Out, In>(item: Codec<Out, In>): Codec<readonly Out[], readonly In[]> {
   const inner = nullableArray(item);
-  return { write: inner.write, read: (r) => notNull(inner.read(r), "array") };
+  return {
+    write: inner.write,
+    read: (r) => notNull(inner.read(r), "array"),
+    shape: { kind: "array", nullable: false, item: item.shape },
+  };
 }
 
 /** A struct that may be null: one byte, -1 or 1, before it. */
@@ -142,6 +184,7 @@ export function nullable<Out, In>(inner: Codec<Out, In>): Codec<Out | null, In |
       if (v !== null) inner.write(w, v);
     },
     read: (r) => (r.int8() < 0 ? null : inner.read(r)),
+    shape: { kind: "nullable", item: inner.shape },
   };
 }
 
@@ -200,7 +243,10 @@ export function struct<F extends Fields>(fields: F): Codec<StructOut<F>, StructI
     when: isVersioned(codec) ? codec : undefined,
   }));
   const plain = all.filter((field) => field.when?.tag === undefined);
-  const tags = all.filter((field) => field.when?.tag !== undefined);
+  // Tags go out in ascending order.
+  const tags = all
+    .filter((field) => field.when?.tag !== undefined)
+    .sort((a, b) => (a.when?.tag ?? 0) - (b.when?.tag ?? 0));
   const write = (w: Writer, value: StructIn<F>): void => {
     const source = value as Readonly<Record<string, unknown>>;
     for (const { name, codec, when } of plain) {
@@ -220,7 +266,19 @@ export function struct<F extends Fields>(fields: F): Codec<StructOut<F>, StructI
     if (r.flexible) readTags(r, tags, result);
     return result as StructOut<F>;
   };
-  return { write, read };
+  return { write, read, shape: { kind: "struct", fields: all.map(fieldShape) } };
+}
+
+function fieldShape({ name, codec, when }: StructField): FieldShape {
+  return {
+    name,
+    shape: codec.shape,
+    from: when?.from ?? 0,
+    to: when?.to ?? Number.MAX_SAFE_INTEGER,
+    tag: when?.tag,
+    absent: when?.absent,
+    ignorable: when?.ignorable ?? false,
+  };
 }
 
 interface StructField {
@@ -247,17 +305,18 @@ function readTags(r: Reader, tags: readonly StructField[], result: Record<string
   const count = r.uvarint();
   for (let i = 0; i < count; i++) {
     const tag = r.uvarint();
-    const body = r.raw(r.uvarint());
+    const sizeBytes = r.uvarint();
     const known = tags.find(({ when }) => when?.tag === tag && r.version >= when.from);
-    if (known !== undefined) result[known.name] = known.codec.read(new Reader(body, r.version, true));
+    if (known === undefined) r.raw(sizeBytes);
+    else result[known.name] = r.within(sizeBytes, known.codec.read);
   }
 }
 
 function versioned<Out, In>(
   inner: Codec<Out, In>,
-  facts: Omit<VersionedCodec<Out, In>, "read" | "write">,
+  facts: Omit<VersionedCodec<Out, In>, "read" | "write" | "shape">,
 ): VersionedCodec<Out, In> {
-  return { write: inner.write, read: inner.read, ...facts };
+  return { write: inner.write, read: inner.read, shape: inner.shape, ...facts };
 }
 
 function isVersioned(codec: AnyCodec): codec is AnyVersioned {
@@ -285,6 +344,13 @@ function writeNull(w: Writer, lengthBytes: 2 | 4): void {
   if (w.flexible) w.uvarint(0);
   else if (lengthBytes === 2) w.int16(-1);
   else w.int32(-1);
+}
+
+/** -1 stands for null; anything below is no length at all. */
+function isNull(length: number, what: string): boolean {
+  if (length >= 0) return false;
+  if (length !== -1) throw new WireError({ code: "WIRE_BAD_LENGTH", what, length, limit: 0x7fffffff });
+  return true;
 }
 
 function notNull<T>(value: T | null, what: string): T {
