@@ -1,0 +1,515 @@
+/** The log of one partition: segments on disk in Kafka's own format, and everything that follows from their batches.
+ *
+ *  ```
+ *  startOffset          localStartOffset                                   endOffset
+ *      | moved to a cold store | sealed segment | sealed segment | active segment |
+ *  ```
+ *  All calls but `sync` and `close` are synchronous, so nothing in the process sees half an append. The log knows no high
+ *  watermark: who may read how far is the caller's to say. */
+
+import { assertInvariant } from "../../core/errors.ts";
+import type { BatchView } from "../../wire/record-batch.ts";
+import { writeOffsetCheckpoint } from "./checkpoint-file.ts";
+import type { LogConfig } from "./config.ts";
+import { LogError } from "./errors.ts";
+import { LOG_START_FILE, RECOVERY_POINT_FILE } from "./file-names.ts";
+import type { EpochEnd, EpochStart, LeaderEpochs } from "./leader-epochs.ts";
+import { type LoadedLog, type LogDeps, type LogOptions, loadLog } from "./load.ts";
+import { rebuildProducers, removeSnapshotsAbove, snapshotPath, writeSnapshot } from "./producer-recovery.ts";
+import type { ProducerStates } from "./producer-states.ts";
+import { segmentsPastRetention } from "./retention.ts";
+import { Segment } from "./segment.ts";
+import { openSegmentFiles, type SegmentFiles, type SegmentInfo } from "./segment-files.ts";
+import { findLatest, findTimestamp, type TimestampedOffset } from "./timestamp-search.ts";
+
+/** Places where readers will go on, so that a sequential fetch needs no index: one per reader and a few to spare. */
+const READ_HINTS_MAX = 64;
+/** Sealed segments kept open at once: readers are usually at one or two places of a log. */
+const OPEN_SEALED_MAX = 2;
+
+/** What an append did. */
+export interface Appended {
+  readonly baseOffset: bigint;
+  readonly lastOffset: bigint;
+}
+
+/** A read of whole batches. */
+export interface LogRead {
+  readonly fromOffset: bigint;
+  readonly maxBytes: number;
+  /** Nothing at or past it is returned; the log's end by default. */
+  readonly endOffset?: bigint;
+  /** Return the first batch even when it is larger than `maxBytes`, as a fetch must to make progress. Default true. */
+  readonly atLeastOneBatch?: boolean;
+}
+
+/** A transaction that was aborted, as a fetch response names it. */
+export interface AbortedTransaction {
+  readonly producerId: bigint;
+  readonly firstOffset: bigint;
+}
+
+/** A place in the files where a batch starts. */
+interface ReadHint {
+  readonly segment: Segment;
+  readonly position: number;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** An open log. One per directory; the caller keeps other processes away. */
+export class PartitionLog {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly directory: string;
+  /** What is known of the producers that wrote here. Check before `append`, which updates it. */
+  readonly producers: ProducerStates;
+  readonly #deps: LogDeps;
+  readonly #segments: Segment[];
+  readonly #epochs: LeaderEpochs;
+  readonly #hints = new Map<bigint, ReadHint>();
+  #openSealed: Segment[] = [];
+  #config: LogConfig;
+  #startOffset: bigint;
+  #endOffset: bigint;
+  /** Everything below is on the disk and sound. */
+  #recoveryPoint: bigint;
+  /** When the active segment was made, and last written to: they stand in for record times that are missing. */
+  #activeSinceMs: number;
+  #flushing: Promise<void> = Promise.resolve();
+  /** Counts truncations: a flush that began before one proves nothing about what came after. */
+  #truncations = 0;
+  #closed = false;
+
+  private constructor(options: LogOptions, deps: LogDeps, loaded: LoadedLog) {
+    this.topic = options.topic;
+    this.topicId = options.topicId;
+    this.partition = options.partition;
+    this.directory = options.directory;
+    this.producers = loaded.producers;
+    this.#deps = deps;
+    this.#config = options.config;
+    this.#segments = loaded.segments;
+    this.#epochs = loaded.epochs;
+    this.#startOffset = loaded.startOffset;
+    this.#recoveryPoint = loaded.recoveryPoint;
+    this.#endOffset = this.#active.nextOffset;
+    this.#activeSinceMs = deps.clock.nowMs();
+  }
+
+  /** Opens the directory, or makes it: checks batches that were not known to be on the disk, cuts a torn end, rebuilds
+   *  indexes and producer state. @throws {LogError} `LOG_WRONG_TOPIC`, `LOG_BAD_FILE` @throws {StorageError} */
+  static open(options: LogOptions, deps: LogDeps): PartitionLog {
+    const log = new PartitionLog(options, deps, loadLog(options, deps));
+    for (const segment of log.#segments.slice(0, -1)) {
+      if (segment.nextOffset > log.#recoveryPoint) log.#flushLater(segment);
+    }
+    return log;
+  }
+
+  /** First offset of the log, wherever its data is. */
+  get startOffset(): bigint {
+    return this.#startOffset;
+  }
+  /** First offset that is in the local files; above `startOffset` when older segments were moved away. */
+  get localStartOffset(): bigint {
+    const first = this.#segments[0]?.baseOffset ?? this.#endOffset;
+    if (first < this.#startOffset) return this.#startOffset;
+    return first;
+  }
+  /** Offset that the next record gets. */
+  get endOffset(): bigint {
+    return this.#endOffset;
+  }
+  /** Bytes of data in the local segments. */
+  get sizeBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  }
+  /** Newest leader epoch, -1 before the first. */
+  get latestEpoch(): number {
+    return this.#epochs.latest;
+  }
+  /** All leader epochs with their first offsets, oldest first. */
+  get epochs(): readonly EpochStart[] {
+    return this.#epochs.entries;
+  }
+  get config(): LogConfig {
+    return this.#config;
+  }
+
+  /** Replaces the settings; they hold from the next call on. */
+  configure(config: LogConfig): void {
+    this.#config = config;
+  }
+
+  /** Notes that a new leader epoch begins at the log's end, before it writes anything. */
+  beginEpoch(epoch: number): void {
+    this.#assertOpen();
+    this.#epochs.assign(epoch, this.#endOffset);
+  }
+
+  /** Appends one validated batch, setting its base offset and leader epoch in place. After a throw the log is as before.
+   *  @throws {StorageError} `STORAGE_FULL` and others */
+  append(batch: BatchView, options: { readonly leaderEpoch: number }): Appended {
+    this.#assertOpen();
+    const baseOffset = this.#endOffset;
+    const lastOffset = baseOffset + BigInt(batch.lastOffsetDelta);
+    assertInvariant(lastOffset >= baseOffset, "a batch holds at least one offset", { lastOffset });
+    batch.setBaseOffset(baseOffset);
+    batch.setLeaderEpoch(options.leaderEpoch);
+    if (this.#mustRollBefore(batch, lastOffset)) this.roll();
+    this.#epochs.assign(options.leaderEpoch, baseOffset);
+    this.#active.append(batch, this.#config.indexIntervalBytes);
+    this.producers.update(batch);
+    this.#endOffset = lastOffset + 1n;
+    return { baseOffset, lastOffset };
+  }
+
+  /** Whole batches from the one that holds `fromOffset` on, from one segment; empty at the end. The first batch may begin
+   *  before `fromOffset`. @throws {LogError} `LOG_OFFSET_OUT_OF_RANGE` below the local start or past the end */
+  read(request: LogRead): Buffer {
+    this.#assertOpen();
+    const { fromOffset, maxBytes, endOffset = this.#endOffset, atLeastOneBatch = true } = request;
+    this.#assertLocal(fromOffset);
+    if (fromOffset >= endOffset) return NOTHING;
+    const hint = this.#hints.get(fromOffset);
+    for (let i = this.#segmentIndexOf(fromOffset); i < this.#segments.length; i++) {
+      const segment = this.#at(i);
+      const position = hint?.segment === segment ? hint.position : undefined;
+      const slice = segment.read({ fromOffset, endOffset, maxBytes, atLeastOneBatch, position });
+      this.#keepOpen(segment);
+      if (slice === undefined) continue;
+      if (hint !== undefined) this.#hints.delete(fromOffset);
+      this.#remember(slice.nextOffset, { segment, position: slice.nextPosition });
+      return slice.bytes;
+    }
+    return NOTHING;
+  }
+
+  /** The first record at or after a time (milliseconds since the epoch), at or after the local start; undefined when all
+   *  are earlier. Decodes the records of a batch or two. */
+  offsetForTimestamp(timestampMs: bigint): TimestampedOffset | undefined {
+    this.#assertOpen();
+    return this.#search((segments) => findTimestamp(segments, timestampMs, this.localStartOffset));
+  }
+
+  /** The first record with the greatest timestamp; undefined when the log is empty. */
+  maxTimestampOffset(): TimestampedOffset | undefined {
+    this.#assertOpen();
+    return this.#search((segments) => findLatest(segments));
+  }
+
+  /** Where a leader epoch ended (OffsetForLeaderEpoch); epoch -1 and offset -1 when it is unknown. */
+  epochEnd(epoch: number): EpochEnd {
+    return this.#epochs.endOf(epoch, this.#endOffset);
+  }
+
+  /** How far committed readers may read, given the high watermark: up to the first open transaction. */
+  lastStableOffset(highWatermark: bigint): bigint {
+    const first = this.producers.firstOpenTxnOffset;
+    return first !== undefined && first < highWatermark ? first : highWatermark;
+  }
+
+  /** Aborted transactions that touch the range. None yet: the broker refuses transactional batches. */
+  abortedTransactions(_range: {
+    readonly fromOffset: bigint;
+    readonly endOffset: bigint;
+  }): readonly AbortedTransaction[] {
+    return [];
+  }
+
+  /** Closes the active segment and begins the next one; nothing happens while it is empty. */
+  roll(): void {
+    this.#assertOpen();
+    const active = this.#active;
+    if (active.sizeBytes === 0) return;
+    active.seal();
+    writeSnapshot(this.#place, this.producers, this.#endOffset);
+    const next = new Segment(this.#endOffset, this.#place);
+    next.create();
+    this.#segments.push(next);
+    this.#activeSinceMs = this.#deps.clock.nowMs();
+    this.#keepOpen(active);
+    this.#flushLater(active);
+  }
+
+  /** Drops the batch that holds `offset` and everything after it, and with them what epochs and producers knew of it.
+   *  @returns the new end, below `offset` when that lay inside a batch */
+  truncateTo(offset: bigint): bigint {
+    this.#assertOpen();
+    if (offset >= this.#endOffset) return this.#endOffset;
+    this.#truncations += 1;
+    this.#hints.clear();
+    // The recovery point goes first: after a crash in between, what is left is checked and not believed.
+    if (offset < this.#recoveryPoint) this.#setRecoveryPoint(offset);
+    removeSnapshotsAbove(this.#place, offset);
+    while (this.#segments.length > 1 && this.#active.baseOffset >= offset) this.#segments.pop()?.remove();
+    if (this.#active.baseOffset > offset) this.#restartAt(offset);
+    else this.#active.truncateTo(offset, this.#config.indexIntervalBytes);
+    this.#openSealed = this.#openSealed.filter((segment) => segment !== this.#active && segment.isOpen);
+    this.#endOffset = this.#active.nextOffset;
+    this.#epochs.truncateFromEnd(this.#endOffset);
+    removeSnapshotsAbove(this.#place, this.#endOffset);
+    rebuildProducers(this.#place, this.producers, {
+      segments: this.#segments,
+      endOffset: this.#endOffset,
+      nowMs: this.#deps.clock.nowMs(),
+      expirationMs: this.#config.producerIdExpirationMs,
+    });
+    if (this.#startOffset > this.#endOffset) this.#setStartOffset(this.#endOffset);
+    return this.#endOffset;
+  }
+
+  /** Moves the log's start up to `offset` and deletes segments that lie wholly below it; producer state stays.
+   *  @throws {LogError} `LOG_OFFSET_OUT_OF_RANGE` past the end */
+  deleteRecordsBefore(offset: bigint): void {
+    this.#assertOpen();
+    if (offset > this.#endOffset) throw this.#outOfRange(offset);
+    if (offset <= this.#startOffset) return;
+    this.#setStartOffset(offset);
+    this.#epochs.truncateFromStart(offset);
+    while (this.#segments.length > 1 && this.#at(1).baseOffset <= offset) this.#removeFirst();
+  }
+
+  /** Deletes what is past time or size retention, never at or past `highWatermark` (default: the end).
+   *  While older segments lie in a cold store, size retention does not apply. @returns segments deleted */
+  applyRetention(nowMs: number, options: { readonly highWatermark?: bigint } = {}): number {
+    this.#assertOpen();
+    const facts = this.#segments.map((segment, i) => ({
+      sizeBytes: segment.sizeBytes,
+      latestMs: segment.maxTimestampMs >= 0n ? Number(segment.maxTimestampMs) : this.#activeSinceMs,
+      nextOffset: this.#segments[i + 1]?.baseOffset ?? this.#endOffset,
+    }));
+    const count = segmentsPastRetention(facts, {
+      nowMs,
+      config: this.#config,
+      highWatermark: options.highWatermark ?? this.#endOffset,
+      sizeApplies: this.localStartOffset === this.#startOffset,
+    });
+    if (count === 0) return 0;
+    if (count === this.#segments.length) this.roll();
+    this.deleteRecordsBefore(this.#at(count).baseOffset);
+    return count;
+  }
+
+  /** Forgets producers whose last record is older than `producer.id.expiration.ms`; call it at every check interval. */
+  expireProducers(nowMs: number): void {
+    this.producers.removeExpired(nowMs, this.#config.producerIdExpirationMs);
+  }
+
+  /** Segments that will not change any more, oldest first. */
+  closedSegments(): readonly SegmentInfo[] {
+    return this.#segments.slice(0, -1).map((segment, i) => {
+      const { baseOffset, sizeBytes, maxTimestampMs } = segment;
+      const nextOffset = this.#at(i + 1).baseOffset;
+      const epochs = this.#epochs.entries.filter((entry) => entry.startOffset < nextOffset);
+      const first = Math.max(
+        0,
+        epochs.findLastIndex((entry) => entry.startOffset <= baseOffset),
+      );
+      return { baseOffset, nextOffset, sizeBytes, maxTimestampMs, epochs: epochs.slice(first) };
+    });
+  }
+
+  /** The files of a closed segment. @throws {LogError} `LOG_SEGMENT_MISSING` */
+  readSegmentFiles(baseOffset: bigint): SegmentFiles {
+    this.#assertOpen();
+    const i = this.#closedIndexOf(baseOffset);
+    const segment = this.#at(i);
+    return openSegmentFiles(this.#deps.storage, {
+      read: (position, lengthBytes) => {
+        this.#assertOpen();
+        if (!this.#segments.includes(segment)) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
+        this.#keepOpen(segment);
+        return segment.readData(position, lengthBytes);
+      },
+      sizeBytes: segment.sizeBytes,
+      path: (suffix) => segment.path(suffix),
+      snapshotPath: snapshotPath(this.#place, this.#at(i + 1).baseOffset),
+    });
+  }
+
+  /** Deletes the oldest local segment after it was moved to a cold store: the local start moves, the log's start stays.
+   *  @throws {LogError} `LOG_SEGMENT_MISSING` when it is not the oldest closed one */
+  dropLocalSegment(baseOffset: bigint): void {
+    this.#assertOpen();
+    if (this.#closedIndexOf(baseOffset) !== 0) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
+    // Written before the data goes: after a restart the first file no longer tells where the log starts.
+    this.#setStartOffset(this.#startOffset);
+    this.#removeFirst();
+  }
+
+  /** Waits until everything appended before the call is on the disk. @throws {StorageError} */
+  async sync(): Promise<void> {
+    this.#assertOpen();
+    const unsynced = this.#segments.filter((segment) => segment.nextOffset > this.#recoveryPoint);
+    for (const segment of unsynced) {
+      await segment.sync();
+      this.#keepOpen(segment);
+    }
+  }
+
+  /** Writes everything out so that the next open reads no data. A full disk is logged, not thrown: the next open then
+   *  recovers. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#flushing;
+    try {
+      this.#active.seal();
+      writeSnapshot(this.#place, this.producers, this.#endOffset);
+      for (const segment of this.#segments) if (segment.nextOffset > this.#recoveryPoint) await segment.sync();
+      this.#setRecoveryPoint(this.#endOffset);
+    } catch (error) {
+      this.#deps.logger.warn("log not closed cleanly", { directory: this.directory, error });
+    }
+    for (const segment of this.#segments) segment.release();
+  }
+
+  /** Closes without writing anything and removes the directory. */
+  destroy(): void {
+    this.#closed = true;
+    this.#truncations += 1;
+    for (const segment of this.#segments) segment.release();
+    this.#deps.storage.remove(this.directory);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  get #active(): Segment {
+    return this.#at(this.#segments.length - 1);
+  }
+
+  get #place(): { readonly storage: LogDeps["storage"]; readonly directory: string } {
+    return { storage: this.#deps.storage, directory: this.directory };
+  }
+
+  #at(i: number): Segment {
+    const segment = this.#segments[i];
+    assertInvariant(segment !== undefined, "a log has an active segment", { i, segments: this.#segments.length });
+    return segment;
+  }
+
+  /** Kafka's `LogSegment.shouldRoll`. */
+  #mustRollBefore(batch: BatchView, lastOffset: bigint): boolean {
+    const active = this.#active;
+    if (active.sizeBytes === 0) return false;
+    const config = this.#config;
+    if (active.sizeBytes + batch.sizeBytes > config.segmentBytes || !active.fits(batch, lastOffset)) return true;
+    if (active.indexBytes + 8 > config.segmentIndexBytes) return true;
+    const waitedMs =
+      active.firstTimestampMs >= 0n
+        ? Number(batch.maxTimestamp - active.firstTimestampMs)
+        : this.#deps.clock.nowMs() - this.#activeSinceMs;
+    return waitedMs > config.segmentMs;
+  }
+
+  /** The last segment that begins at or before the offset. */
+  #segmentIndexOf(offset: bigint): number {
+    let low = 0;
+    let high = this.#segments.length - 1;
+    if (this.#active.baseOffset <= offset) return high;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.#at(middle).baseOffset <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #closedIndexOf(baseOffset: bigint): number {
+    const i = this.#segmentIndexOf(baseOffset);
+    if (this.#at(i).baseOffset === baseOffset && i < this.#segments.length - 1) return i;
+    throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
+  }
+
+  #remember(offset: bigint, hint: ReadHint): void {
+    if (this.#hints.size >= READ_HINTS_MAX) {
+      for (const oldest of this.#hints.keys()) {
+        this.#hints.delete(oldest);
+        break;
+      }
+    }
+    this.#hints.set(offset, hint);
+  }
+
+  /** Notes that a sealed segment is in use, and releases the one unused for longest. */
+  #keepOpen(segment: Segment): void {
+    if (segment === this.#active || this.#openSealed.at(-1) === segment) return;
+    this.#openSealed = [...this.#openSealed.filter((open) => open !== segment), segment];
+    if (this.#openSealed.length > OPEN_SEALED_MAX) this.#openSealed.shift()?.release();
+  }
+
+  #search<T>(find: (segments: readonly Segment[]) => T): T {
+    const found = find(this.#segments);
+    for (const segment of this.#segments) if (segment.isOpen) this.#keepOpen(segment);
+    return found;
+  }
+
+  /** Brings a sealed segment to the disk in the background and then moves the recovery point over it. A failure is no
+   *  loss: the recovery point stays, and the next `sync` meets the same fault. */
+  #flushLater(segment: Segment): void {
+    const truncations = this.#truncations;
+    const endOffset = segment.nextOffset;
+    this.#flushing = this.#flushing.then(async () => {
+      if (this.#closed || truncations !== this.#truncations || !this.#segments.includes(segment)) return;
+      try {
+        await segment.sync();
+        this.#keepOpen(segment);
+        const isCurrent = !this.#closed && truncations === this.#truncations;
+        if (isCurrent && segment.baseOffset <= this.#recoveryPoint) this.#setRecoveryPoint(endOffset);
+      } catch (error) {
+        if (this.#segments.includes(segment)) {
+          this.#deps.logger.warn("segment not flushed", { path: segment.path(".log"), error });
+        }
+      }
+    });
+  }
+
+  #setRecoveryPoint(offset: bigint): void {
+    const { topic, partition } = this;
+    const path = `${this.directory}/${RECOVERY_POINT_FILE}`;
+    writeOffsetCheckpoint(this.#deps.storage, path, { topic, partition, offset });
+    this.#recoveryPoint = offset;
+  }
+
+  #setStartOffset(offset: bigint): void {
+    const { topic, partition } = this;
+    writeOffsetCheckpoint(this.#deps.storage, `${this.directory}/${LOG_START_FILE}`, { topic, partition, offset });
+    this.#startOffset = offset;
+  }
+
+  /** Removes the oldest segment and the producer snapshot that only its replay would need. */
+  #removeFirst(): void {
+    const first = this.#segments.shift();
+    if (first === undefined) return;
+    for (const [offset, hint] of this.#hints) if (hint.segment === first) this.#hints.delete(offset);
+    this.#openSealed = this.#openSealed.filter((segment) => segment !== first);
+    this.#deps.storage.remove(snapshotPath(this.#place, first.baseOffset));
+    first.remove();
+  }
+
+  /** Leaves one empty segment at `offset`, below everything that was there. */
+  #restartAt(offset: bigint): void {
+    for (const segment of this.#segments.splice(0)) segment.remove();
+    const only = new Segment(offset, this.#place);
+    only.create();
+    this.#segments.push(only);
+  }
+
+  #assertLocal(offset: bigint): void {
+    if (offset < this.localStartOffset || offset > this.#endOffset) throw this.#outOfRange(offset);
+  }
+
+  #outOfRange(offset: bigint): LogError {
+    const { localStartOffset, endOffset } = this;
+    return new LogError({ code: "LOG_OFFSET_OUT_OF_RANGE", offset, localStartOffset, endOffset });
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new LogError({ code: "LOG_CLOSED", path: this.directory });
+  }
+}

@@ -1,0 +1,53 @@
+/** What a closed segment hands to a cold store: its facts and its files, byte for byte. */
+
+import type { Storage } from "../../core/storage.ts";
+import type { SegmentSuffix } from "./file-names.ts";
+import type { EpochStart } from "./leader-epochs.ts";
+
+/** Facts of a closed segment. */
+export interface SegmentInfo {
+  readonly baseOffset: bigint;
+  /** Base of the segment that follows. */
+  readonly nextOffset: bigint;
+  /** Bytes of the data file. */
+  readonly sizeBytes: number;
+  /** Greatest record time, -1 without one. */
+  readonly maxTimestampMs: bigint;
+  /** Leader epochs that wrote it; the first may begin before it. */
+  readonly epochs: readonly EpochStart[];
+}
+
+/** The files of one closed segment, in Kafka's formats. */
+export interface SegmentFiles {
+  readonly sizeBytes: number;
+  /** A part of the data file, so that nobody has to hold a gigabyte.
+   *  @throws {LogError} `LOG_SEGMENT_MISSING` when retention took the segment meanwhile */
+  readonly readLog: (position: number, lengthBytes: number) => Buffer;
+  readonly index: Buffer;
+  readonly timeindex: Buffer;
+  /** Undefined when no transaction was aborted in the segment. */
+  readonly txnindex: Buffer | undefined;
+  /** Producer state at the segment's end; undefined when it is not kept any more. */
+  readonly snapshot: Buffer | undefined;
+}
+
+/** Reads the small files at once, the data file on demand. */
+export function openSegmentFiles(
+  storage: Storage,
+  segment: {
+    readonly sizeBytes: number;
+    readonly read: (position: number, lengthBytes: number) => Buffer;
+    readonly path: (suffix: SegmentSuffix) => string;
+    readonly snapshotPath: string;
+  },
+): SegmentFiles {
+  const whenThere = (path: string): Buffer | undefined => (storage.exists(path) ? storage.readFile(path) : undefined);
+  return {
+    sizeBytes: segment.sizeBytes,
+    readLog: segment.read,
+    index: storage.readFile(segment.path(".index")),
+    timeindex: storage.readFile(segment.path(".timeindex")),
+    txnindex: whenThere(segment.path(".txnindex")),
+    snapshot: whenThere(segment.snapshotPath),
+  };
+}

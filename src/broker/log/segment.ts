@@ -1,0 +1,382 @@
+/** One segment of a log: a data file and its two indexes, from a base offset on.
+ *
+ *  The data file is appended to at once; the indexes of the active segment live in memory and reach their files when the
+ *  segment is sealed, so that an append is one system call. Whatever a crash takes from them is rebuilt from the data. */
+
+import { assertInvariant } from "../../core/errors.ts";
+import type { Storage, StorageFile } from "../../core/storage.ts";
+import { crc32c } from "../../wire/crc32c.ts";
+import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, type BatchView } from "../../wire/record-batch.ts";
+import { type PlacedBatch, scanBatches } from "./batch-scan.ts";
+import { LogError } from "./errors.ts";
+import { offsetFileName, SEGMENT_SUFFIXES, type SegmentSuffix } from "./file-names.ts";
+import { OffsetIndex } from "./offset-index.ts";
+import { TimeIndex } from "./time-index.ts";
+
+/** Offsets within a segment are stored in 31 bits (Kafka, `LogSegment.canConvertToRelativeOffset`). */
+const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
+/** Positions are stored in 31 bits. */
+const POSITION_MAX = 2 ** 31 - 1;
+/** The CRC covers a batch from its attributes on. */
+const CRC_COVERED_AT = 21;
+const LAST_OFFSET_DELTA_AT = 23;
+const MAX_TIMESTAMP_AT = 35;
+
+/** What a read asks of a segment. */
+export interface SegmentRead {
+  readonly fromOffset: bigint;
+  /** Nothing at or past it is returned. */
+  readonly endOffset: bigint;
+  readonly maxBytes: number;
+  /** Return the first batch even when it is larger than `maxBytes`. */
+  readonly atLeastOneBatch: boolean;
+  /** Position of the batch that holds `fromOffset`, when known. */
+  readonly position: number | undefined;
+}
+
+/** Whole batches, and where the next ones begin. */
+export interface SegmentSlice {
+  readonly bytes: Buffer;
+  readonly nextOffset: bigint;
+  readonly nextPosition: number;
+}
+
+/** A segment; the owner appends to the last one only. */
+export class Segment {
+  readonly baseOffset: bigint;
+  readonly #directory: string;
+  readonly #storage: Storage;
+  /** Low half of the base: differences of low halves are exact within a segment, and cheaper than bigints. */
+  readonly #baseLow: number;
+  #file: StorageFile | undefined;
+  #offsets: OffsetIndex | undefined;
+  #times: TimeIndex | undefined;
+  #sizeBytes = 0;
+  #lastRelative = -1;
+  #maxTimestampMs = -1n;
+  #maxTimestampRelative = 0;
+  #firstTimestampMs = -1n;
+  #bytesSinceIndexEntry = 0;
+
+  /** Touches nothing; `create`, `openSealed` or `recover` make it usable. */
+  constructor(baseOffset: bigint, deps: { readonly directory: string; readonly storage: Storage }) {
+    this.baseOffset = baseOffset;
+    this.#directory = deps.directory;
+    this.#storage = deps.storage;
+    this.#baseLow = Number(BigInt.asUintN(32, baseOffset));
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+  /** Offset after the last batch; the base of an empty segment. */
+  get nextOffset(): bigint {
+    return this.baseOffset + BigInt(this.#lastRelative + 1);
+  }
+  /** Greatest timestamp of any batch, -1 without one. */
+  get maxTimestampMs(): bigint {
+    return this.#maxTimestampMs;
+  }
+  /** Timestamp of the first batch, which `segment.ms` counts from; -1 when empty or not recovered by a walk. */
+  get firstTimestampMs(): bigint {
+    return this.#firstTimestampMs;
+  }
+  /** Last offset of the batch that holds the greatest timestamp. */
+  get maxTimestampOffset(): bigint {
+    return this.baseOffset + BigInt(this.#maxTimestampRelative);
+  }
+  get indexBytes(): number {
+    return this.#offsets?.sizeBytes ?? 0;
+  }
+  /** True while files or indexes are held open. */
+  get isOpen(): boolean {
+    return this.#file !== undefined;
+  }
+
+  /** Path of one of the segment's files. */
+  path(suffix: SegmentSuffix): string {
+    return `${this.#directory}/${offsetFileName(this.baseOffset, suffix)}`;
+  }
+
+  /** Makes an empty segment, dropping files of the same name. */
+  create(): void {
+    this.remove();
+    this.#file = this.#storage.open(this.path(".log"), { create: true });
+    this.#offsets = new OffsetIndex();
+    this.#times = new TimeIndex();
+  }
+
+  /** True when the batch can be addressed in this segment. */
+  fits(batch: BatchView, lastOffset: bigint): boolean {
+    return (
+      this.#sizeBytes + batch.sizeBytes <= POSITION_MAX && lastOffset - this.baseOffset <= BigInt(RELATIVE_OFFSET_MAX)
+    );
+  }
+
+  /** Appends a batch whose offset is already set. After a throw the segment is as before. */
+  append(batch: BatchView, indexIntervalBytes: number): void {
+    this.#opened().append([batch.bytes]);
+    this.#note({ batch, position: this.#sizeBytes }, indexIntervalBytes);
+  }
+
+  /** Takes a sealed segment from its files without reading the data; false when an index is missing or damaged. */
+  openSealed(nextOffset: bigint): boolean {
+    const { times, offsets } = this.#readIndexes();
+    if (times === undefined || offsets === undefined) return false;
+    const file = this.#storage.open(this.path(".log"), { create: false });
+    this.#sizeBytes = file.sizeBytes;
+    file.close();
+    if ((offsets.last?.position ?? 0) >= Math.max(1, this.#sizeBytes)) return false;
+    this.#lastRelative = Number(nextOffset - this.baseOffset) - 1;
+    this.#maxTimestampMs = times.last?.timestampMs ?? -1n;
+    this.#maxTimestampRelative = times.last?.relativeOffset ?? 0;
+    return true;
+  }
+
+  /** Rebuilds indexes and counters from the data and cuts it where it is damaged. Below `trustedOffset` CRCs are not
+   *  checked, and the indexes on disk are believed. `seen` is called for each batch walked and kept.
+   *  @returns bytes cut off */
+  recover(options: {
+    readonly trustedOffset: bigint;
+    readonly indexIntervalBytes: number;
+    readonly seen: (batch: BatchView) => void;
+  }): number {
+    this.release();
+    const file = this.#storage.open(this.path(".log"), { create: true });
+    this.#file = file;
+    this.#reset();
+    this.#resume(file, options.trustedOffset);
+    for (const placed of scanBatches(file, this.#sizeBytes)) {
+      if (!this.#isSound(placed.batch, options.trustedOffset)) break;
+      this.#note(placed, options.indexIntervalBytes);
+      options.seen(placed.batch);
+    }
+    const cutBytes = file.sizeBytes - this.#sizeBytes;
+    if (cutBytes > 0) file.truncate(this.#sizeBytes);
+    return cutBytes;
+  }
+
+  /** Writes the indexes to their files, with Kafka's closing time entry. Repeating it changes nothing. */
+  seal(): void {
+    const { offsets, times } = this.#indexes();
+    times.appendIfLater({ timestampMs: this.#maxTimestampMs, relativeOffset: this.#maxTimestampRelative });
+    this.#storage.writeFile(this.path(".index"), offsets.toBytes());
+    this.#storage.writeFile(this.path(".timeindex"), times.toBytes());
+  }
+
+  /** Closes the file and forgets the indexes; the next read opens them again. Only for a sealed segment. */
+  release(): void {
+    this.#file?.close();
+    this.#file = undefined;
+    this.#offsets = undefined;
+    this.#times = undefined;
+  }
+
+  /** Waits until the data is on the disk. */
+  async sync(): Promise<void> {
+    await this.#opened().sync();
+  }
+
+  /** Deletes all files of the segment. */
+  remove(): void {
+    this.release();
+    for (const suffix of SEGMENT_SUFFIXES) this.#storage.remove(this.path(suffix));
+    this.#reset();
+  }
+
+  /** Cuts away the batch that holds `offset` and everything after it. Index files of before the cut are removed first,
+   *  so that a crash never leaves them pointing past what follows. */
+  truncateTo(offset: bigint, indexIntervalBytes: number): void {
+    for (const suffix of SEGMENT_SUFFIXES) if (suffix !== ".log") this.#storage.remove(this.path(suffix));
+    const file = this.#opened();
+    const position = this.#positionOf(offset) ?? this.#sizeBytes;
+    file.truncate(position);
+    this.recover({ trustedOffset: this.nextOffset, indexIntervalBytes, seen: () => {} });
+  }
+
+  /** Whole batches from the one that holds `fromOffset` on, with one read of the file in the usual case; undefined when
+   *  the segment has none to give. */
+  read(request: SegmentRead): SegmentSlice | undefined {
+    const file = this.#opened();
+    const { offsets } = this.#indexes();
+    const from = Math.max(0, Number(request.fromOffset - this.baseOffset));
+    const end = Number(request.endOffset - this.baseOffset);
+    const stop = end > this.#lastRelative ? this.#sizeBytes : (offsets.ceilingPosition(end) ?? this.#sizeBytes);
+    let position = request.position ?? offsets.floorPosition(from);
+    // Without a known position the batch lies between two index entries; read that much more to need one read only.
+    const spareBytes = request.position === undefined ? this.#gapBytes(offsets, from, position) : 0;
+    let wantedBytes = request.maxBytes + spareBytes + BATCH_HEADER_BYTES;
+    while (position < stop) {
+      const buffer = file.read(position, Math.min(wantedBytes, stop - position));
+      const start = this.#skipBefore(buffer, from);
+      if (start + BATCH_HEADER_BYTES <= buffer.length) {
+        const sizeBytes = batchBytesAt(buffer, start);
+        if (this.#lastRelativeAt(buffer, start) >= end) return undefined;
+        if (sizeBytes > request.maxBytes && !request.atLeastOneBatch) return undefined;
+        if (start + sizeBytes <= buffer.length) return this.#takeWhole(buffer, { start, position, end, request });
+        wantedBytes = Math.max(sizeBytes, request.maxBytes);
+      }
+      assertInvariant(start > 0 || buffer.length < stop - position, "a segment holds whole batches", { position });
+      position += start;
+    }
+    return undefined;
+  }
+
+  /** Batches from the one that holds `offset` on, for searches; the views are valid until the next step. */
+  *batchesFrom(offset: bigint): Generator<BatchView, void, undefined> {
+    const relative = Math.max(0, Number(offset - this.baseOffset));
+    const start = this.#indexes().offsets.floorPosition(relative);
+    for (const { batch } of scanBatches(this.#opened(), start)) if (batch.lastOffset >= offset) yield batch;
+  }
+
+  /** An offset before which no record is as late as `timestampMs`. */
+  offsetBefore(timestampMs: bigint): bigint {
+    return this.baseOffset + BigInt(this.#indexes().times.offsetBefore(timestampMs));
+  }
+
+  /** Bytes of the data file from `position`. */
+  readData(position: number, lengthBytes: number): Buffer {
+    return this.#opened().read(position, lengthBytes);
+  }
+
+  /** Starts from the last trusted index entry instead of the beginning, when the files agree with it. */
+  #resume(file: StorageFile, trustedOffset: bigint): void {
+    const { offsets, times } = this.#readIndexes();
+    if (offsets === undefined || times === undefined) return;
+    const trusted = Math.max(0, Number(trustedOffset - this.baseOffset));
+    offsets.truncateTo(trusted);
+    times.truncateTo(trusted);
+    const entry = offsets.last;
+    if (entry === undefined) return;
+    const header = file.read(entry.position, BATCH_HEADER_BYTES);
+    if (header.length < BATCH_HEADER_BYTES || this.#lastRelativeAt(header, 0) !== entry.relativeOffset) return;
+    this.#offsets = offsets;
+    this.#times = times;
+    this.#sizeBytes = entry.position;
+    this.#lastRelative = entry.relativeOffset - header.readInt32BE(LAST_OFFSET_DELTA_AT) - 1;
+    this.#maxTimestampMs = times.last?.timestampMs ?? -1n;
+    this.#maxTimestampRelative = times.last?.relativeOffset ?? 0;
+    this.#firstTimestampMs = file.read(0, BATCH_HEADER_BYTES).readBigInt64BE(MAX_TIMESTAMP_AT);
+  }
+
+  #positionOf(offset: bigint): number | undefined {
+    const start = this.#indexes().offsets.floorPosition(Math.max(0, Number(offset - this.baseOffset)));
+    for (const { batch, position } of scanBatches(this.#opened(), start)) {
+      if (batch.lastOffset >= offset) return position;
+    }
+    return undefined;
+  }
+
+  #gapBytes(offsets: OffsetIndex, relative: number, position: number): number {
+    return Math.max(0, (offsets.ceilingPosition(relative) ?? this.#sizeBytes) - position);
+  }
+
+  /** Start of the first batch in the buffer that ends at or after `relative`, or where the headers end. */
+  #skipBefore(buffer: Buffer, relative: number): number {
+    let at = 0;
+    while (at + BATCH_HEADER_BYTES <= buffer.length && this.#lastRelativeAt(buffer, at) < relative) {
+      at += batchBytesAt(buffer, at);
+    }
+    return at;
+  }
+
+  /** The batch at `start` and those that follow it whole, within `maxBytes`, and below `end`. */
+  #takeWhole(
+    buffer: Buffer,
+    place: { readonly start: number; readonly position: number; readonly end: number; readonly request: SegmentRead },
+  ): SegmentSlice {
+    const { start, position, end, request } = place;
+    let lastRelative = this.#lastRelativeAt(buffer, start);
+    let at = start + batchBytesAt(buffer, start);
+    while (at + BATCH_HEADER_BYTES <= buffer.length) {
+      const next = at + batchBytesAt(buffer, at);
+      const relative = this.#lastRelativeAt(buffer, at);
+      if (next > buffer.length || next - start > request.maxBytes || relative >= end) break;
+      lastRelative = relative;
+      at = next;
+    }
+    const nextOffset = this.baseOffset + BigInt(lastRelative + 1);
+    return { bytes: buffer.subarray(start, at), nextOffset, nextPosition: position + at };
+  }
+
+  #lastRelativeAt(buffer: Buffer, at: number): number {
+    return ((buffer.readUInt32BE(at + 4) - this.#baseLow) >>> 0) + buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT);
+  }
+
+  /** Counts a batch that lies in the file, and indexes it as Kafka does (`LogSegment.append`). */
+  #note(placed: PlacedBatch, indexIntervalBytes: number): void {
+    const { batch, position } = placed;
+    const { offsets, times } = this.#indexes();
+    const lastRelative = this.#lastRelativeAt(batch.buffer, batch.start);
+    const timestampMs = batch.maxTimestamp;
+    if (position === 0) this.#firstTimestampMs = timestampMs;
+    if (timestampMs > this.#maxTimestampMs) {
+      this.#maxTimestampMs = timestampMs;
+      this.#maxTimestampRelative = lastRelative;
+    }
+    if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
+      offsets.append(lastRelative, position);
+      times.appendIfLater({ timestampMs: this.#maxTimestampMs, relativeOffset: this.#maxTimestampRelative });
+      this.#bytesSinceIndexEntry = 0;
+    }
+    this.#bytesSinceIndexEntry += batch.sizeBytes;
+    this.#lastRelative = lastRelative;
+    this.#sizeBytes = position + batch.sizeBytes;
+  }
+
+  /** A batch is kept when its offsets go on upwards from the last one's and its bytes are what was written. */
+  #isSound(batch: BatchView, trustedOffset: bigint): boolean {
+    if (batch.lastOffsetDelta < 0 || batch.baseOffset < this.nextOffset) return false;
+    const lastOffset = batch.lastOffset;
+    if (lastOffset - this.baseOffset > BigInt(RELATIVE_OFFSET_MAX)) return false;
+    return lastOffset < trustedOffset || hasValidCrc(batch);
+  }
+
+  #readIndexes(): { offsets: OffsetIndex | undefined; times: TimeIndex | undefined } {
+    const [index, timeIndex] = [this.path(".index"), this.path(".timeindex")];
+    if (!this.#storage.exists(index) || !this.#storage.exists(timeIndex))
+      return { offsets: undefined, times: undefined };
+    return {
+      offsets: OffsetIndex.parse(this.#storage.readFile(index)),
+      times: TimeIndex.parse(this.#storage.readFile(timeIndex)),
+    };
+  }
+
+  #opened(): StorageFile {
+    this.#file ??= this.#storage.open(this.path(".log"), { create: false });
+    return this.#file;
+  }
+
+  #indexes(): { readonly offsets: OffsetIndex; readonly times: TimeIndex } {
+    if (this.#offsets === undefined || this.#times === undefined) {
+      const { offsets, times } = this.#readIndexes();
+      if (offsets === undefined || times === undefined) {
+        throw new LogError({ code: "LOG_BAD_FILE", path: this.path(".index"), what: "missing or damaged index" });
+      }
+      this.#offsets = offsets;
+      this.#times = times;
+    }
+    return { offsets: this.#offsets, times: this.#times };
+  }
+
+  #reset(): void {
+    this.#offsets = new OffsetIndex();
+    this.#times = new TimeIndex();
+    this.#sizeBytes = 0;
+    this.#lastRelative = -1;
+    this.#maxTimestampMs = -1n;
+    this.#maxTimestampRelative = 0;
+    this.#firstTimestampMs = -1n;
+    this.#bytesSinceIndexEntry = 0;
+  }
+}
+
+function hasValidCrc(batch: BatchView): boolean {
+  return crc32c(batch.bytes.subarray(CRC_COVERED_AT)) === batch.crc;
+}
+
+function batchBytesAt(buffer: Buffer, at: number): number {
+  const sizeBytes = buffer.readInt32BE(at + 8) + BATCH_PREFIX_BYTES;
+  assertInvariant(sizeBytes >= BATCH_HEADER_BYTES, "a segment holds whole batches", { sizeBytes });
+  return sizeBytes;
+}
