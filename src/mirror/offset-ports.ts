@@ -180,4 +180,15 @@ export interface LaneEntry {
   readonly targetTopic: string;
   readonly targetPartition: number;
   readonly map: OffsetTranslator;
+  /** Who else writes records into the target partition. `reverse`: only the lane that goes the other way between the same two
+   *  partitions, with its map when this worker knows it. `others`: further lanes, so no single lane can say what a group has read. */
+  readonly company:
+    | { readonly kind: "alone" }
+    | { readonly kind: "reverse"; readonly map: ReverseTranslator | undefined }
+    | { readonly kind: "others" };
+}
+
+/** Answers where a lane's target offsets came from. `OffsetMap` is one. */
+export interface ReverseTranslator {
+  reverse(targetOffset: bigint): ReverseTranslation;
 }

@@ -1,0 +1,300 @@
+/** Group sync: what is written, what is not and why; and what a group finds after it moved. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { TributaryError } from "../../../src/core/errors.ts";
+import { silentLogger } from "../../../src/core/logger.ts";
+import { decideCommit } from "../../../src/mirror/group-plan.ts";
+import { type GroupSyncDeps, runGroupSync, syncGroups } from "../../../src/mirror/groups.ts";
+import { OffsetMap } from "../../../src/mirror/offset-map.ts";
+import type { GroupCommit, GroupOccupancy, GroupPort, LaneEntry, LogBounds } from "../../../src/mirror/offset-ports.ts";
+import { mapSteps, play, startModel } from "./offset-map-model.ts";
+
+/** Groups of one cluster, as a broker keeps them. */
+class FakeGroups implements GroupPort {
+  readonly commits = new Map<string, GroupCommit[]>();
+  readonly active = new Set<string>();
+  readonly unreachable = new Set<string>();
+
+  at(group: string, topic: string): GroupCommit | undefined {
+    return this.commits.get(group)?.find((commit) => commit.topic === topic);
+  }
+  put(group: string, commit: GroupCommit): void {
+    const others = (this.commits.get(group) ?? []).filter(
+      (there) => there.topic !== commit.topic || there.partition !== commit.partition,
+    );
+    this.commits.set(group, [...others, commit]);
+  }
+
+  async list(): Promise<readonly string[]> {
+    return [...this.commits.keys()];
+  }
+  async committed(groups: readonly string[]): Promise<ReadonlyMap<string, readonly GroupCommit[]>> {
+    return new Map(groups.map((group) => [group, this.commits.get(group) ?? []]));
+  }
+  async occupancy(groups: readonly string[]): Promise<ReadonlyMap<string, GroupOccupancy>> {
+    const of = (group: string): GroupOccupancy => (this.active.has(group) ? "active" : "empty");
+    return new Map(groups.map((group) => [group, of(group)]));
+  }
+  async commit(group: string, commits: readonly GroupCommit[]): Promise<readonly (string | undefined)[]> {
+    if (this.unreachable.has(group)) throw new TributaryError({ code: "COORDINATOR_GONE" });
+    for (const commit of commits) this.put(group, commit);
+    return commits.map(() => undefined);
+  }
+}
+
+interface World extends GroupSyncDeps {
+  readonly source: FakeGroups;
+  readonly target: FakeGroups;
+  readonly map: OffsetMap;
+  bounds: LogBounds | undefined;
+}
+
+/** One lane `orders` to `east.orders`: source 0-9 and 20-29 on target 0-19. */
+function openWorld(): World {
+  const map = OffsetMap.startingAt({ sourceNext: 0n, targetNext: 0n, count: 0n });
+  map.append({ sourceStart: 0n, targetStart: 0n, length: 10 });
+  map.append({ sourceStart: 20n, targetStart: 10n, length: 10 });
+  const entry: LaneEntry = { targetTopic: "east.orders", targetPartition: 0, map, company: { kind: "alone" } };
+  const world: World = {
+    source: new FakeGroups(),
+    target: new FakeGroups(),
+    map,
+    bounds: { startOffset: 0n, endOffset: 20n },
+    lanes: { find: (topic, partition) => (topic === "orders" && partition === 0 ? entry : undefined) },
+    targetLogs: { bounds: async (partitions) => partitions.map(() => world.bounds) },
+  };
+  return world;
+}
+
+function commitAt(offset: bigint, metadata = ""): GroupCommit {
+  return { topic: "orders", partition: 0, offset, metadata };
+}
+function targetAt(offset: bigint): GroupCommit {
+  return { topic: "east.orders", partition: 0, offset, metadata: "" };
+}
+const all = { matches: () => true };
+
+test("Group sync writes the translated offset and keeps the metadata", async () => {
+  const world = openWorld();
+  world.source.put("billing", commitAt(15n, "batch 7"));
+  const { entries } = await syncGroups(all, world);
+  assert.deepEqual(world.target.at("billing", "east.orders"), { ...targetAt(10n), metadata: "batch 7" });
+  assert.deepEqual(entries, [
+    {
+      group: "billing",
+      sourceTopic: "orders",
+      sourcePartition: 0,
+      targetTopic: "east.orders",
+      targetPartition: 0,
+      sourceOffset: 15n,
+      targetOffset: 10n,
+      kind: "exact",
+      written: true,
+    },
+  ]);
+});
+
+test("Group sync leaves out groups that do not match and partitions that are not mirrored", async () => {
+  const world = openWorld();
+  world.source.put("billing", commitAt(5n));
+  world.source.put("billing", { ...commitAt(5n), topic: "other" });
+  world.source.put("console-1", commitAt(5n));
+  const report = await syncGroups({ matches: (group) => !group.startsWith("console-") }, world);
+  assert.equal(report.entries.length, 1);
+  assert.equal(report.unmappedCommits, 1);
+  assert.deepEqual(await world.target.list(), ["billing"]);
+});
+
+test("A group's commit on the target never goes backwards", async () => {
+  const world = openWorld();
+  world.source.put("billing", commitAt(3n));
+  world.target.put("billing", targetAt(7n));
+  const { entries } = await syncGroups(all, world);
+  assert.equal(entries[0]?.reason, "would-go-back");
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 7n);
+});
+
+test("A group's commit on the target never passes the end", async () => {
+  const world = openWorld();
+  world.bounds = { startOffset: 0n, endOffset: 12n };
+  world.source.put("billing", commitAt(25n));
+  const { entries } = await syncGroups(all, world);
+  assert.equal(entries[0]?.reason, "beyond-target-end");
+  assert.equal(world.target.at("billing", "east.orders"), undefined);
+});
+
+test("Group sync leaves a group alone that has members on the target", async () => {
+  const world = openWorld();
+  world.source.put("billing", commitAt(5n));
+  world.target.active.add("billing");
+  const { entries } = await syncGroups(all, world);
+  assert.equal(entries[0]?.reason, "group-active");
+  assert.equal(world.target.at("billing", "east.orders"), undefined);
+});
+
+test("A clamped commit moves up as the lane advances", async () => {
+  const world = openWorld();
+  world.source.put("billing", commitAt(35n));
+  const before = await syncGroups(all, world);
+  assert.equal(before.entries[0]?.kind, "clamped");
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 20n);
+  world.map.append({ sourceStart: 30n, targetStart: 20n, length: 10 });
+  world.bounds = { startOffset: 0n, endOffset: 30n };
+  const after = await syncGroups(all, world);
+  assert.equal(after.entries[0]?.kind, "exact");
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 25n);
+});
+
+test("Group sync writes nothing when everything is there already", async () => {
+  const world = openWorld();
+  world.source.put("billing", commitAt(5n));
+  await syncGroups(all, world);
+  const { entries } = await syncGroups(all, world);
+  assert.equal(entries[0]?.reason, "unchanged");
+});
+
+test("Group sync does not guess below the map, nor in a partition that several lanes write", async () => {
+  const { map, bounds } = openWorld();
+  const lane: LaneEntry = { targetTopic: "t", targetPartition: 0, map, company: { kind: "others" } };
+  const facts = { commit: commitAt(5n), lane, occupancy: "empty" as const, targetCommit: undefined, bounds };
+  assert.deepEqual(decideCommit(facts), { kind: "exact", targetOffset: 5n, write: false, reason: "target-shared" });
+  map.trimBefore(7n);
+  const alone = { ...lane, company: { kind: "alone" as const } };
+  const decision = decideCommit({ ...facts, lane: alone });
+  assert.deepEqual(decision, { kind: "expired", targetOffset: 7n, write: false, reason: "expired" });
+});
+
+test("Group sync begins at the target's first record when retention there passed the group", async () => {
+  const world = openWorld();
+  world.bounds = { startOffset: 8n, endOffset: 20n };
+  world.source.put("billing", commitAt(5n));
+  await syncGroups(all, world);
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 8n);
+});
+
+test("Group sync reaches the other groups when one coordinator is gone", async () => {
+  const world = openWorld();
+  world.source.put("a", commitAt(5n));
+  world.source.put("b", commitAt(6n));
+  world.target.unreachable.add("a");
+  const { entries } = await syncGroups(all, world);
+  assert.deepEqual(
+    entries.map(({ group, written, reason, refusal }) => ({ group, written, reason, refusal })),
+    [
+      { group: "a", written: false, reason: "refused", refusal: "COORDINATOR_GONE" },
+      { group: "b", written: true, reason: undefined, refusal: undefined },
+    ],
+  );
+});
+
+test("A moved group reads exactly the records it has not read, whatever the holes", () => {
+  fc.assert(
+    fc.property(mapSteps, fc.integer({ min: 0, max: 1_000 }), (steps, permille) => {
+      const model = startModel();
+      const map = OffsetMap.startingAt({ sourceNext: 5n, targetNext: 7n, count: 0n });
+      play(steps, model, map);
+      const committed = model.floorSource + Math.round(((model.sourceNext - model.floorSource) * permille) / 1_000);
+      const decision = decideCommit({
+        commit: commitAt(BigInt(committed)),
+        lane: { targetTopic: "t", targetPartition: 0, map, company: { kind: "alone" } },
+        occupancy: "absent",
+        targetCommit: undefined,
+        bounds: { startOffset: 0n, endOffset: BigInt(model.targetNext) },
+      });
+      assert.ok(decision.write);
+      assert.deepEqual(
+        model.pairs.filter((pair) => pair.target >= Number(decision.targetOffset)).map((pair) => pair.source),
+        model.pairs.map((pair) => pair.source).filter((source) => source >= committed),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** Two clusters that write one topic and mirror it both ways, in any interleaving. */
+const interleavings = fc.array(fc.constantFrom("east", "west", "to-west", "to-east"), { maxLength: 60 });
+
+test("A moved group misses no record where both sides write the topic", () => {
+  fc.assert(
+    fc.property(interleavings, fc.nat(), (actions, pick) => {
+      const logs = { east: [] as string[], west: [] as string[] };
+      const start = { sourceNext: 0n, targetNext: 0n, count: 0n };
+      const maps = { west: OffsetMap.startingAt(start), east: OffsetMap.startingAt(start) };
+      const copy = (from: "east" | "west", to: "east" | "west"): void => {
+        const map = maps[to];
+        const offset = Number(map.progress.sourceNext);
+        const record = logs[from][offset];
+        if (record === undefined) return;
+        if (record.startsWith(to)) {
+          map.advanceTo(BigInt(offset + 1));
+          return;
+        }
+        map.append({ sourceStart: BigInt(offset), targetStart: BigInt(logs[to].length), length: 1 });
+        logs[to].push(record);
+      };
+      for (const action of actions) {
+        if (action === "to-west") copy("east", "west");
+        else if (action === "to-east") copy("west", "east");
+        else logs[action].push(`${action}-${logs[action].length}`);
+      }
+      const committed = pick % (logs.east.length + 1);
+      const decision = decideCommit({
+        commit: commitAt(BigInt(committed)),
+        lane: {
+          targetTopic: "orders",
+          targetPartition: 0,
+          map: maps.west,
+          company: { kind: "reverse", map: maps.east },
+        },
+        occupancy: "absent",
+        targetCommit: undefined,
+        bounds: { startOffset: 0n, endOffset: BigInt(logs.west.length) },
+      });
+      assert.ok(decision.write);
+      const read = new Set(logs.east.slice(0, committed));
+      const skipped = logs.west.slice(0, Number(decision.targetOffset));
+      assert.deepEqual(
+        skipped.filter((record) => !read.has(record)),
+        [],
+      );
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("Group sync goes on when a round failed", async () => {
+  const world = openWorld();
+  world.source.put("billing", commitAt(5n));
+  let calls = 0;
+  const source: GroupPort = {
+    list: async () => {
+      calls++;
+      if (calls === 1) throw new TributaryError({ code: "NETWORK_RESET" });
+      return world.source.list();
+    },
+    committed: (groups) => world.source.committed(groups),
+    occupancy: (groups) => world.source.occupancy(groups),
+    commit: (group, commits) => world.source.commit(group, commits),
+  };
+  const stop = new AbortController();
+  const clock = {
+    nowMs: () => 0,
+    monotonicMs: () => 0,
+    after: (_delayMs: number, callback: () => void) => {
+      queueMicrotask(callback);
+      return { cancel: () => undefined };
+    },
+  };
+  await runGroupSync(
+    all,
+    { ...world, source, clock, logger: silentLogger },
+    {
+      signal: stop.signal,
+      onReport: () => stop.abort(),
+    },
+  );
+  assert.equal(calls, 2);
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 5n);
+});
