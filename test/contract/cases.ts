@@ -1,0 +1,21 @@
+/** All cases of the contract suite, in the order in which they run. */
+
+import { batchValidationCases } from "./cases/batch-validation.ts";
+import { configCases } from "./cases/configs.ts";
+import { fetchCases } from "./cases/fetch.ts";
+import { groupCases } from "./cases/groups.ts";
+import { idempotenceCases } from "./cases/idempotence.ts";
+import { offsetCases } from "./cases/offsets.ts";
+import { topicCases } from "./cases/topics.ts";
+import type { ContractCase } from "./probe.ts";
+
+/** Requests and the facts that are compared; names are unique. */
+export const CONTRACT_CASES: readonly ContractCase[] = [
+  ...idempotenceCases,
+  ...batchValidationCases,
+  ...fetchCases,
+  ...offsetCases,
+  ...groupCases,
+  ...topicCases,
+  ...configCases,
+];
