@@ -60,3 +60,11 @@ export type LaneFault = SourceFault | TargetFault | LaneOwnFault;
 export function isRetriable(fault: MirrorFault): boolean {
   return fault.code === "SOURCE_UNAVAILABLE" || fault.code === "TARGET_UNAVAILABLE" || fault.code === "TARGET_DOUBT";
 }
+
+/** Narrows to an error of the mirror that carries the given code. */
+export function hasFault<C extends MirrorFault["code"]>(
+  error: unknown,
+  code: C,
+): error is MirrorError & { readonly fault: Extract<MirrorFault, { readonly code: C }> } {
+  return error instanceof MirrorError && error.fault.code === code;
+}

@@ -128,3 +128,7 @@ export interface Target {
   /** Raises the number of partitions; nothing happens when there are as many already. @throws {MirrorError} `TARGET_*` */
   growTopic(topic: string, partitions: number): Promise<void>;
 }
+
+/** `at-least-once` never uses sequence numbers: for targets without idempotence, and for records older than the target's
+ *  memory of producers. One batch in flight; after a crash what was not yet recorded is sent again. */
+export type Delivery = "exactly-once" | "at-least-once";

@@ -1,0 +1,113 @@
+/** Counts records of the source again, from headers, under the same plan by which they were copied: finds the source
+ *  offset behind a number of appended records. */
+
+import { type BatchView, batchesIn } from "../wire/record-batch.ts";
+import { AbortedTransactions } from "./aborted.ts";
+import { hasFault } from "./errors.ts";
+import { earlier } from "./offset-order.ts";
+import { type PlanRules, planBatch } from "./plan.ts";
+import type { Source, SourceChunk, SourcePosition, TopicPartition } from "./ports.ts";
+import { keptRuns, type SourceRun } from "./rewrite.ts";
+
+/** What to count, and where. */
+export interface WalkRequest {
+  readonly source: Source;
+  readonly partition: TopicPartition;
+  readonly from: SourcePosition;
+  /** Records to find; more than 0. */
+  readonly records: bigint;
+  readonly rules: PlanRules;
+}
+
+/** What was found. */
+export interface Walked {
+  /** The records in order; neighbours that touch are one run. */
+  readonly runs: readonly SourceRun[];
+  /** The offset after the last record found, and its leader epoch. */
+  readonly next: SourcePosition;
+  /** Batch and offset of the last record found, for verification; undefined when retention removed it. */
+  readonly last: { readonly batch: BatchView; readonly offset: bigint } | undefined;
+  /** Records that the source no longer has; less than 0 never. 0 = all were found. */
+  readonly missing: bigint;
+}
+
+/** Walks from a position until `records` were found or the source ends. Where retention has removed the beginning, its
+ *  offsets are taken for one record each, which verification then confirms or not.
+ *  @throws {MirrorError} `SOURCE_*` other than `SOURCE_GAP` */
+export async function walkSource(request: WalkRequest, signal: AbortSignal): Promise<Walked> {
+  const walk = new Walk(request);
+  const { endOffset } = await request.source.bounds(request.partition);
+  while (!walk.isDone && walk.next.offset < endOffset) {
+    const reader = request.source.open(request.partition, walk.next);
+    try {
+      while (!walk.isDone && walk.next.offset < endOffset) walk.take(await reader.next(signal));
+    } catch (error) {
+      if (!hasFault(error, "SOURCE_GAP")) throw error;
+      walk.jumpTo(error.fault.logStartOffset);
+    } finally {
+      reader.close();
+    }
+  }
+  return walk.result;
+}
+
+class Walk {
+  readonly #rules: PlanRules;
+  readonly #runs: SourceRun[] = [];
+  #left: bigint;
+  #next: SourcePosition;
+  #last: Walked["last"];
+
+  constructor(request: WalkRequest) {
+    this.#rules = request.rules;
+    this.#left = request.records;
+    this.#next = request.from;
+  }
+
+  get isDone(): boolean {
+    return this.#left === 0n;
+  }
+  get next(): SourcePosition {
+    return this.#next;
+  }
+  get result(): Walked {
+    return { runs: this.#runs, next: this.#next, last: this.#last, missing: this.#left };
+  }
+
+  take(chunk: SourceChunk): void {
+    const aborted = new AbortedTransactions(chunk.aborted);
+    for (const batch of batchesIn(chunk.records)) {
+      if (this.isDone) return;
+      const plan = planBatch(batch, this.#rules, this.#next.offset, aborted.covers(batch));
+      if (plan.kind !== "skip") {
+        for (const run of keptRuns(batch, this.#next.offset)) this.#add(run, batch);
+        if (this.isDone) return;
+      }
+      this.#moveTo(batch.nextOffset, batch.leaderEpoch);
+    }
+  }
+
+  jumpTo(offset: bigint): void {
+    const gap = offset - this.#next.offset;
+    const assumed = earlier(gap, this.#left);
+    const sourceStart = this.#next.offset;
+    if (assumed > 0n) this.#runs.push({ sourceStart, length: Number(assumed) });
+    this.#left -= assumed;
+    this.#last = undefined;
+    this.#next = { offset: this.isDone ? sourceStart + assumed : offset, leaderEpoch: -1 };
+  }
+
+  #add(run: SourceRun, batch: BatchView): void {
+    if (this.isDone) return;
+    const length = this.#left < BigInt(run.length) ? Number(this.#left) : run.length;
+    this.#left -= BigInt(length);
+    const end = run.sourceStart + BigInt(length);
+    this.#runs.push({ sourceStart: run.sourceStart, length });
+    this.#last = { batch, offset: end - 1n };
+    this.#next = { offset: end, leaderEpoch: batch.leaderEpoch };
+  }
+
+  #moveTo(offset: bigint, leaderEpoch: number): void {
+    if (offset > this.#next.offset) this.#next = { offset, leaderEpoch };
+  }
+}

@@ -1,0 +1,76 @@
+/** What a lane and a flow tell about themselves: one typed snapshot that everything else renders. */
+
+import type { LaneFault } from "./errors.ts";
+import type { Gap, LaneIdentity } from "./offset-ports.ts";
+import type { RewriteReason, SkipReason } from "./plan.ts";
+import type { Delivery } from "./ports.ts";
+import type { TakeoverOutcome } from "./takeover.ts";
+
+/** What became of batches since the lane was opened. */
+export interface PlanCounts {
+  forwardedBatches: number;
+  forwardedRecords: number;
+  forwardedBytes: number;
+  readonly rewrittenBatches: Record<RewriteReason, number>;
+  readonly skippedBatches: Record<SkipReason, number>;
+}
+
+/** All zero. */
+export function noPlanCounts(): PlanCounts {
+  return {
+    forwardedBatches: 0,
+    forwardedRecords: 0,
+    forwardedBytes: 0,
+    rewrittenBatches: { "offset-gaps": 0, "mid-batch": 0, "append-time": 0, "delete-horizon": 0, "too-large": 0 },
+    skippedBatches: { control: 0, aborted: 0, loop: 0, empty: 0, behind: 0 },
+  };
+}
+
+/** A lane now. */
+export interface LaneStatus {
+  readonly lane: LaneIdentity;
+  readonly sourceTopic: string;
+  readonly targetTopic: string;
+  readonly partition: number;
+  readonly state: "seeking" | "copying" | "waiting" | "stopped" | "drained";
+  /** Why it waits or stopped, or the last trouble while it recovers. */
+  readonly reason: LaneFault | undefined;
+  readonly delivery: Delivery;
+  readonly sourceNext: bigint | undefined;
+  readonly targetNext: bigint | undefined;
+  /** Records appended over the lane's whole life. */
+  readonly count: bigint | undefined;
+  /** The source's readable end as last seen. */
+  readonly sourceEnd: bigint | undefined;
+  /** Source offsets between `sourceNext` and the end. */
+  readonly lagRecords: bigint | undefined;
+  readonly counts: PlanCounts;
+  /** Takeovers since the lane was opened, by what they found. */
+  readonly takeovers: Readonly<Record<TakeoverOutcome, number>>;
+  /** Records that takeover found appended already and that were therefore not sent again. */
+  readonly repeatsAvoided: bigint;
+  /** Records known to be, or possibly, on the target twice. */
+  readonly repeats: bigint;
+  readonly gaps: readonly Gap[];
+  readonly gapCount: number;
+}
+
+/** A topic that discovery found but no lane copies. */
+export interface TopicTrouble {
+  readonly sourceTopic: string;
+  readonly targetTopic: string;
+  readonly why: string;
+}
+
+/** A flow now. */
+export interface FlowStatus {
+  readonly name: string;
+  readonly sourceClusterId: string;
+  readonly targetClusterId: string;
+  readonly lanes: readonly LaneStatus[];
+  readonly troubles: readonly TopicTrouble[];
+  /** Sum over lanes with a known lag. */
+  readonly lagRecords: bigint;
+  /** Why discovery last failed; undefined when its last round went well. */
+  readonly discoveryFailure: string | undefined;
+}

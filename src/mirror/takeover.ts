@@ -1,0 +1,342 @@
+/** Finds out how far a lane is, from the target's own log, before anything is sent; runs at every start and after every doubt.
+ *
+ *  ```
+ *  positions   0 ........... count .............. n        count: what the offset map covers (all acknowledged)
+ *  source      |--- known ----|---- walked ------|->       n:     what the target's leader accepted last, plus one
+ *  target      |--- known ----|---- scanned -----|->
+ *  ```
+ *  A position means the same source record to every worker that ever wrote the lane, so n - count records walked in the
+ *  source lead to the offset to read next; the scan of the target's headers gives the offset map its missing runs. */
+
+import { decodeRecords } from "../wire/records.ts";
+import { MirrorError } from "./errors.ts";
+import { OffsetMap } from "./offset-map.ts";
+import { earlier, later } from "./offset-order.ts";
+import type { Era } from "./offset-ports.ts";
+import type { PlanRules } from "./plan.ts";
+import type { PartitionBounds, Source, Target, TopicPartition } from "./ports.ts";
+import type { SourceRun } from "./rewrite.ts";
+import type { Walked, walkSource } from "./source-walk.ts";
+import { type OwnRun, type OwnScan, positionOf, scanOwn } from "./target-scan.ts";
+
+/** Truncations found one after another before takeover gives up: each makes the map shorter. */
+const ROUNDS_MAX = 8;
+/** Target offsets looked at first when searching backwards for the end of what is left; doubles from there. */
+const SEARCH_BACK_OFFSETS = 1_000n;
+
+/** What takeover works on. */
+export interface TakeoverContext {
+  readonly source: Source;
+  readonly target: Target;
+  readonly sourcePartition: TopicPartition;
+  readonly targetPartition: TopicPartition;
+  readonly producerId: bigint;
+  readonly rules: PlanRules;
+  /** Replaced by tests that show what a wrong walk does. */
+  readonly walk: typeof walkSource;
+}
+
+/** What the lane knows before: the map is brought up to date in place, but only when everything is known. */
+export interface Held {
+  readonly map: OffsetMap;
+  readonly era: Era;
+  readonly sourceEpoch: number;
+}
+
+/** How takeover found the lane. */
+export type TakeoverOutcome =
+  /** Exactly as known. */
+  | "unchanged"
+  /** More had been appended than was known. */
+  | "walked"
+  /** The target had lost acknowledged records. */
+  | "truncated"
+  /** The target had forgotten the producer, and an old batch was appended again. */
+  | "repeated"
+  /** The last record on the target is not the one that the walk led to: the lane goes back to what was known. */
+  | "unverified";
+
+/** Where the lane goes on. */
+export interface Found {
+  readonly kind: "found";
+  readonly outcome: TakeoverOutcome;
+  /** The map held, brought up to date; another one when the target no longer has what would have to be mapped. */
+  readonly map: OffsetMap;
+  /** When it differs from the one held, it must be stored before the first batch is sent. */
+  readonly era: Era;
+  readonly sourceEpoch: number;
+  /** Records appended by others, or by this worker without an ack. */
+  readonly walkedRecords: bigint;
+  /** Records that are on the target twice, or will be. */
+  readonly repeats: bigint;
+}
+
+/** Another worker began a new era: read the stored state again. */
+export interface EraMoved {
+  readonly kind: "era-moved";
+  readonly epoch: number;
+}
+
+/** Steps 1 to 4 of the takeover; the caller sends the first batch alone.
+ *  @throws {MirrorError} `SOURCE_*`, `TARGET_*`, `LANE_UNEXPLAINED`; the map is then unchanged or only shorter. */
+export async function takeover(context: TakeoverContext, held: Held, signal: AbortSignal): Promise<Found | EraMoved> {
+  let truncated = false;
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const look = await lookAtTarget(context, held);
+    if (look.kind === "truncated") {
+      await cutMap(context, held, look.bounds);
+      truncated = true;
+    } else if (look.kind === "ahead") {
+      return await catchUp(context, held, look, signal);
+    } else {
+      return look.kind === "found" && truncated ? { ...look, outcome: "truncated" } : look;
+    }
+  }
+  throw unexplained(context, "the target lost records again and again");
+}
+
+/** The target holds records of the lane beyond the map. */
+interface Ahead {
+  readonly kind: "ahead";
+  readonly scan: OwnScan;
+  readonly next: bigint;
+  /** The leader's memory lies behind the log: it had forgotten the producer, and somebody wrote an old batch again. */
+  readonly forgotten: boolean;
+  /** Retention on the target removed what would have to be scanned. */
+  readonly hidden: boolean;
+  readonly bounds: PartitionBounds;
+}
+
+type Look = Ahead | Found | EraMoved | { readonly kind: "truncated"; readonly bounds: PartitionBounds };
+
+async function lookAtTarget(context: TakeoverContext, held: Held): Promise<Look> {
+  const { target, targetPartition, producerId } = context;
+  const { era } = held;
+  const { count, targetNext } = held.map.progress;
+  const known = await target.producer(targetPartition, producerId);
+  if (known !== undefined && known.epoch > era.epoch) return { kind: "era-moved", epoch: known.epoch };
+  const accepted = known?.epoch === era.epoch ? positionOf(known.lastSequence, count, era) + 1n : undefined;
+  if (accepted === count) return unchanged(held);
+  const bounds = await target.bounds(targetPartition);
+  const anchored = count > era.base;
+  const fromOffset = anchored ? targetNext - 1n : targetNext;
+  const scan = await scanOwn({
+    target,
+    partition: targetPartition,
+    producerId,
+    era,
+    near: count,
+    fromOffset,
+    toOffset: bounds.endOffset,
+  });
+  if (scan.epoch > era.epoch) return { kind: "era-moved", epoch: scan.epoch };
+  const hidden = bounds.startOffset > fromOffset;
+  if (anchored && !hidden && !holds(scan.runs, count - 1n, targetNext - 1n)) return { kind: "truncated", bounds };
+  const forgotten = accepted !== undefined && accepted < count;
+  const next = accepted === undefined || accepted < scan.nextPosition ? scan.nextPosition : accepted;
+  if (next > scan.nextPosition && !hidden) throw uncommitted(context);
+  if (next === count && !forgotten) return unchanged(held);
+  return { kind: "ahead", scan, next, forgotten, hidden, bounds };
+}
+
+async function catchUp(context: TakeoverContext, held: Held, ahead: Ahead, signal: AbortSignal): Promise<Found> {
+  const { map, era, sourceEpoch } = held;
+  const { count, sourceNext } = map.progress;
+  const repeats = repeatedRecords(ahead.scan.runs, count);
+  if (ahead.next === count) {
+    const moved = { epoch: era.epoch + 1, base: count };
+    return { kind: "found", outcome: "repeated", map, era: moved, sourceEpoch, walkedRecords: 0n, repeats };
+  }
+  const records = ahead.next - count;
+  const from = { offset: sourceNext, leaderEpoch: sourceEpoch };
+  const { source, sourcePartition, rules } = context;
+  const walked = await context.walk({ source, partition: sourcePartition, from, records, rules }, signal);
+  if (walked.missing > 0n) throw diverged(context, walked);
+  if (!isVerified(walked, ahead)) {
+    appendUnverified(map, ahead.scan.runs);
+    const moved = { epoch: era.epoch + 1, base: map.progress.count };
+    return { kind: "found", outcome: "unverified", map, era: moved, sourceEpoch, walkedRecords: 0n, repeats: records };
+  }
+  const next = ahead.hidden ? mapFrom(walked, ahead) : appendWalked(context, map, walked, ahead.scan.runs);
+  return {
+    kind: "found",
+    outcome: ahead.forgotten ? "repeated" : "walked",
+    map: next,
+    era: ahead.forgotten ? { epoch: era.epoch + 1, base: ahead.next } : era,
+    sourceEpoch: walked.next.leaderEpoch,
+    walkedRecords: records,
+    repeats,
+  };
+}
+
+function unchanged(held: Held): Found {
+  const { map, era, sourceEpoch } = held;
+  return { kind: "found", outcome: "unchanged", map, era, sourceEpoch, walkedRecords: 0n, repeats: 0n };
+}
+
+/** True when one of the runs has the position at the target offset. */
+function holds(runs: readonly OwnRun[], position: bigint, targetOffset: bigint): boolean {
+  return runs.some(
+    (run) =>
+      targetOffset >= run.targetStart &&
+      targetOffset < run.targetStart + BigInt(run.length) &&
+      run.position + (targetOffset - run.targetStart) === position,
+  );
+}
+
+/** Shortens the map to what the target still holds as the map says. */
+async function cutMap(context: TakeoverContext, held: Held, bounds: PartitionBounds): Promise<void> {
+  const { map, era } = held;
+  const { count, targetNext } = map.progress;
+  const floor = later(map.floor.target, bounds.startOffset);
+  const top = earlier(targetNext, bounds.endOffset);
+  for (let back = SEARCH_BACK_OFFSETS; ; back *= 2n) {
+    const fromOffset = later(top - back, floor);
+    const { target, targetPartition: partition, producerId } = context;
+    const scan = await scanOwn({ target, partition, producerId, era, near: count, fromOffset, toOffset: top });
+    const end = intactEnd(map, scan.runs);
+    if (end === undefined && fromOffset > floor) continue;
+    if (map.truncateTarget(end ?? floor) === undefined) throw unexplained(context, "the target lost all that is known");
+    return;
+  }
+}
+
+/** The target offset after the last record that lies where the map says; undefined when none does. */
+function intactEnd(map: OffsetMap, runs: readonly OwnRun[]): bigint | undefined {
+  let end: bigint | undefined;
+  for (const run of runs) {
+    for (const offset of [run.targetStart, run.targetStart + BigInt(run.length) - 1n]) {
+      const source = map.sourceOfPosition(run.position + (offset - run.targetStart));
+      if (source === undefined || source >= map.progress.sourceNext) continue;
+      const expected = map.translate(source);
+      if (expected.kind === "exact" && expected.targetOffset === offset) end = offset + 1n;
+    }
+  }
+  return end;
+}
+
+/** Pairs walked source records with scanned target records by position and adds them to the map. */
+function appendWalked(
+  context: TakeoverContext,
+  map: OffsetMap,
+  walked: Walked,
+  targetRuns: readonly OwnRun[],
+): OffsetMap {
+  const pairs = pairRuns(walked.runs, targetRuns, map.progress.count);
+  if (pairs === undefined) throw unexplained(context, "positions are missing on the target");
+  for (const pair of pairs) map.append(pair);
+  map.advanceTo(walked.next.offset);
+  return map;
+}
+
+/** A map that begins where the lane stands: what lies before is no longer on the target. */
+function mapFrom(walked: Walked, ahead: Ahead): OffsetMap {
+  const targetNext = ahead.bounds.endOffset;
+  return OffsetMap.startingAt({ sourceNext: walked.next.offset, targetNext, count: ahead.next });
+}
+
+/** Runs of both sides cut to common lengths; undefined when a position is missing on the target. */
+export function pairRuns(
+  sourceRuns: readonly SourceRun[],
+  targetRuns: readonly OwnRun[],
+  count: bigint,
+): { sourceStart: bigint; targetStart: bigint; length: number }[] | undefined {
+  const pairs: { sourceStart: bigint; targetStart: bigint; length: number }[] = [];
+  let position = count;
+  let index = 0;
+  let used = 0;
+  for (const run of targetRuns) {
+    if (run.position > position) return undefined;
+    let skip = Number(position - run.position);
+    while (skip < run.length) {
+      const sourceRun = sourceRuns[index];
+      if (sourceRun === undefined) return pairs;
+      const length = Math.min(run.length - skip, sourceRun.length - used);
+      pairs.push({
+        sourceStart: sourceRun.sourceStart + BigInt(used),
+        targetStart: run.targetStart + BigInt(skip),
+        length,
+      });
+      skip += length;
+      used += length;
+      position += BigInt(length);
+      if (used === sourceRun.length) {
+        index++;
+        used = 0;
+      }
+    }
+  }
+  return index === sourceRuns.length ? pairs : undefined;
+}
+
+/** Records that lie on the target again although their position was already there. */
+function repeatedRecords(runs: readonly OwnRun[], count: bigint): bigint {
+  let repeats = 0n;
+  let next: bigint | undefined;
+  for (const run of runs) {
+    const end = run.position + BigInt(run.length);
+    const expected: bigint = next ?? (run.position < count ? end : count);
+    if (run.position < expected && next !== undefined) repeats += earlier(end, expected) - run.position;
+    next = later(end, expected);
+  }
+  return repeats;
+}
+
+/** The records count as positions of the lane, but translations keep pointing elsewhere. */
+function appendUnverified(map: OffsetMap, runs: readonly OwnRun[]): void {
+  for (const run of runs) {
+    const { count, targetNext } = map.progress;
+    const end = run.position + BigInt(run.length);
+    if (end <= count || run.targetStart < targetNext) continue;
+    const from = later(run.position, count);
+    map.appendRepeat(run.targetStart + (from - run.position), Number(end - from));
+  }
+}
+
+/** Compares the last record on the target with the one that the walk led to. What cannot be compared (compacted away on
+ *  either side) counts as verified. */
+function isVerified(walked: Walked, ahead: Ahead): boolean {
+  const { last } = ahead.scan;
+  if (walked.last === undefined || last === undefined) return true;
+  const delta = Number(ahead.next - 1n - last.position);
+  const written = decodeRecords(last.batch).find((record) => record.offsetDelta === delta);
+  const { batch, offset } = walked.last;
+  const read = decodeRecords(batch).find((record) => batch.baseOffset + BigInt(record.offsetDelta) === offset);
+  if (written === undefined || read === undefined) return true;
+  const timestampMs = batch.isLogAppendTime ? batch.maxTimestamp : read.timestampMs;
+  return (
+    (last.batch.isLogAppendTime || written.timestampMs === timestampMs) &&
+    isSame(read.key, written.key) &&
+    isSame(read.value, written.value)
+  );
+}
+
+function isSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === null || b === null ? a === b : Buffer.compare(a, b) === 0;
+}
+
+function unexplained(context: TakeoverContext, what: string): MirrorError {
+  const { topic, partition } = context.targetPartition;
+  return new MirrorError({ code: "LANE_UNEXPLAINED", topic, partition, what });
+}
+
+function uncommitted(context: TakeoverContext): MirrorError {
+  const { topic, partition } = context.targetPartition;
+  return new MirrorError({
+    code: "TARGET_UNAVAILABLE",
+    topic,
+    partition,
+    why: "appended records are not committed yet",
+  });
+}
+
+function diverged(context: TakeoverContext, walked: Walked): MirrorError {
+  const { topic, partition } = context.sourcePartition;
+  return new MirrorError({
+    code: "SOURCE_DIVERGED",
+    topic,
+    partition,
+    fromOffset: walked.next.offset,
+    endOffset: walked.next.offset + walked.missing,
+  });
+}

@@ -1,0 +1,262 @@
+/** A lane's whole world in memory and virtual time: a source log, a target leader, stores, and any number of workers. */
+
+import { MemoryLanes, MemoryProgressStore } from "../../../../src/adapters/memory-progress.ts";
+import { createSimClock, type SimClock } from "../../../../src/adapters/sim-clock.ts";
+import type { Uuid } from "../../../../src/core/brand.ts";
+import type { Clock } from "../../../../src/core/clock.ts";
+import { silentLogger } from "../../../../src/core/logger.ts";
+import type { Random } from "../../../../src/core/random.ts";
+import { Lane, type LaneHooks, type LaneOptions } from "../../../../src/mirror/lane.ts";
+import { producerIdOf, reverseLane } from "../../../../src/mirror/lane-id.ts";
+import type { LaneIdentity, ProgressStore } from "../../../../src/mirror/offset-ports.ts";
+import type { Target, TopicPartition } from "../../../../src/mirror/ports.ts";
+import type { BatchView } from "../../../../src/wire/record-batch.ts";
+import { decodeRecords, type EncodeOptions, encodeBatch } from "../../../../src/wire/records.ts";
+import { seededRandom } from "../../../support/seeded-random.ts";
+import { ModelBroker } from "./model-broker.ts";
+import { ModelSourceLog, modelSource } from "./model-source.ts";
+import { ModelTarget, type NetworkFaults, NO_FAULTS } from "./model-target.ts";
+
+const SOURCE: TopicPartition = { topic: "orders", topicId: "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid, partition: 0 };
+const TARGET: TopicPartition = { topic: "west.orders", topicId: "AAAAAAAAAAAAAAAAAAAAAg" as Uuid, partition: 0 };
+
+/** The one lane of the model. */
+export const MODEL_LANE: LaneIdentity = {
+  sourceClusterId: "west",
+  sourceTopicId: SOURCE.topicId,
+  sourcePartition: 0,
+  targetClusterId: "central",
+  targetTopicId: TARGET.topicId,
+  targetPartition: 0,
+};
+
+const LANE_OPTIONS: LaneOptions = {
+  lane: MODEL_LANE,
+  sourcePartition: SOURCE,
+  targetPartition: TARGET,
+  producerId: producerIdOf(MODEL_LANE),
+  rules: { provenance: "all", reverseProducerId: producerIdOf(reverseLane(MODEL_LANE)) },
+  delivery: "exactly-once",
+  gapPolicy: "stop",
+  start: "earliest",
+};
+
+/** How a world is made. */
+export interface WorldOptions {
+  readonly seed: number;
+  readonly faults?: NetworkFaults;
+  readonly hooks?: LaneHooks;
+  readonly dedup?: boolean;
+  readonly lane?: Partial<LaneOptions>;
+  /** How often a worker stores its progress. */
+  readonly storeEveryMs?: number;
+  /** Followers copy everything this often; without it, when the test says so. */
+  readonly replicatesMs?: number;
+}
+
+/** A worker that runs the lane. */
+export interface Worker {
+  readonly lane: Lane;
+  readonly target: ModelTarget;
+  readonly store: MemoryProgressStore;
+  /** Dies at once: nothing it waits for ever returns, nothing unsaved is saved. */
+  crash(): void;
+  /** Stops in an orderly way and stores its progress. */
+  stop(): Promise<void>;
+}
+
+/** What a record is known by in the model. */
+export interface Seen {
+  readonly offset: bigint;
+  readonly value: string;
+}
+
+/** See the file's comment. */
+export class World {
+  readonly clock: SimClock = createSimClock();
+  readonly random: Random;
+  readonly source = new ModelSourceLog();
+  readonly broker: ModelBroker;
+  readonly lanes = new MemoryLanes();
+  readonly #options: WorldOptions;
+  #produced = 0;
+  /** Errors that only a bug can cause. */
+  readonly bugs: unknown[] = [];
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.random = seededRandom(options.seed);
+    this.broker = new ModelBroker(options.dedup === undefined ? {} : { dedup: options.dedup });
+    if (options.replicatesMs !== undefined) this.#replicate(options.replicatesMs);
+  }
+
+  #replicate(everyMs: number): void {
+    this.broker.commit();
+    this.clock.after(everyMs, () => this.#replicate(everyMs));
+  }
+
+  /** Appends one batch of `count` records to the source, with the time of now. */
+  produce(count: number, encode: EncodeOptions = {}, timestampMs = this.clock.nowMs()): void {
+    this.source.append(encodeBatch(this.records(count, timestampMs), encode));
+  }
+
+  /** The next records to be produced. */
+  records(count: number, timestampMs = this.clock.nowMs()): { timestampMs: bigint; key: Buffer; value: Buffer }[] {
+    return Array.from({ length: count }, () => {
+      const value = Buffer.from(`v${this.#produced++}`);
+      return { timestampMs: BigInt(timestampMs), key: value, value };
+    });
+  }
+
+  /** Starts a worker. */
+  spawn(): Worker {
+    const life = { dead: false };
+    const { clock, random, broker } = this;
+    const mortal = mortalClock(clock, life);
+    const target = new ModelTarget(
+      { clusterId: MODEL_LANE.targetClusterId, faults: this.#options.faults ?? NO_FAULTS },
+      { broker, clock, random },
+    );
+    const store = new MemoryProgressStore(this.lanes);
+    const source = modelSource(this.source, { clock: mortal, random, clusterId: MODEL_LANE.sourceClusterId });
+    const lane = new Lane(
+      { ...LANE_OPTIONS, ...this.#options.lane },
+      {
+        source,
+        target: mortalTarget(target, life),
+        progress: mortalStore(store, life),
+        clock: mortal,
+        random,
+        logger: silentLogger,
+        ...(this.#options.hooks === undefined ? {} : { hooks: this.#options.hooks }),
+      },
+    );
+    const stopping = new AbortController();
+    const running = lane.run(stopping.signal).catch((bug: unknown) => {
+      if (!life.dead) this.bugs.push(bug);
+    });
+    const everyMs = this.#options.storeEveryMs ?? 50;
+    const tick = (): void => {
+      if (life.dead) return;
+      void store.flush();
+      clock.after(everyMs, tick);
+    };
+    clock.after(everyMs * random.next(), tick);
+    return {
+      lane,
+      target,
+      store,
+      crash: () => {
+        life.dead = true;
+        target.crash();
+      },
+      stop: async () => {
+        stopping.abort();
+        await running;
+        await store.flush();
+        life.dead = true;
+      },
+    };
+  }
+
+  /** Lets virtual time pass until `isDone`; false when it did not come true within the limit. */
+  until(isDone: () => boolean, limitMs = 600_000): Promise<boolean> {
+    return this.clock.runUntil(isDone, limitMs);
+  }
+
+  /** What a consumer of the source reads (aborted data and markers left out by the caller's choice of `batches`). */
+  sourceRecords(batches: readonly BatchView[] = this.source.batches): Seen[] {
+    return batches.flatMap(seen);
+  }
+  targetRecords(): Seen[] {
+    return this.broker.log.flatMap(seen);
+  }
+
+  /** The first difference between two lists of values, for messages; undefined when equal. */
+  difference(expected: readonly Seen[] = this.sourceRecords()): string | undefined {
+    const got = this.targetRecords();
+    for (let i = 0; i < Math.max(expected.length, got.length); i++) {
+      if (expected[i]?.value !== got[i]?.value)
+        return `record ${i}: expected ${expected[i]?.value ?? "none"}, got ${got[i]?.value ?? "none"}`;
+    }
+    return undefined;
+  }
+
+  /** The first source offset that a lane's map translates wrongly, forwards or backwards. */
+  wrongTranslation(lane: Lane): string | undefined {
+    const { map } = lane;
+    if (map === undefined) return "no map";
+    const source = this.sourceRecords();
+    const target = this.targetRecords();
+    const placeOf = new Map(target.map(({ value, offset }) => [value, offset]));
+    for (let g = this.source.startOffset; g < this.source.endOffset; g++) {
+      const next = source.find(({ offset }) => offset >= g);
+      const want = next === undefined ? map.progress.targetNext : placeOf.get(next.value);
+      const got = map.translate(g);
+      if (got.kind !== "exact" || got.targetOffset !== want)
+        return `translate(${g}) = ${got.kind} ${got.targetOffset}, wanted ${want}`;
+      if (next === undefined || want === undefined) continue;
+      const back = map.reverse(want);
+      if (back.kind !== "exact" || back.sourceOffset !== next.offset)
+        return `reverse(${want}) = ${back.kind} ${back.sourceOffset}, wanted ${next.offset}`;
+    }
+    return undefined;
+  }
+}
+
+interface Life {
+  dead: boolean;
+}
+
+/** What a dead process waits for never comes. */
+function never<T>(): Promise<T> {
+  return new Promise<T>(() => {});
+}
+
+function mortalClock(clock: Clock, life: Life): Clock {
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    after: (delayMs, callback) =>
+      clock.after(delayMs, () => {
+        if (!life.dead) callback();
+      }),
+  };
+}
+
+function mortalTarget(target: ModelTarget, life: Life): Target {
+  const guard = async <T>(work: Promise<T>): Promise<T> => {
+    const result = await work;
+    return life.dead ? never<T>() : result;
+  };
+  return {
+    clusterId: target.clusterId,
+    append: (partition, batch) => (life.dead ? never() : guard(target.append(partition, batch))),
+    producer: (partition, producerId) => guard(target.producer(partition, producerId)),
+    bounds: () => guard(target.bounds()),
+    scan: (partition, from, to) => target.scan(partition, from, to),
+    limits: () => guard(target.limits()),
+    topics: () => guard(target.topics()),
+    createTopic: () => target.createTopic(),
+    growTopic: () => target.growTopic(),
+  };
+}
+
+function mortalStore(store: MemoryProgressStore, life: Life): ProgressStore {
+  return {
+    load: async (lane) => (life.dead ? never() : store.load(lane)),
+    list: async () => (life.dead ? never() : store.list()),
+    save: (state, map) => {
+      if (!life.dead) store.save(state, map);
+    },
+    flush: async () => (life.dead ? never() : store.flush()),
+  };
+}
+
+function seen(batch: BatchView): Seen[] {
+  if (batch.isControl) return [];
+  return decodeRecords(batch).map((record) => ({
+    offset: batch.baseOffset + BigInt(record.offsetDelta),
+    value: record.value?.toString() ?? "",
+  }));
+}
