@@ -1,0 +1,48 @@
+/** What the main job's check needs of the regions and the worker; embedded regions and Apache Kafka both provide it. */
+
+import type { ColdRange } from "./check-cold.ts";
+import type { OffsetTranslator } from "./check-offsets.ts";
+import type { LaneContent } from "./records.ts";
+import type { RegionAccess } from "./region-access.ts";
+
+/** How a worker process ended. */
+export interface WorkerEnd {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+}
+
+/** A mirror worker that runs as a process of its own. */
+export interface WorkerProcess {
+  readonly pid: number;
+  readonly ended: Promise<WorkerEnd>;
+  /** SIGKILL; resolves once the process is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves once the process is gone. */
+  stop(): Promise<void>;
+}
+
+/** What went to the object store. */
+export interface OffloadResult {
+  readonly segments: number;
+  readonly bytes: number;
+  /** What the brokers hold no local copy of any more. */
+  readonly ranges: readonly ColdRange[];
+}
+
+/** Sources, a target, and the means to hurt them. */
+export interface MainJobWorld {
+  readonly sources: readonly RegionAccess[];
+  readonly target: RegionAccess;
+  /** The name that a source region's topic has on the target. */
+  targetTopic(region: string, topic: string): string;
+  /** Starts a worker; resolves once it runs. */
+  startWorker(): Promise<WorkerProcess>;
+  /** Takes one broker of the target away; resolves once it is gone. */
+  stopTargetBroker(): Promise<void>;
+  /** Brings it back; resolves once it answers. */
+  startTargetBroker(): Promise<void>;
+  /** The product's own translation for every given lane. */
+  translators(lanes: readonly LaneContent[]): Promise<(lane: LaneContent) => OffsetTranslator>;
+  /** Moves closed segments to the object store, where the target can do that, and drops the local copies. */
+  offload?(): Promise<OffloadResult>;
+}
