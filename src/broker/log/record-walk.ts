@@ -1,6 +1,7 @@
 /** A walk over the records of a batch that reads only what a broker must know of each: offset, time, and whether there is
  *  a key. No object per record, because every produced record passes here. */
 
+import { DEFAULT_DECOMPRESSED_BYTES_MAX } from "../../wire/compression/codec.ts";
 import { codecFor } from "../../wire/compression/codecs.ts";
 import { WireError } from "../../wire/errors.ts";
 import type { BatchView } from "../../wire/record-batch.ts";
@@ -16,8 +17,8 @@ export class RecordWalk {
   readonly #cursor: RecordCursor;
 
   /** @throws {WireError} `WIRE_BAD_COMPRESSION` */
-  constructor(batch: BatchView) {
-    this.#cursor = new RecordCursor(codecFor(batch.codec).decompress(batch.recordBytes));
+  constructor(batch: BatchView, limitBytes: number = DEFAULT_DECOMPRESSED_BYTES_MAX) {
+    this.#cursor = new RecordCursor(codecFor(batch.codec).decompress(batch.recordBytes, limitBytes));
   }
 
   /** Reads the next record; false at the end of the bytes. @throws {WireError} `WIRE_BAD_BATCH`, `WIRE_BAD_VARINT` */
