@@ -1,0 +1,157 @@
+/** Raw Fetch: record batches as they lie in the source's log, for many partitions of one broker in one request. */
+
+import { type Uuid, ZERO_UUID } from "../core/brand.ts";
+import { assertInvariant } from "../core/errors.ts";
+import type { ResponseOutput } from "../wire/api.ts";
+import { fetchApi } from "../wire/apis/01-fetch.ts";
+import { ErrorCode } from "../wire/error-codes.ts";
+import { brokerError } from "./errors.ts";
+import type { ClientRequestOptions, KafkaClient } from "./kafka-client.ts";
+import { learnLeaders } from "./leader-news.ts";
+import { byTopic } from "./leaders.ts";
+import { type TopicRef, TopicRefs } from "./topic-refs.ts";
+
+/** Last version that names topics instead of giving their ids. By name a recreated topic is read silently. */
+const LAST_BY_NAME = 12;
+
+/** Session id and epoch of a request outside fetch sessions (KIP-227). */
+const NO_SESSION = { sessionId: 0, sessionEpoch: -1 } as const;
+
+/** First version that takes the epoch of the last record read (KIP-595). */
+const FIRST_WITH_FETCHED_EPOCH = 12;
+
+/** Time for an answer beyond the broker's own wait. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/** What readers see of transactions. */
+export type Isolation = "read_uncommitted" | "read_committed";
+
+/** The wire's number for an isolation level. */
+export function isolationLevel(isolation: Isolation): number {
+  return isolation === "read_committed" ? 1 : 0;
+}
+
+/** Where to read in one partition. */
+export interface FetchPartition {
+  readonly topic: string;
+  /** `ZERO_UUID` when unknown: then the whole request goes by name. */
+  readonly topicId: Uuid;
+  readonly index: number;
+  readonly fetchOffset: bigint;
+  /** Epoch of the last record read (its batch's `leaderEpoch`), so that truncation is told as such; -1 when none. */
+  readonly lastFetchedEpoch: number;
+  /** Epoch of the leader as known, checked by the broker; -1 turns the check off. */
+  readonly currentLeaderEpoch: number;
+  readonly maxBytes: number;
+}
+
+/** One request to one broker. */
+export interface FetchRequest {
+  readonly partitions: readonly FetchPartition[];
+  /** How long the broker may wait for `minBytes`. */
+  readonly maxWaitMs: number;
+  readonly minBytes: number;
+  /** For the whole answer; the first batch comes even when it is larger. */
+  readonly maxBytes: number;
+  readonly isolation: Isolation;
+  /** This client's rack, so that the broker may name a nearer replica (KIP-392). */
+  readonly rackId?: string | undefined;
+}
+
+/** What came back for one partition. Errors are codes, not throws: each partition has its own. */
+export interface FetchedPartition {
+  readonly topic: string;
+  readonly topicId: Uuid;
+  readonly index: number;
+  readonly errorCode: number;
+  /** -1 on errors, as the three below. */
+  readonly highWatermark: bigint;
+  readonly lastStableOffset: bigint;
+  readonly logStartOffset: bigint;
+  /** Set when the log was truncated below what this reader has read: the two agree up to `endOffset` at most. */
+  readonly divergingEpoch: { readonly epoch: number; readonly endOffset: bigint } | undefined;
+  /** Transactions whose records at or after `firstOffset` are to be left out; empty under read_uncommitted. */
+  readonly abortedTransactions: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[];
+  /** Whole batches, except perhaps the last, which the size limit may cut. A view into the answer's frame. */
+  readonly records: Buffer;
+  /** A replica to read from instead; -1 when none. */
+  readonly preferredReadReplica: number;
+}
+
+/** Fetches from one broker, once. Leaders named in the answer are taken into the metadata, and errors about leaders start
+ *  a refresh. Partitions come in the order of the answer; the broker may leave none out.
+ *  @throws {ClientError} `CLIENT_BROKER_ERROR` when the broker refuses the request as a whole; see `KafkaClient.request` */
+export async function fetchFrom(
+  client: KafkaClient,
+  nodeId: number,
+  options: FetchRequest & ClientRequestOptions,
+): Promise<readonly FetchedPartition[]> {
+  const { partitions, maxWaitMs, minBytes, maxBytes, isolation, rackId = "" } = options;
+  const hasIds = partitions.every(({ topicId }) => topicId !== ZERO_UUID);
+  const answer = await client.request(
+    nodeId,
+    fetchApi,
+    (version) => ({
+      maxWaitMs,
+      minBytes,
+      maxBytes,
+      isolationLevel: isolationLevel(isolation),
+      ...NO_SESSION,
+      topics: byTopic(partitions).map(({ topic, items }) => ({
+        name: topic,
+        topicId: items[0]?.topicId ?? ZERO_UUID,
+        partitions: items.map((item) => requestPartition(item, version)),
+      })),
+      rackId,
+    }),
+    {
+      purpose: "fetch",
+      ...options,
+      timeoutMs: options.timeoutMs ?? ANSWER_TIMEOUT_MS + maxWaitMs,
+      maxVersion: hasIds ? options.maxVersion : Math.min(options.maxVersion ?? LAST_BY_NAME, LAST_BY_NAME),
+    },
+  );
+  if (answer.errorCode !== ErrorCode.NONE) throw brokerError("Fetch", answer.errorCode, { subject: `node ${nodeId}` });
+  const refs = new TopicRefs(fetchApi.name, partitions);
+  learn(client, answer, refs);
+  return answer.topics.flatMap((topic) => {
+    const ref = refs.of(topic);
+    return topic.partitions.map((partition) => fetchedPartition(ref, partition));
+  });
+}
+
+type FetchAnswer = ResponseOutput<typeof fetchApi>;
+type PartitionAnswer = FetchAnswer["topics"][number]["partitions"][number];
+
+function requestPartition(item: FetchPartition, version: number) {
+  const { index, fetchOffset, lastFetchedEpoch, currentLeaderEpoch, maxBytes } = item;
+  assertInvariant(fetchOffset >= 0n, "fetch offsets are never negative", { topic: item.topic, index, fetchOffset });
+  const base = { index, currentLeaderEpoch, fetchOffset, partitionMaxBytes: maxBytes };
+  return version >= FIRST_WITH_FETCHED_EPOCH ? { ...base, lastFetchedEpoch } : base;
+}
+
+function fetchedPartition(ref: TopicRef, answer: PartitionAnswer): FetchedPartition {
+  const { index, errorCode, highWatermark, lastStableOffset, logStartOffset, preferredReadReplica } = answer;
+  return {
+    ...ref,
+    index,
+    errorCode,
+    highWatermark,
+    lastStableOffset,
+    logStartOffset,
+    divergingEpoch: answer.divergingEpoch.endOffset < 0n ? undefined : answer.divergingEpoch,
+    abortedTransactions: answer.abortedTransactions ?? [],
+    records: answer.records ?? NO_RECORDS,
+    preferredReadReplica,
+  };
+}
+
+const NO_RECORDS = Buffer.alloc(0);
+
+function learn(client: KafkaClient, answer: FetchAnswer, refs: TopicRefs): void {
+  learnLeaders(
+    client,
+    answer.topics.flatMap((topic) => topic.partitions.map((partition) => ({ ...partition, ...refs.of(topic) }))),
+    answer.nodeEndpoints,
+  );
+}
