@@ -56,7 +56,8 @@ export async function kafkajsDecodeBatch(batch: Buffer): Promise<readonly Kafkaj
   const decode = load("kafkajs/src/protocol/recordBatch/v0/decoder.js") as (
     decoder: unknown,
   ) => Promise<{ readonly records: readonly KafkajsRecord[] }>;
-  return (await decode(new Decoder(batch))).records;
+  const { records } = await decode(new Decoder(batch));
+  return records.map(({ offset, timestamp, key, value, headers }) => ({ offset, timestamp, key, value, headers }));
 }
 
 /** Encodes one batch as kafkajs's producer does. */
