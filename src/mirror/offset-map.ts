@@ -246,6 +246,10 @@ export class OffsetMap implements OffsetTranslator {
   get blockNumbers(): readonly number[] {
     return this.#blocks.map((block) => block.number);
   }
+  /** Runs in the block that still grows. */
+  get tailRunCount(): number {
+    return this.#tail.size;
+  }
 
   /** True when `takeChanges` would answer something. */
   get hasChanges(): boolean {

@@ -9,14 +9,13 @@ import { StoredError } from "./stored-error.ts";
 /** Latest values as bytes, so that holding a lane that another worker owns costs what its records cost: about 600 bytes of state
  *  and 5 bytes per run of its map. */
 export class StoredLanes {
-  readonly #states = new Map<LaneKey, Buffer>();
+  readonly #states = new Map<LaneKey, { readonly bytes: Buffer; readonly eraEpoch: number }>();
   readonly #chunks = new Map<LaneKey, Map<ChunkPlace, Buffer>>();
 
   /** Takes one record as read from a topic (`LANES_TOPIC` or else the map's); null removes. Foreign keys are ignored. */
   apply(topic: string, key: string, value: Buffer | null): void {
     if (topic === LANES_TOPIC) {
-      if (value === null) this.#states.delete(key as LaneKey);
-      else this.#states.set(key as LaneKey, value);
+      this.#applyState(key as LaneKey, value);
       return;
     }
     const parsed = parseChunkKey(key);
@@ -29,8 +28,8 @@ export class StoredLanes {
 
   /** State and map of a lane. @throws {StoredError} when its records cannot be used */
   lane(lane: LaneKey): StoredLane {
-    const bytes = this.#states.get(lane);
-    const state = bytes && decodeLaneState(bytes);
+    const stored = this.#states.get(lane);
+    const state = stored && decodeLaneState(stored.bytes);
     if (state !== undefined && laneKey(state.lane) !== lane) {
       throw new StoredError({ code: "STORED_MALFORMED", what: "lane state", why: "stored under another lane's key" });
     }
@@ -41,12 +40,9 @@ export class StoredLanes {
   /** States of all lanes; records that cannot be used are left out, and answered by `lane`. */
   states(): readonly LaneStateRecord[] {
     const states: LaneStateRecord[] = [];
-    for (const bytes of this.#states.values()) {
-      try {
-        states.push(decodeLaneState(bytes));
-      } catch (error) {
-        if (!(error instanceof StoredError)) throw error;
-      }
+    for (const { bytes } of this.#states.values()) {
+      const state = tryDecode(bytes);
+      if (state !== undefined) states.push(state);
     }
     return states;
   }
@@ -55,5 +51,25 @@ export class StoredLanes {
   blockKeys(lane: LaneKey): readonly string[] {
     const places = [...(this.#chunks.get(lane)?.keys() ?? [])];
     return places.filter((place) => place !== "tail").map((place) => chunkKey(lane, place));
+  }
+
+  /** A worker that has not yet noticed that another began a new era must not take the era back: eras only rise. */
+  #applyState(lane: LaneKey, value: Buffer | null): void {
+    if (value === null) {
+      this.#states.delete(lane);
+      return;
+    }
+    const keptEpoch = this.#states.get(lane)?.eraEpoch ?? 0;
+    const eraEpoch = tryDecode(value)?.era.epoch ?? keptEpoch;
+    if (eraEpoch >= keptEpoch) this.#states.set(lane, { bytes: value, eraEpoch });
+  }
+}
+
+function tryDecode(bytes: Buffer): LaneStateRecord | undefined {
+  try {
+    return decodeLaneState(bytes);
+  } catch (error) {
+    if (error instanceof StoredError) return undefined;
+    throw error;
   }
 }

@@ -3,36 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryLanes, MemoryProgressStore } from "../../../src/adapters/memory-progress.ts";
-import type { Uuid } from "../../../src/core/brand.ts";
 import { OffsetMap } from "../../../src/mirror/offset-map.ts";
-import type { LaneIdentity, LaneStateRecord } from "../../../src/mirror/offset-ports.ts";
-
-const lane: LaneIdentity = {
-  sourceClusterId: "east",
-  sourceTopicId: "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid,
-  sourcePartition: 0,
-  targetClusterId: "hub",
-  targetTopicId: "AAAAAAAAAAAAAAAAAAAAAg" as Uuid,
-  targetPartition: 0,
-};
-
-function stateOf(map: OffsetMap): LaneStateRecord {
-  return {
-    lane,
-    sourceTopic: "orders",
-    targetTopic: "east.orders",
-    progress: map.progress,
-    mode: "live",
-    era: { epoch: 0, base: 0n },
-    producerId: undefined,
-    plan: "",
-    targetEpoch: -1,
-    floor: undefined,
-    gaps: [],
-    gapCount: 0,
-    updatedMs: 0,
-  };
-}
+import { lane, stateOf } from "./sample-lane.ts";
 
 test("MemoryProgressStore gives another worker what was flushed, and not what was only saved", async () => {
   const shared = new MemoryLanes();
