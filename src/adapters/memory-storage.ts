@@ -59,7 +59,8 @@ export class MemoryStorage implements Storage {
   }
 
   list(path: string): readonly string[] {
-    const prefix = `${normal(path)}/`;
+    const directory = normal(path);
+    const prefix = directory === "" ? "" : `${directory}/`;
     const names = new Set<string>();
     for (const key of [...this.#files.keys(), ...this.#directories]) {
       if (key.startsWith(prefix)) names.add(key.slice(prefix.length).split("/")[0] ?? "");

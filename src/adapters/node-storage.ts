@@ -115,7 +115,7 @@ class NodeFile implements StorageFile {
       try {
         this.#sizeBytes = writeAll(this.#descriptor, parts, this.#sizeBytes);
       } catch (thrown) {
-        fs.ftruncateSync(this.#descriptor, this.#sizeBytes);
+        this.#cutBack();
         throw thrown;
       }
     });
@@ -164,6 +164,15 @@ class NodeFile implements StorageFile {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#syncsRunning === 0) fs.closeSync(this.#descriptor);
+  }
+
+  /** Takes back what a failed append left. When even that fails, the next append writes over it. */
+  #cutBack(): void {
+    try {
+      fs.ftruncateSync(this.#descriptor, this.#sizeBytes);
+    } catch {
+      // The fault of the append is the one to tell.
+    }
   }
 
   #assertOpen(): void {
