@@ -21,7 +21,7 @@ export interface InflateTarget {
   readonly end: number;
 }
 
-/** Decodes a block; returns where the output then ends. @throws {WireError} `WIRE_BAD_COMPRESSION` */
+/** Decodes a block; returns where the output then ends, or -1 when it would pass the end. @throws {WireError} `WIRE_BAD_COMPRESSION` */
 export function inflateLz4Block(input: Buffer, target: InflateTarget): number {
   const { output, windowStart, end } = target;
   let out = target.out;
@@ -32,7 +32,8 @@ export function inflateLz4Block(input: Buffer, target: InflateTarget): number {
     if (literals === 15) {
       for (let byte = 255; byte === 255; literals += byte) byte = input[at++] ?? cutShort();
     }
-    if (at + literals > input.length || out + literals > end) throw badCompression("lz4", "literals pass the end");
+    if (at + literals > input.length) cutShort();
+    if (out + literals > end) return -1;
     copyLiteral(input, at, output, out, literals);
     at += literals;
     out += literals;
@@ -44,8 +45,8 @@ export function inflateLz4Block(input: Buffer, target: InflateTarget): number {
     if (length === 15 + MATCH_BYTES_MIN) {
       for (let byte = 255; byte === 255; length += byte) byte = input[at++] ?? cutShort();
     }
-    if (offset === 0 || out - offset < windowStart || out + length > end)
-      throw badCompression("lz4", "match outside the block");
+    if (offset === 0 || out - offset < windowStart) throw badCompression("lz4", "match outside the block");
+    if (out + length > end) return -1;
     copyMatch(output, out, offset, length);
     out += length;
   }

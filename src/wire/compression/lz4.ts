@@ -85,6 +85,7 @@ function decompress(bytes: Uint8Array, limitBytes = DEFAULT_DECOMPRESSED_BYTES_M
     } else {
       const windowStart = (flags & INDEPENDENT_BIT) === 0 ? 0 : out;
       out = inflateLz4Block(block, { output, out, windowStart, end });
+      if (out < 0) throw end === limitBytes ? overLimit("lz4", limitBytes) : badCompression("lz4", "block too large");
     }
   }
   if ((flags & CONTENT_CHECKSUM_BIT) !== 0) {

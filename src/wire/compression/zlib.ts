@@ -9,6 +9,7 @@ import {
   zstdCompressSync,
   zstdDecompressSync,
 } from "node:zlib";
+import { WireError } from "../errors.ts";
 import {
   badCompression,
   type CodecName,
@@ -22,6 +23,8 @@ const CHUNK_BYTES = 128 * 1024;
 
 /** Every decoder has to accept windows of 8 MiB (RFC 8878, 3.1.1.1.2), whatever the limit on the output. */
 const ZSTD_WINDOW_LOG_MIN = 23;
+/** No producer is known to write more than one frame; a small one costs much more time than its bytes are worth. */
+const ZSTD_FRAMES_MAX = 256;
 /** The largest window that zstd makes at any ordinary level. */
 const ZSTD_WINDOW_LOG_MAX = 27;
 
@@ -38,8 +41,35 @@ export const zstd: Compression = {
   name: "zstd",
   compress: (bytes) => zstdCompressSync(bytes, { chunkSize: CHUNK_BYTES }),
   decompress: (bytes, limitBytes = DEFAULT_DECOMPRESSED_BYTES_MAX) =>
-    guarded("zstd", limitBytes, () => zstdDecompressSync(bytes, unzstdOptions(limitBytes))),
+    guarded("zstd", limitBytes, () => unzstd(bytes, limitBytes)),
 };
+
+/** Node stops after the first frame and drops the rest in silence, so the frames are read one by one. */
+function unzstd(bytes: Uint8Array, limitBytes: number): Buffer {
+  const frames: Buffer[] = [];
+  let leftBytes = limitBytes;
+  let at = 0;
+  do {
+    if (frames.length === ZSTD_FRAMES_MAX) throw badCompression("zstd", `more than ${ZSTD_FRAMES_MAX} frames`);
+    const { buffer, engine } = unzstdFrame(bytes.subarray(at), leftBytes);
+    if (engine.bytesWritten === 0) throw badCompression("zstd", "no frame");
+    frames.push(buffer);
+    leftBytes -= buffer.length;
+    at += engine.bytesWritten;
+  } while (at < bytes.byteLength);
+  return frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames);
+}
+
+/** With `info`, zlib also says how far it read. The types of Node know that of the other formats only. */
+function unzstdFrame(bytes: Uint8Array, limitBytes: number): InflateInfo {
+  const options = { ...unzstdOptions(limitBytes), info: true };
+  return zstdDecompressSync(bytes, options) as unknown as InflateInfo;
+}
+
+interface InflateInfo {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
+}
 
 function gunzipOptions(limitBytes: number): ZlibOptions {
   return { chunkSize: CHUNK_BYTES, maxOutputLength: outputLimit(limitBytes) };
@@ -67,6 +97,7 @@ function guarded(codec: CodecName, limitBytes: number, inflate: () => Buffer): B
   try {
     result = inflate();
   } catch (thrown) {
+    if (thrown instanceof WireError) throw thrown;
     if (codeOf(thrown) === "ERR_BUFFER_TOO_LARGE") throw overLimit(codec, limitBytes);
     throw badCompression(codec, codeOf(thrown), thrown);
   }
