@@ -59,7 +59,7 @@ export const produce = defineApi({
         partitions: array(partitionResponse),
       }),
     ),
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     nodeEndpoints: tagged(0, 10, nodeEndpoints, []),
   }),
 });

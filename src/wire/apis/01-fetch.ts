@@ -101,7 +101,7 @@ export const fetchApi = defineApi({
   flexibleFrom: 12,
   request,
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     errorCode: since(7, int16, 0, { ignorable: true }),
     sessionId: since(7, int32, 0),
     topics: array(

@@ -47,7 +47,7 @@ export const createTopics = defineApi({
     validateOnly: boolean,
   }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     topics: array(
       struct({
         name: string,

@@ -16,7 +16,7 @@ export const deleteTopics = defineApi({
     timeoutMs: int32,
   }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     topics: array(
       struct({
         /** May be null from v6 on. */

@@ -1,7 +1,7 @@
 /** DeleteRecords: moves a partition's log start offset forward. */
 
 import { defineApi } from "../api.ts";
-import { array, int16, int32, int64, string, struct } from "../schema.ts";
+import { array, int16, int32, int64, since, string, struct } from "../schema.ts";
 
 export const deleteRecords = defineApi({
   key: 21,
@@ -19,7 +19,7 @@ export const deleteRecords = defineApi({
     timeoutMs: int32,
   }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     topics: array(
       struct({
         name: string,

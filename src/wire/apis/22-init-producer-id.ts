@@ -16,5 +16,5 @@ export const initProducerId = defineApi({
     producerId: since(3, int64, -1n),
     producerEpoch: since(3, int16, -1),
   }),
-  response: struct({ throttleMs: int32, errorCode: int16, producerId: int64, producerEpoch: int16 }),
+  response: struct({ throttleMs: since(0, int32, 0), errorCode: int16, producerId: int64, producerEpoch: int16 }),
 });

@@ -19,7 +19,7 @@ export const offsetForLeaderEpoch = defineApi({
     ),
   }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     topics: array(
       struct({
         name: string,

@@ -36,7 +36,7 @@ export const describeConfigs = defineApi({
     includeDocumentation: since(3, boolean, false),
   }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     results: array(
       struct({
         errorCode: int16,

@@ -1,7 +1,7 @@
 /** CreatePartitions: grows topics (KIP-195). v2 is flexible, v3 may answer THROTTLING_QUOTA_EXCEEDED. */
 
 import { defineApi } from "../api.ts";
-import { array, boolean, int16, int32, nullableArray, nullableString, string, struct } from "../schema.ts";
+import { array, boolean, int16, int32, nullableArray, nullableString, since, string, struct } from "../schema.ts";
 
 export const createPartitions = defineApi({
   key: 37,
@@ -22,7 +22,7 @@ export const createPartitions = defineApi({
     validateOnly: boolean,
   }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     results: array(struct({ name: string, errorCode: int16, errorMessage: nullableString })),
   }),
 });

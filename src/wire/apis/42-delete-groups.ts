@@ -1,7 +1,7 @@
 /** DeleteGroups: removes empty groups and their offsets (KIP-229). */
 
 import { defineApi } from "../api.ts";
-import { array, int16, int32, string, struct } from "../schema.ts";
+import { array, int16, int32, since, string, struct } from "../schema.ts";
 
 export const deleteGroups = defineApi({
   key: 42,
@@ -9,5 +9,5 @@ export const deleteGroups = defineApi({
   versions: [0, 2],
   flexibleFrom: 2,
   request: struct({ groupsNames: array(string) }),
-  response: struct({ throttleMs: int32, results: array(struct({ groupId: string, errorCode: int16 })) }),
+  response: struct({ throttleMs: since(0, int32, 0), results: array(struct({ groupId: string, errorCode: int16 })) }),
 });

@@ -1,7 +1,7 @@
 /** IncrementalAlterConfigs: changes single settings and leaves the others alone (KIP-339). */
 
 import { defineApi } from "../api.ts";
-import { array, boolean, int8, int16, int32, nullableString, string, struct } from "../schema.ts";
+import { array, boolean, int8, int16, int32, nullableString, since, string, struct } from "../schema.ts";
 
 export const incrementalAlterConfigs = defineApi({
   key: 44,
@@ -21,7 +21,7 @@ export const incrementalAlterConfigs = defineApi({
     validateOnly: boolean,
   }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     resources: array(
       struct({ errorCode: int16, errorMessage: nullableString, resourceType: int8, resourceName: string }),
     ),

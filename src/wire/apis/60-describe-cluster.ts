@@ -16,7 +16,7 @@ export const describeCluster = defineApi({
     includeFencedBrokers: since(2, boolean, false),
   }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     errorCode: int16,
     errorMessage: nullableString,
     endpointType: since(1, int8, 1),

@@ -1,7 +1,7 @@
 /** DescribeProducers: what a partition's leader remembers of its idempotent producers (KIP-664). */
 
 import { defineApi } from "../api.ts";
-import { array, int16, int32, int64, nullableString, string, struct } from "../schema.ts";
+import { array, int16, int32, int64, nullableString, since, string, struct } from "../schema.ts";
 
 const producer = struct({
   producerId: int64,
@@ -22,7 +22,7 @@ export const describeProducers = defineApi({
   flexibleFrom: 0,
   request: struct({ topics: array(struct({ name: string, partitionIndexes: array(int32) })) }),
   response: struct({
-    throttleMs: int32,
+    throttleMs: since(0, int32, 0),
     topics: array(
       struct({
         name: string,
