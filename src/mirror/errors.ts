@@ -44,7 +44,6 @@ export type LaneOwnFault =
 /** Faults of a flow and its settings. */
 export type FlowFault =
   | { readonly code: "NAMING_INVALID"; readonly template: string; readonly what: string }
-  | { readonly code: "PATTERN_INVALID"; readonly pattern: string; readonly what: string }
   | { readonly code: "LOOP_UNGUARDED"; readonly what: string };
 
 /** Everything that can go wrong in the mirror. */
@@ -55,6 +54,11 @@ export class MirrorError extends TributaryError<MirrorFault> {}
 
 /** What a lane reports when it stops or waits. */
 export type LaneFault = SourceFault | TargetFault | LaneOwnFault;
+
+/** True for faults that belong to one lane. */
+export function isLaneFault(fault: MirrorFault): fault is LaneFault {
+  return fault.code !== "NAMING_INVALID" && fault.code !== "LOOP_UNGUARDED";
+}
 
 /** True when trying again later may help by itself. */
 export function isRetriable(fault: MirrorFault): boolean {

@@ -1,6 +1,6 @@
 /** What a lane remembers while it runs, how it comes out of the store, and how it goes back there. */
 
-import type { LaneDeps, LaneOptions } from "./lane.ts";
+import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { OffsetMap } from "./offset-map.ts";
 import type { Era, Gap, LaneStateRecord, Progress, StoredLane } from "./offset-ports.ts";
 import type { Provenance } from "./plan.ts";

@@ -3,7 +3,7 @@
 import type { LaneFault } from "./errors.ts";
 import type { Gap, LaneIdentity } from "./offset-ports.ts";
 import type { RewriteReason, SkipReason } from "./plan.ts";
-import type { Delivery } from "./ports.ts";
+import type { Delivery, TopicPartition } from "./ports.ts";
 import type { TakeoverOutcome } from "./takeover.ts";
 
 /** What became of batches since the lane was opened. */
@@ -11,6 +11,8 @@ export interface PlanCounts {
   forwardedBatches: number;
   forwardedRecords: number;
   forwardedBytes: number;
+  /** Batches so old that the target's retention may delete them at its next check. */
+  expiredBatches: number;
   readonly rewrittenBatches: Record<RewriteReason, number>;
   readonly skippedBatches: Record<SkipReason, number>;
 }
@@ -21,9 +23,15 @@ export function noPlanCounts(): PlanCounts {
     forwardedBatches: 0,
     forwardedRecords: 0,
     forwardedBytes: 0,
+    expiredBatches: 0,
     rewrittenBatches: { "offset-gaps": 0, "mid-batch": 0, "append-time": 0, "delete-horizon": 0, "too-large": 0 },
     skippedBatches: { control: 0, aborted: 0, loop: 0, empty: 0, behind: 0 },
   };
+}
+
+/** All zero. */
+export function noTakeovers(): Record<TakeoverOutcome, number> {
+  return { unchanged: 0, walked: 0, truncated: 0, repeated: 0, unverified: 0 };
 }
 
 /** A lane now. */
@@ -53,6 +61,38 @@ export interface LaneStatus {
   readonly repeats: bigint;
   readonly gaps: readonly Gap[];
   readonly gapCount: number;
+}
+
+/** The status of a lane that is not run, with the reason. */
+export function restingLane(
+  at: {
+    readonly lane: LaneIdentity;
+    readonly sourcePartition: TopicPartition;
+    readonly targetPartition: TopicPartition;
+  },
+  reason: LaneFault,
+  delivery: Delivery,
+): LaneStatus {
+  return {
+    lane: at.lane,
+    sourceTopic: at.sourcePartition.topic,
+    targetTopic: at.targetPartition.topic,
+    partition: at.sourcePartition.partition,
+    state: "stopped",
+    reason,
+    delivery,
+    sourceNext: undefined,
+    targetNext: undefined,
+    count: undefined,
+    sourceEnd: undefined,
+    lagRecords: undefined,
+    counts: noPlanCounts(),
+    takeovers: noTakeovers(),
+    repeatsAvoided: 0n,
+    repeats: 0n,
+    gaps: [],
+    gapCount: 0,
+  };
 }
 
 /** A topic that discovery found but no lane copies. */

@@ -1,0 +1,275 @@
+/** A flow: one direction of a mirror. Finds topics, makes them on the target, runs a lane for each partition, and tells
+ *  about all of it in one snapshot. */
+
+import { backoffMs } from "../core/backoff.ts";
+import { type Clock, sleep } from "../core/clock.ts";
+import { toError } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Random } from "../core/random.ts";
+import type { Selection } from "../topology/patterns.ts";
+import { lackingOn, predecessorOf, type WantedLane, wantedLanes, wantedTopics } from "./discovery.ts";
+import { type LaneFault, MirrorError } from "./errors.ts";
+import { Lane } from "./lane.ts";
+import { producerIdOf, reverseLane } from "./lane-id.ts";
+import type { LaneHooks } from "./lane-options.ts";
+import type { Naming } from "./naming.ts";
+import {
+  type LaneDirectory,
+  type LaneEntry,
+  type LaneIdentity,
+  type LaneKey,
+  laneKey,
+  type ProgressStore,
+} from "./offset-ports.ts";
+import type { Provenance } from "./plan.ts";
+import type { Delivery, Source, Target, TopicInfo } from "./ports.ts";
+import { type FlowStatus, type LaneStatus, restingLane, type TopicTrouble } from "./status.ts";
+
+/** New topics and partitions are copied this soon after they appear. */
+export const DEFAULT_DISCOVER_EVERY_MS = 2_000;
+/** Time for lanes to settle what is in flight when the flow is asked to stop; with the final flush below 10 s in all. */
+export const DEFAULT_DRAIN_MS = 7_000;
+/** Time for the last flush of progress. */
+const FLUSH_MS = 2_000;
+
+/** One flow's rules. */
+export interface FlowOptions {
+  /** For status and logs, for example `mirror/us-west`. */
+  readonly name: string;
+  readonly topics: Selection;
+  readonly naming: Naming;
+  readonly delivery: Delivery;
+  readonly start: "earliest" | "latest";
+  readonly onGap: "stop" | "skip";
+  readonly onRecreate: "stop" | "restart";
+  readonly provenance: Provenance;
+  readonly discoverEveryMs?: number;
+  readonly drainMs?: number;
+}
+
+/** What a flow works with. */
+export interface FlowDeps {
+  readonly source: Source;
+  readonly target: Target;
+  readonly progress: ProgressStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Which other lanes write into a lane's target partition; only the one who knows all flows can say. Default: none. */
+  readonly companyOf?: (lane: LaneIdentity) => LaneEntry["company"];
+  /** See `LaneHooks`. */
+  readonly hooks?: LaneHooks;
+}
+
+interface Running {
+  readonly lane: Lane;
+  readonly ended: Promise<void>;
+}
+
+/** Works from `open` to `close`. */
+export class Flow implements AsyncDisposable {
+  readonly #options: FlowOptions;
+  readonly #deps: FlowDeps;
+  readonly #lanes = new Map<LaneKey, Running>();
+  /** The newest lane of each source partition. */
+  readonly #bySource = new Map<string, Lane>();
+  /** Lanes that are not run because their source topic was made again. */
+  readonly #recreated = new Map<LaneKey, LaneStatus>();
+  readonly #stopping = new AbortController();
+  #troubles: readonly TopicTrouble[] = [];
+  #discoveryFailure: string | undefined;
+  #discovering: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  private constructor(options: FlowOptions, deps: FlowDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Starts at once and does not wait for anything: an unreachable side shows in the status and is tried again.
+   *  @throws {MirrorError} `LOOP_UNGUARDED` when copies could come back as new records for ever */
+  static open(options: FlowOptions, deps: FlowDeps): Flow {
+    if (options.delivery === "at-least-once" && options.naming.keepsNames && options.provenance === "local")
+      throw new MirrorError({
+        code: "LOOP_UNGUARDED",
+        what: "at-least-once batches carry no producer id by which the other direction could tell them apart",
+      });
+    const flow = new Flow(options, deps);
+    flow.#discovering = flow.#discoverForEver();
+    return flow;
+  }
+
+  /** A snapshot. */
+  get status(): FlowStatus {
+    const lanes = [...this.#recreated.values(), ...[...this.#lanes.values()].map(({ lane }) => lane.status)];
+    return {
+      name: this.#options.name,
+      sourceClusterId: this.#deps.source.clusterId,
+      targetClusterId: this.#deps.target.clusterId,
+      lanes: lanes.toSorted(byPlace),
+      troubles: this.#troubles,
+      lagRecords: lanes.reduce((sum, lane) => sum + (lane.lagRecords ?? 0n), 0n),
+      discoveryFailure: this.#discoveryFailure,
+    };
+  }
+
+  /** Offset maps of the running lanes, for group sync. */
+  get directory(): LaneDirectory {
+    return { find: (sourceTopic, sourcePartition) => this.#entry(sourceTopic, sourcePartition) };
+  }
+
+  #entry(sourceTopic: string, sourcePartition: number): LaneEntry | undefined {
+    const lane = this.#bySource.get(placeKey(sourceTopic, sourcePartition));
+    if (lane?.map === undefined) return undefined;
+    const { topic: targetTopic, partition: targetPartition } = lane.options.targetPartition;
+    const company = this.#deps.companyOf?.(lane.options.lane) ?? { kind: "alone" };
+    return { targetTopic, targetPartition, map: lane.map, company };
+  }
+
+  /** Drains: reading stops, what is in flight is settled, progress is stored. Idempotent; takes less than 10 s. */
+  close(): Promise<void> {
+    this.#closed ??= this.#drain();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #drain(): Promise<void> {
+    const { clock, progress, logger } = this.#deps;
+    this.#stopping.abort();
+    const ended = Promise.all([this.#discovering, ...[...this.#lanes.values()].map((running) => running.ended)]);
+    if (!(await within(ended, this.#options.drainMs ?? DEFAULT_DRAIN_MS, clock)))
+      logger.warn("flow stopped with batches in flight", { flow: this.#options.name });
+    const flushed = progress.flush().catch((error: unknown) => {
+      logger.warn("progress not stored at the end", { cause: toError(error).message });
+    });
+    await within(flushed, FLUSH_MS, clock);
+  }
+
+  async #discoverForEver(): Promise<void> {
+    const { signal } = this.#stopping;
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        await this.#discover();
+        failures = 0;
+        this.#discoveryFailure = undefined;
+      } catch (error) {
+        failures++;
+        const what = toError(error).message;
+        if (this.#discoveryFailure !== what) this.#deps.logger.warn("discovery failed", { cause: what });
+        this.#discoveryFailure = what;
+      }
+      const everyMs = this.#options.discoverEveryMs ?? DEFAULT_DISCOVER_EVERY_MS;
+      const waitMs = failures === 0 ? everyMs : Math.min(everyMs, backoffMs(failures, this.#deps.random));
+      await sleep(this.#deps.clock, waitMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** One round. */
+  async #discover(): Promise<void> {
+    const { source, target, progress } = this.#deps;
+    const [sources, targets] = await Promise.all([source.topics(), target.topics()]);
+    const { topics, troubles } = wantedTopics(sources, this.#options.topics, this.#options.naming);
+    const made = await this.#make(targets, topics);
+    this.#troubles = [...troubles, ...made.troubles];
+    const clusters = { sourceClusterId: source.clusterId, targetClusterId: target.clusterId };
+    const unknown = wantedLanes(made.targets, topics, clusters).filter(({ lane }) => !this.#lanes.has(laneKey(lane)));
+    if (unknown.length === 0) return;
+    const stored = await progress.list();
+    for (const wanted of unknown) this.#consider(wanted, [...stored, ...this.#known()]);
+  }
+
+  /** Creates and grows topics on the target; one that cannot be made does not hold up the others. */
+  async #make(targets: readonly TopicInfo[], topics: Parameters<typeof lackingOn>[1]) {
+    const { target } = this.#deps;
+    const { create, grow } = lackingOn(targets, topics);
+    const troubles: TopicTrouble[] = [];
+    const attempt = async (topic: string, work: Promise<void>): Promise<void> => {
+      try {
+        await work;
+      } catch (error) {
+        const sourceTopic = this.#options.naming.sourceOf(topic) ?? topic;
+        troubles.push({ sourceTopic, targetTopic: topic, why: toError(error).message });
+      }
+    };
+    await Promise.all([
+      ...create.map((topic) => attempt(topic.topic, target.createTopic(topic))),
+      ...grow.map(({ topic, partitions }) => attempt(topic, target.growTopic(topic, partitions))),
+    ]);
+    return { troubles, targets: create.length + grow.length === 0 ? targets : await target.topics() };
+  }
+
+  #known() {
+    return [...this.#lanes.values()].map(({ lane: { options } }) => ({
+      lane: options.lane,
+      sourceTopic: options.sourcePartition.topic,
+      targetTopic: options.targetPartition.topic,
+    }));
+  }
+
+  #consider(wanted: WantedLane, known: Parameters<typeof predecessorOf>[1]): void {
+    const key = laneKey(wanted.lane);
+    const predecessor = predecessorOf(wanted, known);
+    const isKnown = known.some(({ lane }) => laneKey(lane) === key);
+    if (predecessor === undefined || isKnown || this.#options.onRecreate === "restart") {
+      this.#recreated.delete(key);
+      this.#start(wanted, predecessor === undefined ? this.#options.start : "earliest");
+      return;
+    }
+    if (this.#recreated.has(key)) return;
+    const { topic, partition } = wanted.sourcePartition;
+    const { sourceTopicId: topicId } = predecessor;
+    const newTopicId = wanted.lane.sourceTopicId;
+    const fault: LaneFault = { code: "SOURCE_TOPIC_RECREATED", topic, partition, topicId, newTopicId };
+    this.#deps.logger.error("lane not started", { flow: this.#options.name, ...fault });
+    this.#recreated.set(key, restingLane(wanted, fault, this.#options.delivery));
+  }
+
+  #start(wanted: WantedLane, start: "earliest" | "latest"): void {
+    const { delivery, onGap, provenance, name } = this.#options;
+    const { source, target, progress, clock, random, hooks } = this.#deps;
+    const logger = this.#deps.logger.child({
+      flow: name,
+      topic: wanted.sourcePartition.topic,
+      partition: wanted.sourcePartition.partition,
+    });
+    const lane = new Lane(
+      {
+        ...wanted,
+        producerId: producerIdOf(wanted.lane),
+        rules: { provenance, reverseProducerId: producerIdOf(reverseLane(wanted.lane)) },
+        delivery,
+        gapPolicy: onGap,
+        start,
+      },
+      { source, target, progress, clock, random, logger, ...(hooks === undefined ? {} : { hooks }) },
+    );
+    this.#bySource.set(placeKey(wanted.sourcePartition.topic, wanted.sourcePartition.partition), lane);
+    this.#lanes.set(laneKey(wanted.lane), { lane, ended: lane.run(this.#stopping.signal) });
+  }
+}
+
+function placeKey(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+function byPlace(a: LaneStatus, b: LaneStatus): number {
+  return a.sourceTopic === b.sourceTopic ? a.partition - b.partition : a.sourceTopic < b.sourceTopic ? -1 : 1;
+}
+
+/** True when the work ended in time. */
+async function within(work: Promise<unknown>, limitMs: number, clock: Clock): Promise<boolean> {
+  const late = new AbortController();
+  const result = await Promise.race([
+    work.then(() => true),
+    sleep(clock, limitMs, late.signal).then(
+      () => false,
+      () => true,
+    ),
+  ]);
+  late.abort();
+  return result;
+}

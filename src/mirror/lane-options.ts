@@ -1,0 +1,44 @@
+/** What a lane is told, and what it works with. */
+
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Random } from "../core/random.ts";
+import type { LaneIdentity, ProgressStore } from "./offset-ports.ts";
+import type { PlanRules } from "./plan.ts";
+import type { Delivery, Source, Target, TopicPartition } from "./ports.ts";
+import type { walkSource } from "./source-walk.ts";
+
+/** What a lane is and how it behaves; fixed for its life. */
+export interface LaneOptions {
+  readonly lane: LaneIdentity;
+  readonly sourcePartition: TopicPartition;
+  readonly targetPartition: TopicPartition;
+  readonly producerId: bigint;
+  readonly rules: Omit<PlanRules, "maxBatchBytes">;
+  readonly delivery: Delivery;
+  /** What to do when retention removed records before they were copied. */
+  readonly gapPolicy: "stop" | "skip";
+  /** Where a lane without stored state begins. */
+  readonly start: "earliest" | "latest";
+}
+
+/** What a lane works with. */
+export interface LaneDeps {
+  readonly source: Source;
+  readonly target: Target;
+  readonly progress: ProgressStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Breaks the exactly-once machinery on purpose, so that tests can prove that their checks fail. */
+  readonly hooks?: LaneHooks;
+}
+
+/** See `LaneDeps.hooks`. */
+export interface LaneHooks {
+  readonly walk?: typeof walkSource;
+  /** Batches in flight before the first ack; 1 is the rule. */
+  readonly inFlightAlone?: number;
+  /** False: take the stored position for the truth. */
+  readonly takeover?: boolean;
+}
