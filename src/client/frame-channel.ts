@@ -237,7 +237,8 @@ export class FrameChannel {
       this.#deps.stream.destroy();
       return;
     }
-    this.#pump();
+    // Later: requests with the same signal are given up in this very turn and must not be sent in the place made free.
+    queueMicrotask(() => this.#pump());
   }
 
   /** Ends the connection; `undefined` when this side wants it so. */

@@ -82,6 +82,7 @@ export function inOrder<Q extends PartitionRef, A extends PartitionRef>(
   return items.map((item) => byPartition.get(partitionKey(item)) ?? missing(item));
 }
 
-function partitionKey({ topic, index }: PartitionRef): string {
+/** One text for each partition. */
+export function partitionKey({ topic, index }: PartitionRef): string {
   return `${topic}/${index}`;
 }

@@ -5,7 +5,8 @@ import { ErrorCode } from "../wire/error-codes.ts";
 import { brokerError } from "./errors.ts";
 import { type Isolation, isolationLevel } from "./fetch.ts";
 import type { CallOptions, KafkaClient } from "./kafka-client.ts";
-import { askLeaders, byTopic, inOrder, type PartitionRef } from "./leaders.ts";
+import { askLeaders, byTopic, inOrder, type PartitionRef, partitionKey } from "./leaders.ts";
+import { groupOf } from "./scatter.ts";
 
 /** The end: the high watermark, or under read_committed the last stable offset. */
 export const AT_END = -1n;
@@ -83,6 +84,34 @@ async function ask(
   nodeId: number,
   { items, options }: { readonly items: readonly OffsetQuestion[]; readonly options: ListOffsetsOptions },
 ): Promise<readonly OffsetAnswer[]> {
+  const answers = new Map<OffsetQuestion, OffsetAnswer>();
+  const askOne = async (round: readonly OffsetQuestion[]): Promise<void> => {
+    const told = await askRound(client, nodeId, { items: round, options });
+    const ordered = inOrder(round, told, (item) => failed(item, ErrorCode.UNKNOWN));
+    for (const [at, item] of round.entries()) answers.set(item, ordered[at] ?? failed(item, ErrorCode.UNKNOWN));
+  };
+  await Promise.all(roundsOf(items).map(askOne));
+  return items.map((item) => answers.get(item) ?? failed(item, ErrorCode.UNKNOWN));
+}
+
+/** A broker refuses a request that names a partition twice, so its second question goes into a second request. */
+function roundsOf(items: readonly OffsetQuestion[]): readonly (readonly OffsetQuestion[])[] {
+  const seen = new Map<string, number>();
+  const rounds = new Map<number, OffsetQuestion[]>();
+  for (const item of items) {
+    const key = partitionKey(item);
+    const round = seen.get(key) ?? 0;
+    seen.set(key, round + 1);
+    groupOf(rounds, round).push(item);
+  }
+  return [...rounds.values()];
+}
+
+async function askRound(
+  client: KafkaClient,
+  nodeId: number,
+  { items, options }: { readonly items: readonly OffsetQuestion[]; readonly options: ListOffsetsOptions },
+): Promise<readonly OffsetAnswer[]> {
   const answer = await client.request(
     nodeId,
     listOffsetsApi,
@@ -96,12 +125,11 @@ async function ask(
     },
     { signal: options.signal },
   );
-  const answers = answer.topics.flatMap(({ name, partitions }) =>
+  return answer.topics.flatMap(({ name, partitions }) =>
     partitions.map(({ index, errorCode, offset, timestampMs, leaderEpoch }) => {
       return { topic: name, index, errorCode, offset, timestampMs, leaderEpoch };
     }),
   );
-  return inOrder(items, answers, (item) => failed(item, ErrorCode.UNKNOWN));
 }
 
 function failed({ topic, index }: PartitionRef, errorCode: number): OffsetAnswer {

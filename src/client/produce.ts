@@ -7,7 +7,7 @@ import { produce } from "../wire/apis/00-produce.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { ClientRequestOptions, KafkaClient } from "./kafka-client.ts";
 import { learnLeaders } from "./leader-news.ts";
-import { byTopic } from "./leaders.ts";
+import { byTopic, inOrder } from "./leaders.ts";
 import { TopicRefs } from "./topic-refs.ts";
 
 /** Last version that names topics instead of giving their ids. */
@@ -79,11 +79,7 @@ export async function produceTo(
     return topic.partitions.map((partition) => ({ ...partition, ...ref }));
   });
   learnLeaders(client, outcomes, answer.nodeEndpoints);
-  const byPartition = new Map(outcomes.map((outcome) => [`${outcome.topic}/${outcome.index}`, outcome]));
-  return partitions.map((partition) => {
-    const outcome = byPartition.get(`${partition.topic}/${partition.index}`);
-    return outcome === undefined ? leftOut(partition) : produced(outcome);
-  });
+  return inOrder<ProducePartition, ProducedPartition>(partitions, outcomes.map(produced), leftOut);
 }
 
 /** Sends one request with acks 0, which no broker answers; resolves when it is written. */
