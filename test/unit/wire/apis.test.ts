@@ -100,7 +100,9 @@ test("A message of more elements than any sound one is refused before it is read
   const count = 5_000_000;
   const frame = Buffer.alloc(8 + count * 2);
   frame.writeInt32BE(count, 4);
-  assert.throws(() => decodeRequest(metadata, 0, frame, 4), { fault: { code: "WIRE_BAD_LENGTH" } });
+  assert.throws(() => decodeRequest(metadata, 0, frame, 4), {
+    fault: { code: "WIRE_BAD_LENGTH", what: "array", length: count, limit: 4 * 1024 * 1024 },
+  });
 });
 
 test("A field that the version lacks is refused when it says something, and dropped when ignorable", () => {
