@@ -1,0 +1,137 @@
+/** Produce v3-13: appends one batch per partition. v0-2 are listed and refused, as Kafka 4 does. No transactions yet:
+ *  a transactional batch is refused with the code that a broker gives to one without a transaction. */
+
+import type { Uuid } from "../../core/brand.ts";
+import { StorageError } from "../../core/storage.ts";
+import type { RequestOutput, ResponseInput } from "../../wire/api.ts";
+import { produce } from "../../wire/apis/00-produce.ts";
+import { ErrorCode } from "../../wire/error-codes.ts";
+import { Refusal, refusal } from "../errors.ts";
+import { defineHandler, type RequestContext } from "../handler.ts";
+import type { Appended, Partition } from "../partition.ts";
+import { checkLeads, requestedPartition, requestedTopic, WrongLeader } from "../partition-lookup.ts";
+import { onlyBatch } from "../produce-check.ts";
+
+type Request = RequestOutput<typeof produce>;
+type Response = ResponseInput<typeof produce>;
+type PartitionAnswer = Response["topics"][number]["partitions"][number];
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Appended, but not yet on all in-sync replicas. */
+interface Waiting {
+  readonly partition: Partition;
+  readonly appended: Appended;
+  readonly answer: Mutable<PartitionAnswer>;
+}
+
+export const produceHandler = defineHandler(
+  produce,
+  (request, context) => {
+    const waiting: Waiting[] = [];
+    const topics = request.topics.map(({ name, topicId, partitions }) => ({
+      name,
+      topicId,
+      partitions: partitions.map(({ index, records }) =>
+        appended({ name, topicId, index, records }, { request, context, waiting }),
+      ),
+    }));
+    if (request.acks === 0) {
+      const isRefused = topics.some((topic) => topic.partitions.some((partition) => partition.errorCode !== 0));
+      return isRefused ? "close-connection" : "no-response";
+    }
+    const response: Response = { topics, throttleMs: 0 };
+    return waiting.length === 0 ? response : whenReplicated(response, { request, context, waiting });
+  },
+  { advertisedMin: 0 },
+);
+
+interface Scope {
+  readonly request: Request;
+  readonly context: RequestContext;
+  readonly waiting: Waiting[];
+}
+
+interface Item {
+  readonly name: string;
+  readonly topicId: Uuid;
+  readonly index: number;
+  readonly records: Buffer | null;
+}
+
+function appended(item: Item, { request, context, waiting }: Scope): PartitionAnswer {
+  const { index } = item;
+  try {
+    const partition = requestedPartition(requestedTopic(context.cluster, item), index);
+    const { acks } = request;
+    if (acks !== 0 && acks !== 1 && acks !== -1) throw refusal(ErrorCode.INVALID_REQUIRED_ACKS);
+    checkLeads(partition, context.brokerId);
+    const batch = onlyBatch(item.records, context.apiVersion);
+    if (batch.isTransactional)
+      throw refusal(
+        request.transactionalId === null
+          ? ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+          : ErrorCode.INVALID_TXN_STATE,
+      );
+    const result = partition.append(batch, acks);
+    const answer: Mutable<PartitionAnswer> = {
+      index,
+      errorCode: ErrorCode.NONE,
+      baseOffset: result.baseOffset,
+      logAppendTimeMs: result.logAppendTimeMs,
+      logStartOffset: partition.log.startOffset,
+    };
+    if (acks === -1) {
+      if (partition.highWatermark < result.nextOffset) waiting.push({ partition, appended: result, answer });
+      else answer.errorCode = replicationCode(partition);
+    }
+    return answer;
+  } catch (error) {
+    return refused(index, error, context);
+  }
+}
+
+function refused(index: number, error: unknown, context: RequestContext): PartitionAnswer {
+  const base = { index, baseOffset: -1n, logAppendTimeMs: -1n, logStartOffset: -1n };
+  if (error instanceof WrongLeader)
+    return {
+      ...base,
+      errorCode: error.errorCode,
+      currentLeader: { leaderId: error.leaderId, leaderEpoch: error.leaderEpoch },
+    };
+  if (error instanceof Refusal) return { ...base, errorCode: error.errorCode, errorMessage: error.reason };
+  if (!(error instanceof StorageError)) throw error;
+  context.logger.error("could not append", { error: error.message });
+  return { ...base, errorCode: ErrorCode.KAFKA_STORAGE_ERROR, errorMessage: error.message };
+}
+
+/** The in-sync set may have shrunk below the minimum while the batch was on its way. */
+function replicationCode(partition: Partition): number {
+  return partition.state.isr.length < partition.settings.minInsyncReplicas
+    ? ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+    : ErrorCode.NONE;
+}
+
+/** Resolves when every waiting batch is committed, failed, or out of time; an outcome that stays open says so. */
+function whenReplicated(response: Response, { request, context, waiting }: Scope): Promise<Response> {
+  return new Promise((resolve) => {
+    let left = waiting.length;
+    const cancels: (() => void)[] = [];
+    const finish = (): void => {
+      timer.cancel();
+      context.signal.removeEventListener("abort", finish);
+      for (const cancel of cancels) cancel();
+      resolve(response);
+    };
+    const timer = context.clock.after(Math.max(0, request.timeoutMs), finish);
+    context.signal.addEventListener("abort", finish, { once: true });
+    for (const { partition, appended, answer } of waiting) {
+      answer.errorCode = ErrorCode.REQUEST_TIMED_OUT;
+      const cancel = partition.whenCommitted(appended.nextOffset, (outcome) => {
+        answer.errorCode = outcome === "committed" ? replicationCode(partition) : ErrorCode.NOT_LEADER_FOR_PARTITION;
+        left--;
+        if (left === 0) finish();
+      });
+      cancels.push(cancel);
+    }
+  });
+}

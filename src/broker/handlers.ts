@@ -1,0 +1,59 @@
+/** Every request that a region serves: one file in `apis` each, named by the API's key. */
+
+import { produceHandler } from "./apis/00-produce.ts";
+import { fetchHandler } from "./apis/01-fetch.ts";
+import { listOffsetsHandler } from "./apis/02-list-offsets.ts";
+import { metadataHandler } from "./apis/03-metadata.ts";
+import { offsetCommitHandler } from "./apis/08-offset-commit.ts";
+import { offsetFetchHandler } from "./apis/09-offset-fetch.ts";
+import { findCoordinatorHandler } from "./apis/10-find-coordinator.ts";
+import { joinGroupHandler } from "./apis/11-join-group.ts";
+import { heartbeatHandler } from "./apis/12-heartbeat.ts";
+import { leaveGroupHandler } from "./apis/13-leave-group.ts";
+import { syncGroupHandler } from "./apis/14-sync-group.ts";
+import { describeGroupsHandler } from "./apis/15-describe-groups.ts";
+import { listGroupsHandler } from "./apis/16-list-groups.ts";
+import { apiVersionsHandler } from "./apis/18-api-versions.ts";
+import { createTopicsHandler } from "./apis/19-create-topics.ts";
+import { deleteTopicsHandler } from "./apis/20-delete-topics.ts";
+import { deleteRecordsHandler } from "./apis/21-delete-records.ts";
+import { initProducerIdHandler } from "./apis/22-init-producer-id.ts";
+import { offsetForLeaderEpochHandler } from "./apis/23-offset-for-leader-epoch.ts";
+import { describeConfigsHandler } from "./apis/32-describe-configs.ts";
+import { createPartitionsHandler } from "./apis/37-create-partitions.ts";
+import { deleteGroupsHandler } from "./apis/42-delete-groups.ts";
+import { incrementalAlterConfigsHandler } from "./apis/44-incremental-alter-configs.ts";
+import { describeClusterHandler } from "./apis/60-describe-cluster.ts";
+import { describeProducersHandler } from "./apis/61-describe-producers.ts";
+import type { ApiHandler } from "./handler.ts";
+
+const ALL: readonly ApiHandler[] = [
+  produceHandler,
+  fetchHandler,
+  listOffsetsHandler,
+  metadataHandler,
+  offsetCommitHandler,
+  offsetFetchHandler,
+  findCoordinatorHandler,
+  joinGroupHandler,
+  heartbeatHandler,
+  leaveGroupHandler,
+  syncGroupHandler,
+  describeGroupsHandler,
+  listGroupsHandler,
+  apiVersionsHandler,
+  createTopicsHandler,
+  deleteTopicsHandler,
+  deleteRecordsHandler,
+  initProducerIdHandler,
+  offsetForLeaderEpochHandler,
+  describeConfigsHandler,
+  createPartitionsHandler,
+  deleteGroupsHandler,
+  incrementalAlterConfigsHandler,
+  describeClusterHandler,
+  describeProducersHandler,
+];
+
+/** The handlers by API key. */
+export const HANDLERS: ReadonlyMap<number, ApiHandler> = new Map(ALL.map((handler) => [handler.api.key, handler]));

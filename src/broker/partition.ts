@@ -1,0 +1,258 @@
+/** One partition: its log, the positions of its replicas, and what follows from them (in-sync set, high watermark).
+ *
+ *  ```
+ *  log         |----------------------------------|      one on disk, the leader's
+ *  replica 1   ---------------------------------->|      leader: always at the end
+ *  replica 2   ------------------------->|               follower in sync, a little behind
+ *  replica 3   ------->|                                 stopped, out of the in-sync set
+ *                                        ^ high watermark = lowest position of the in-sync set
+ *  ```
+ *  A new leader's position is where the log goes on: what lies behind it is cut off, as Kafka's followers would do. */
+
+import type { Uuid } from "../core/brand.ts";
+import type { Clock } from "../core/clock.ts";
+import { assertInvariant } from "../core/errors.ts";
+import { ErrorCode } from "../wire/error-codes.ts";
+import type { BatchView } from "../wire/record-batch.ts";
+import { type CommitOutcome, CommitWaiters } from "./commit-waiters.ts";
+import type { TopicSettings } from "./configs/topic-settings.ts";
+import { type PartitionState, withIsr } from "./election.ts";
+import { refusal } from "./errors.ts";
+import type { PartitionLog } from "./log/partition-log.ts";
+import { checkedBatch } from "./produce-check.ts";
+import { type FollowPolicy, Replica } from "./replica.ts";
+
+/** Who wants to know that there is more to read. */
+export interface PartitionWatcher {
+  /** The high watermark rose over about this many bytes. */
+  onProgress(bytes: number): void;
+  /** The leader changed or the partition is gone. */
+  onLeaderChange(): void;
+}
+
+/** What a partition is. */
+export interface PartitionOptions {
+  readonly topic: string;
+  readonly topicId: Uuid;
+  readonly index: number;
+  readonly state: PartitionState;
+  readonly settings: TopicSettings;
+}
+
+/** What a partition stands on. */
+export interface PartitionDeps {
+  readonly log: PartitionLog;
+  readonly clock: Clock;
+  readonly followPolicy: (brokerId: number) => FollowPolicy;
+  /** Puts a changed in-sync set on record; the keeper then calls `adopt`. */
+  readonly proposeIsr: (partition: Partition, next: PartitionState) => void;
+}
+
+/** An appended or recognised batch. */
+export interface Appended {
+  readonly baseOffset: bigint;
+  /** The high watermark that acks=all waits for. */
+  readonly nextOffset: bigint;
+  /** -1 unless the topic stamps records itself. */
+  readonly logAppendTimeMs: bigint;
+}
+
+/** Holds three invariants: the leader is at the log's end; no replica is past it; the high watermark never passes an
+ *  in-sync replica and falls only when an unclean election cuts the log. */
+export class Partition {
+  readonly topic: string;
+  readonly topicId: Uuid;
+  readonly index: number;
+  readonly log: PartitionLog;
+  readonly #deps: PartitionDeps;
+  readonly #replicas: readonly Replica[];
+  readonly #waiters = new CommitWaiters();
+  readonly #watchers = new Set<PartitionWatcher>();
+  #state: PartitionState;
+  #settings: TopicSettings;
+  #highWatermark: bigint;
+  #uncommittedBytes = 0;
+  #isClosed = false;
+
+  /** Replicas in sync are taken to hold the whole log, which a restart of the process may only make truer. */
+  constructor(options: PartitionOptions, deps: PartitionDeps) {
+    this.topic = options.topic;
+    this.topicId = options.topicId;
+    this.index = options.index;
+    this.log = deps.log;
+    this.#deps = deps;
+    this.#state = options.state;
+    this.#settings = options.settings;
+    this.#highWatermark = deps.log.startOffset;
+    const source = { clock: deps.clock, end: () => this.log.endOffset, advanced: () => this.#settle() };
+    this.#replicas = options.state.replicas.map((brokerId) => {
+      const next = options.state.isr.includes(brokerId) ? this.log.endOffset : this.log.startOffset;
+      return new Replica(brokerId, next, source);
+    });
+  }
+
+  get state(): PartitionState {
+    return this.#state;
+  }
+  get leaderId(): number {
+    return this.#state.leaderId;
+  }
+  get leaderEpoch(): number {
+    return this.#state.leaderEpoch;
+  }
+  get settings(): TopicSettings {
+    return this.#settings;
+  }
+  /** First offset that consumers may not read yet. */
+  get highWatermark(): bigint {
+    return this.#highWatermark;
+  }
+  /** First offset that read_committed may not read yet. */
+  get lastStableOffset(): bigint {
+    return this.log.lastStableOffset(this.#highWatermark);
+  }
+  /** Bytes appended behind the high watermark. */
+  get uncommittedBytes(): number {
+    return this.#uncommittedBytes;
+  }
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Log end offset of one replica; undefined when the broker has none. */
+  replicaNext(brokerId: number): bigint | undefined {
+    return this.#replicas.find((replica) => replica.brokerId === brokerId)?.next;
+  }
+
+  /** Checks, deduplicates and appends a batch in the name of the leader.
+   *  @throws {Refusal} with the code that the producer gets
+   *  @throws {StorageError} and then nothing was appended */
+  append(batch: BatchView, acks: number): Appended {
+    if (acks === -1 && this.#state.isr.length < this.#settings.minInsyncReplicas)
+      throw refusal(
+        ErrorCode.NOT_ENOUGH_REPLICAS,
+        `The size of the current ISR ${this.#state.isr.length} is below ${this.#settings.minInsyncReplicas}`,
+      );
+    const checked = checkedBatch(batch, this.#settings, this.#deps.clock.nowMs());
+    const known = this.log.producers.check(checked);
+    if (known.kind === "refuse") throw refusal(known.errorCode, known.message);
+    const logAppendTimeMs = this.#settings.logAppendTime ? checked.maxTimestamp : -1n;
+    if (known.kind === "duplicate")
+      return { baseOffset: known.baseOffset, nextOffset: known.lastOffset + 1n, logAppendTimeMs };
+    const { baseOffset, lastOffset } = this.log.append(checked, { leaderEpoch: this.#state.leaderEpoch });
+    this.#uncommittedBytes += checked.sizeBytes;
+    this.#settle();
+    return { baseOffset, nextOffset: lastOffset + 1n, logAppendTimeMs };
+  }
+
+  /** Calls `done` once the high watermark reached `nextOffset` or the leader changed; the result takes the wait back. */
+  whenCommitted(nextOffset: bigint, done: (outcome: CommitOutcome) => void): () => void {
+    return this.#waiters.add(nextOffset, done);
+  }
+
+  /** Registers somebody who waits for data. */
+  watch(watcher: PartitionWatcher): void {
+    this.#watchers.add(watcher);
+  }
+
+  /** Idempotent. */
+  unwatch(watcher: PartitionWatcher): void {
+    this.#watchers.delete(watcher);
+  }
+
+  /** Takes over a state that is on record: a new leader cuts the log at its own position. */
+  adopt(next: PartitionState): void {
+    const isNewLeader = next.leaderEpoch !== this.#state.leaderEpoch;
+    this.#state = next;
+    if (isNewLeader) {
+      if (next.leaderId >= 0) this.#cutToLeader(next.leaderId);
+      this.#waiters.failAll();
+    }
+    this.refreshReplicas();
+    if (isNewLeader) for (const watcher of [...this.#watchers]) watcher.onLeaderChange();
+  }
+
+  /** Looks again at how each replica follows; called when a broker's state changed. */
+  refreshReplicas(): void {
+    for (const replica of this.#replicas) replica.setPolicy(this.#deps.followPolicy(replica.brokerId));
+    this.#settle();
+  }
+
+  /** Takes over changed settings of the topic. */
+  reconfigure(settings: TopicSettings): void {
+    this.#settings = settings;
+  }
+
+  /** Drops replicas from the in-sync set that have lagged for longer than `lagMs` (Kafka: `maybeShrinkIsr`). */
+  dropLaggards(nowMs: number, lagMs: number): void {
+    if (this.#state.leaderId < 0) return;
+    const isr = new Set(this.#state.isr);
+    for (const replica of this.#replicas) {
+      if (replica.brokerId === this.#state.leaderId || replica.isCaughtUp) continue;
+      if (nowMs - replica.caughtUpMs > lagMs) isr.delete(replica.brokerId);
+    }
+    if (isr.size < this.#state.isr.length) this.#deps.proposeIsr(this, withIsr(this.#state, isr));
+  }
+
+  /** Moves the log's start to `offset`, which is at most the high watermark (DeleteRecords). */
+  deleteRecordsBefore(offset: bigint): void {
+    assertInvariant(offset <= this.#highWatermark, "Deletion never passes the high watermark");
+    this.log.deleteRecordsBefore(offset);
+  }
+
+  /** Ends all waits; the log is its keeper's to close. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const replica of this.#replicas) replica.close();
+    this.#waiters.failAll();
+    for (const watcher of [...this.#watchers]) watcher.onLeaderChange();
+    this.#watchers.clear();
+  }
+
+  #cutToLeader(leaderId: number): void {
+    const next = this.replicaNext(leaderId) ?? this.log.startOffset;
+    if (next < this.log.endOffset) this.log.truncateTo(next < this.log.startOffset ? this.log.startOffset : next);
+    const end = this.log.endOffset;
+    for (const replica of this.#replicas) replica.cutTo(end);
+    if (this.#highWatermark > end) this.#highWatermark = end;
+    this.log.beginEpoch(this.#state.leaderEpoch);
+    this.#uncommittedBytes = 0;
+  }
+
+  /** Brings positions, high watermark and in-sync set up to date after an append, a fetch or a change of state. */
+  #settle(): void {
+    if (this.#state.leaderId < 0 || this.#isClosed) return;
+    for (const replica of this.#replicas) {
+      if (replica.brokerId === this.#state.leaderId) replica.moveToEnd();
+      else replica.follow();
+    }
+    this.#raiseHighWatermark();
+    this.#admitCaughtUp();
+  }
+
+  #raiseHighWatermark(): void {
+    let lowest = this.log.endOffset;
+    for (const replica of this.#replicas) {
+      if (replica.next < lowest && this.#state.isr.includes(replica.brokerId)) lowest = replica.next;
+    }
+    if (lowest <= this.#highWatermark) return;
+    this.#highWatermark = lowest;
+    const bytes = this.#uncommittedBytes;
+    this.#uncommittedBytes = 0;
+    this.#waiters.release(lowest);
+    // Waking never changes the set: watchers only note it and run later.
+    for (const watcher of this.#watchers) watcher.onProgress(bytes);
+  }
+
+  #admitCaughtUp(): void {
+    let isr: Set<number> | undefined;
+    for (const replica of this.#replicas) {
+      if (this.#state.isr.includes(replica.brokerId) || !replica.isCaughtUp) continue;
+      if (this.#deps.followPolicy(replica.brokerId).kind !== "following") continue;
+      isr ??= new Set(this.#state.isr);
+      isr.add(replica.brokerId);
+    }
+    if (isr !== undefined) this.#deps.proposeIsr(this, withIsr(this.#state, isr));
+  }
+}
