@@ -20,6 +20,7 @@ export type QuickstartFault =
       readonly mirrored: number;
       readonly total: number;
     }
+  | { readonly code: "QUICKSTART_STATE_IN_USE"; readonly path: string }
   | { readonly code: "QUICKSTART_WORKER_ENDED"; readonly exitCode: number | null; readonly signal: string | null };
 
 /** An operating error of the quickstart. */

@@ -1,0 +1,77 @@
+/** The product's own translation for the check: the offset maps that the worker stored on the target. */
+
+import { openKafkaProgress } from "../adapters/kafka-progress.ts";
+import { nodeClock } from "../adapters/node-clock.ts";
+import { nodeRandom } from "../adapters/node-random.ts";
+import { silentLogger } from "../core/logger.ts";
+import type { OffsetMap } from "../mirror/offset-map.ts";
+import type { LaneStateRecord, ProgressStore } from "../mirror/offset-ports.ts";
+import { openClient, regionAddress } from "../runtime/connect.ts";
+import type { StateDirectory } from "../runtime/state-directory.ts";
+import type { Topology } from "../topology/model.ts";
+import type { OffsetTranslator } from "./check-offsets.ts";
+import type { LaneContent } from "./records.ts";
+import { until } from "./waiting.ts";
+
+/** Maps are stored once a second; ten of them mean that a worker stores none. */
+const STORED_TIMEOUT_MS = 10_000;
+const STORED_POLL_MS = 100;
+
+/** Where the maps are. */
+export interface TranslatorSource {
+  readonly topology: Topology;
+  readonly state: StateDirectory;
+  /** Alias of the target region. */
+  readonly target: string;
+}
+
+/** Reads every lane's stored map, waiting a while until they reach the ends of their sources. A lane whose map never
+ *  does answers nothing beyond it, which the check then counts. */
+export async function laneTranslators(
+  from: TranslatorSource,
+  lanes: readonly LaneContent[],
+): Promise<(lane: LaneContent) => OffsetTranslator> {
+  await using client = await openClient(regionAddress(from.topology, from.state, from.target), {
+    clientId: "quickstart",
+  });
+  const deps = { client, clock: nodeClock(), random: nodeRandom(), logger: silentLogger };
+  await using store = await openKafkaProgress({}, deps);
+  let maps = new Map<LaneContent, OffsetMap>();
+  const reached = async (): Promise<number> => {
+    maps = await storedMaps(store, lanes);
+    return [...maps].filter(([lane, map]) => map.progress.sourceNext >= lane.source.endOffset).length;
+  };
+  const wanted = lanes.filter(({ source }) => source.endOffset > source.startOffset).length;
+  const wait = { what: "stored offset maps", wanted, timeoutMs: STORED_TIMEOUT_MS, pollMs: STORED_POLL_MS };
+  await until(wait, reached).catch(() => undefined);
+  return (lane) => translator(maps.get(lane));
+}
+
+async function storedMaps(store: ProgressStore, lanes: readonly LaneContent[]): Promise<Map<LaneContent, OffsetMap>> {
+  const states = await store.list();
+  const maps = new Map<LaneContent, OffsetMap>();
+  for (const lane of lanes) {
+    const state = states.find((one) => isOf(one, lane));
+    const stored = state && (await store.load(state.lane));
+    if (stored?.map !== undefined) maps.set(lane, stored.map);
+  }
+  return maps;
+}
+
+/** Each source has a target topic of its own, so the target's place says which lane it is. */
+function isOf(state: LaneStateRecord, { target }: LaneContent): boolean {
+  return state.targetTopic === target.topic && state.lane.targetPartition === target.partition;
+}
+
+function translator(map: OffsetMap | undefined): OffsetTranslator {
+  return {
+    translate: (sourceNext) => {
+      const answer = map?.translate(sourceNext);
+      return answer?.kind === "exact" ? answer.targetOffset : undefined;
+    },
+    reverse: (targetNext) => {
+      const answer = map?.reverse(targetNext);
+      return answer?.kind === "exact" ? answer.sourceOffset : undefined;
+    },
+  };
+}
