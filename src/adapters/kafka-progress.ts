@@ -12,6 +12,7 @@
  *    again; versions from before and after a truncation are told apart by target leader epoch (`map-chunk-merge.ts`).
  *  - A lane's chunks go out in one batch where they fit, and before its state. Neither order is relied upon. */
 
+import type { KafkaClient } from "../client/kafka-client.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import { assertInvariant, TributaryError, toError } from "../core/errors.ts";
@@ -30,6 +31,8 @@ import {
 import { encodeLaneState } from "../mirror/state-record.ts";
 import { chunkKey, LANES_TOPIC, OFFSETS_TOPIC } from "../mirror/state-record-keys.ts";
 import { StoredLanes } from "../mirror/stored-lanes.ts";
+import type { InternalRecord, InternalTopic } from "./internal-topic.ts";
+import { KafkaInternalTopic } from "./kafka-internal-topic.ts";
 import { Shared } from "./shared-run.ts";
 
 /** How long a lane's progress may stay unwritten: the recovery walk reads at most this much again. */
@@ -41,23 +44,6 @@ const RUNS_PER_INTERVAL = 256;
 
 /** Attempts of `flush` before it gives up: with the backoff, about 15 s. */
 const FLUSH_ATTEMPTS_MAX = 20;
-
-/** A compacted topic, as the store sees it. */
-export interface InternalTopic {
-  readonly name: string;
-  /** Hands over every record appended since the last call, in the order of the log, up to the topic's end at the time of the call.
-   *  Values stay valid. One call at a time. @throws {TributaryError} */
-  readNew(apply: (key: string, value: Buffer | null) => void): Promise<void>;
-  /** Resolves when all are acked by all in-sync replicas. Records of one `route` stay in order. @throws {TributaryError} */
-  append(records: readonly InternalRecord[]): Promise<void>;
-}
-
-/** A record to append; null removes the key. Equal routes go to one partition. */
-export interface InternalRecord {
-  readonly route: string;
-  readonly key: string;
-  readonly value: Buffer | null;
-}
 
 /** Options of the store. */
 export interface KafkaProgressOptions {
@@ -72,6 +58,17 @@ export interface KafkaProgressDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+}
+
+/** The store of a target cluster; its topics are made when missing. The client is the caller's, to be closed after the store.
+ *  @throws {ClientError} */
+export async function openKafkaProgress(
+  options: KafkaProgressOptions,
+  deps: Omit<KafkaProgressDeps, "lanes" | "offsets"> & { readonly client: KafkaClient },
+): Promise<KafkaProgressStore> {
+  const lanes = await KafkaInternalTopic.open({ name: LANES_TOPIC }, deps);
+  const offsets = await KafkaInternalTopic.open({ name: OFFSETS_TOPIC }, deps);
+  return KafkaProgressStore.open(options, { ...deps, lanes, offsets });
 }
 
 /** A lane that waits to be written. */

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type InternalRecord, type InternalTopic, KafkaProgressStore } from "../../../src/adapters/kafka-progress.ts";
+import type { InternalRecord, InternalTopic } from "../../../src/adapters/internal-topic.ts";
+import { KafkaProgressStore } from "../../../src/adapters/kafka-progress.ts";
 import { createSimClock, type SimClock } from "../../../src/adapters/sim-clock.ts";
 import { TributaryError } from "../../../src/core/errors.ts";
 import { type Logger, silentLogger } from "../../../src/core/logger.ts";

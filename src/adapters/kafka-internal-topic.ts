@@ -1,0 +1,257 @@
+/** A compacted topic on a cluster as `KafkaProgressStore` uses it: made when missing, read to its end, appended to. */
+
+import { createTopics } from "../client/admin.ts";
+import { brokerError, errorCodeOf, mayRetry } from "../client/errors.ts";
+import { type FetchedPartition, fetchFrom } from "../client/fetch.ts";
+import type { KafkaClient } from "../client/kafka-client.ts";
+import { askLeaders, inOrder, type PartitionRef } from "../client/leaders.ts";
+import { logBounds } from "../client/list-offsets.ts";
+import { produceTo } from "../client/produce.ts";
+import { ZERO_UUID } from "../core/brand.ts";
+import type { Clock } from "../core/clock.ts";
+import { AbortedTransactions } from "../mirror/aborted.ts";
+import { crc32c } from "../wire/crc32c.ts";
+import { ErrorCode } from "../wire/error-codes.ts";
+import { batchesIn } from "../wire/record-batch.ts";
+import { decodeRecords, encodeBatch } from "../wire/records.ts";
+import type { InternalRecord, InternalTopic } from "./internal-topic.ts";
+
+/** One partition keeps all lanes in one order and costs one request per flush; a thousand lanes write about 1 MB/s. */
+const DEFAULT_PARTITIONS = 1;
+
+/** As Kafka's own internal topics. */
+const REPLICATION_FACTOR_MAX = 3;
+
+/** Half of the brokers' default `max.message.bytes`. */
+const BATCH_BYTES_MAX = 512 * 1024;
+/** Upper bound of what a record adds to its key and value. */
+const RECORD_OVERHEAD_BYTES = 32;
+
+const FETCH_BYTES_MAX = 8 * 1024 * 1024;
+const FETCH_WAIT_MS = 100;
+/** Fetches in a row that may bring nothing although the end is not reached: with the wait, 10 s. */
+const EMPTY_FETCHES_MAX = 100;
+/** Times that reading begins again because the log was cut under it. */
+const READ_ATTEMPTS_MAX = 5;
+
+/** Settings of the topic when it is made here. Small segments and an eager cleaner keep what must be read at start short. */
+const CONFIGS = {
+  "cleanup.policy": "compact",
+  "segment.bytes": String(64 * 1024 * 1024),
+  "min.cleanable.dirty.ratio": "0.1",
+} as const;
+
+/** Which topic, and how it is made when missing. */
+export interface KafkaInternalTopicOptions {
+  readonly name: string;
+  /** Default 1. An existing topic keeps its number. */
+  readonly partitions?: number | undefined;
+}
+
+type Apply = Parameters<InternalTopic["readNew"]>[0];
+
+/** Where reading goes on. */
+interface Position {
+  readonly offset: bigint;
+  /** Leader epoch of the batch before, by which the broker tells a truncation. */
+  readonly epoch: number;
+}
+
+/** An `InternalTopic` over a client that the caller opens and closes. */
+export class KafkaInternalTopic implements InternalTopic {
+  readonly name: string;
+  readonly #partitions: number;
+  readonly #client: KafkaClient;
+  readonly #clock: Clock;
+  readonly #positions = new Map<number, Position>();
+
+  private constructor(name: string, partitions: number, deps: { readonly client: KafkaClient; readonly clock: Clock }) {
+    this.name = name;
+    this.#partitions = partitions;
+    this.#client = deps.client;
+    this.#clock = deps.clock;
+  }
+
+  /** Creates the topic when it is missing. @throws {ClientError} */
+  static async open(
+    options: KafkaInternalTopicOptions,
+    deps: { readonly client: KafkaClient; readonly clock: Clock },
+  ): Promise<KafkaInternalTopic> {
+    const { name, partitions = DEFAULT_PARTITIONS } = options;
+    await ensureTopic(deps.client, name, partitions);
+    const [topic] = await deps.client.metadata.require([name]);
+    return new KafkaInternalTopic(name, topic?.partitions.length ?? partitions, deps);
+  }
+
+  async readNew(apply: Apply): Promise<void> {
+    for (let attempt = 1; attempt <= READ_ATTEMPTS_MAX; attempt++) if (await this.#readToEnd(apply)) return;
+    const { OFFSET_OUT_OF_RANGE } = ErrorCode;
+    const message = "the log changed each time it was read";
+    throw brokerError("Fetch", OFFSET_OUT_OF_RANGE, { subject: this.name, message });
+  }
+
+  async append(records: readonly InternalRecord[]): Promise<void> {
+    const queues = new Map<number, InternalRecord[][]>();
+    for (const [index, ofPartition] of Map.groupBy(records, ({ route }) => this.#partitionOf(route))) {
+      queues.set(index, intoBatches(ofPartition));
+    }
+    // One batch per partition and request; the next only after the ack, so that order needs no idempotence.
+    while (queues.size > 0) {
+      const items = [...queues].map(([index, batches]) => ({ topic: this.name, index, batch: batches[0] ?? [] }));
+      await this.#produce(items);
+      for (const [index, batches] of queues) {
+        batches.shift();
+        if (batches.length === 0) queues.delete(index);
+      }
+    }
+  }
+
+  /** False when the log was cut or cleaned away under the reader: reading again begins where the log allows. */
+  async #readToEnd(apply: Apply): Promise<boolean> {
+    const all = Array.from({ length: this.#partitions }, (_, index): PartitionRef => ({ topic: this.name, index }));
+    const bounds = await logBounds(this.#client, all, { isolation: "read_committed" });
+    for (const { index, startOffset, endOffset } of bounds) {
+      const known = this.#positions.get(index);
+      const isUsable = known !== undefined && known.offset >= startOffset && known.offset <= endOffset;
+      if (!isUsable) this.#positions.set(index, { offset: startOffset, epoch: -1 });
+    }
+    for (let emptyFetches = 0; emptyFetches < EMPTY_FETCHES_MAX; ) {
+      const open = bounds.filter(({ index, endOffset }) => this.#at(index).offset < endOffset);
+      if (open.length === 0) return true;
+      const before = open.map(({ index }) => this.#at(index).offset);
+      for (const fetched of await this.#fetch(open)) if (!this.#take(fetched, apply)) return false;
+      const isMoved = open.some(({ index }, at) => this.#at(index).offset !== before[at]);
+      emptyFetches = isMoved ? 0 : emptyFetches + 1;
+    }
+    return false;
+  }
+
+  #at(index: number): Position {
+    return this.#positions.get(index) ?? { offset: 0n, epoch: -1 };
+  }
+
+  async #fetch(open: readonly PartitionRef[]): Promise<readonly FetchedPartition[]> {
+    const topicId = this.#client.metadata.topic(this.name)?.topicId ?? ZERO_UUID;
+    const items = open.map(({ topic, index }) => {
+      const { offset: fetchOffset, epoch: lastFetchedEpoch } = this.#at(index);
+      return {
+        topic,
+        topicId,
+        index,
+        fetchOffset,
+        lastFetchedEpoch,
+        currentLeaderEpoch: -1,
+        maxBytes: FETCH_BYTES_MAX,
+      };
+    });
+    const failed = ({ topic, index }: PartitionRef, errorCode: number): FetchedPartition => {
+      return { ...NOTHING_FETCHED, topic, topicId, index, errorCode };
+    };
+    return askLeaders(this.#client, items, {
+      failed,
+      ask: async (nodeId, partitions) => {
+        const limits = { maxWaitMs: FETCH_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES_MAX };
+        const options = { ...limits, isolation: "read_committed", purpose: "control" } as const;
+        const fetched = await fetchFrom(this.#client, nodeId, { partitions, ...options });
+        return inOrder(partitions, fetched, (item) => failed(item, ErrorCode.UNKNOWN));
+      },
+    });
+  }
+
+  /** False when the reader's position is not in the log. */
+  #take(fetched: FetchedPartition, apply: Apply): boolean {
+    const { index, errorCode, divergingEpoch } = fetched;
+    if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE || divergingEpoch !== undefined) {
+      this.#positions.delete(index);
+      return false;
+    }
+    if (errorCode !== ErrorCode.NONE) throw brokerError("Fetch", errorCode, { subject: `${this.name}-${index}` });
+    const aborted = new AbortedTransactions(fetched.abortedTransactions);
+    let { offset } = this.#at(index);
+    for (const batch of batchesIn(fetched.records)) {
+      const isAborted = aborted.covers(batch);
+      if (!batch.isControl && !isAborted) {
+        for (const record of decodeRecords(batch)) {
+          if (record.key === null || batch.baseOffset + BigInt(record.offsetDelta) < offset) continue;
+          apply(record.key.toString("utf8"), record.value === null ? null : Buffer.from(record.value));
+        }
+      }
+      offset = batch.nextOffset;
+      this.#positions.set(index, { offset, epoch: batch.leaderEpoch });
+    }
+    return true;
+  }
+
+  /** Repeats until the outcome is known: a record that lands twice says the same twice. */
+  async #produce(items: readonly (PartitionRef & { readonly batch: readonly InternalRecord[] })[]): Promise<void> {
+    const timestampMs = BigInt(this.#clock.nowMs());
+    const prepared = items.map(({ topic, index, batch }) => {
+      const records = batch.map(({ key, value }) => ({ timestampMs, key: Buffer.from(key), value }));
+      return { topic, topicId: ZERO_UUID, index, records: encodeBatch(records, {}).bytes };
+    });
+    const outcomes = await askLeaders(this.#client, prepared, {
+      failed: ({ topic, index }, errorCode) => ({ topic, index, errorCode }),
+      ask: (nodeId, partitions) => produceTo(this.#client, nodeId, { partitions, acks: -1, purpose: "control" }),
+    });
+    for (const { index, errorCode } of outcomes) {
+      if (errorCode !== ErrorCode.NONE) throw brokerError("Produce", errorCode, { subject: `${this.name}-${index}` });
+    }
+  }
+
+  /** By the route, not the key: all records of a lane lie in one partition, in order. */
+  #partitionOf(route: string): number {
+    return crc32c(Buffer.from(route)) % this.#partitions;
+  }
+}
+
+const NOTHING_FETCHED = {
+  highWatermark: -1n,
+  lastStableOffset: -1n,
+  logStartOffset: -1n,
+  divergingEpoch: undefined,
+  abortedTransactions: [],
+  preferredReadReplica: -1,
+  records: Buffer.alloc(0),
+} as const;
+
+/** Batches of bounded size. Records of one route stay together where they fit. */
+function intoBatches(records: readonly InternalRecord[]): InternalRecord[][] {
+  const batches: InternalRecord[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const ofRoute of Map.groupBy(records, ({ route }) => route).values()) {
+    const routeBytes = ofRoute.reduce((sum, record) => sum + sizeOf(record), 0);
+    for (const record of ofRoute) {
+      const isFirst = record === ofRoute[0];
+      if (bytes + (isFirst ? Math.min(routeBytes, BATCH_BYTES_MAX) : sizeOf(record)) > BATCH_BYTES_MAX) {
+        batches.push([]);
+        bytes = 0;
+      }
+      batches.at(-1)?.push(record);
+      bytes += sizeOf(record);
+    }
+  }
+  return batches;
+}
+
+function sizeOf({ key, value }: InternalRecord): number {
+  return key.length + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
+}
+
+/** Several workers may start at once: whoever comes second finds the topic there. */
+async function ensureTopic(client: KafkaClient, name: string, partitions: number): Promise<void> {
+  client.metadata.track([name]);
+  const isTooFewBrokers = (error: unknown): boolean => errorCodeOf(error) === ErrorCode.INVALID_REPLICATION_FACTOR;
+  await client.retry(
+    {},
+    (error) => isTooFewBrokers(error) || mayRetry(error),
+    async () => {
+      await client.metadata.refresh("internal topics");
+      if (client.metadata.topic(name) !== undefined) return;
+      const replicationFactor = Math.max(1, Math.min(REPLICATION_FACTOR_MAX, client.metadata.brokers.size));
+      const [outcome] = await createTopics(client, [{ name, partitions, replicationFactor, configs: CONFIGS }]);
+      const errorCode = outcome?.errorCode ?? ErrorCode.UNKNOWN;
+      if (errorCode === ErrorCode.NONE || errorCode === ErrorCode.TOPIC_ALREADY_EXISTS) return;
+      throw brokerError("CreateTopics", errorCode, { subject: name, message: outcome?.errorMessage ?? null });
+    },
+  );
+}
