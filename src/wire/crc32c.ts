@@ -1,7 +1,7 @@
 /** CRC-32C (Castagnoli): computing it, and deriving the CRC of changed bytes from the old CRC without a pass over the
  *  bytes that did not change. */
 
-import { crc32c as nativeCrc32c } from "@node-rs/crc32";
+import { createRequire } from "node:module";
 
 /** Reflected Castagnoli polynomial (RFC 3720). */
 const POLYNOMIAL = 0x82f63b78;
@@ -11,10 +11,28 @@ const NATIVE_BYTES_MIN = 128;
 
 const BYTE_TABLE = buildByteTable();
 
+type Crc32c = (bytes: Buffer, previous: number) => number;
+
+/** Native code of about ten times the table's speed, loaded when first needed; the table where the platform has none. */
+let native: Crc32c | undefined;
+
 /** CRC-32C of `bytes`, continuing from `previous` (0 to start). Unsigned. */
 export function crc32c(bytes: Uint8Array, previous = 0): number {
-  if (bytes.byteLength >= NATIVE_BYTES_MIN) return nativeCrc32c(asBuffer(bytes), previous);
+  if (bytes.byteLength < NATIVE_BYTES_MIN) return byTable(bytes, previous);
+  native ??= loadNative() ?? byTable;
+  return native(asBuffer(bytes), previous);
+}
+
+function byTable(bytes: Uint8Array, previous: number): number {
   return (advance(~previous, bytes) ^ -1) >>> 0;
+}
+
+function loadNative(): Crc32c | undefined {
+  try {
+    return (createRequire(import.meta.url)("@node-rs/crc32") as { readonly crc32c: Crc32c }).crc32c;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The register after `bytes`, from `register`, without the initial and final inversion: the linear part of the CRC. */

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ZERO_UUID } from "../../../src/core/brand.ts";
 import { ALL_APIS } from "../../../src/wire/apis.ts";
-import type { FieldShape, Shape } from "../../../src/wire/schema.ts";
+import type { FieldShape, Shape } from "../../../src/wire/shape.ts";
 
 type KafkaField = readonly [
   type: string,

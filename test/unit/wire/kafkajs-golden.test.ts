@@ -7,7 +7,7 @@ import { inspect } from "node:util";
 import { decodeRequest, decodeRequestHeader, encodeRequest, encodeResponse } from "../../../src/wire/api.ts";
 import { ALL_APIS } from "../../../src/wire/apis.ts";
 import { encodeBatch } from "../../../src/wire/records.ts";
-import type { Shape } from "../../../src/wire/schema.ts";
+import type { Shape } from "../../../src/wire/shape.ts";
 import { kafkajsFrame, kafkajsProtocol, kafkajsVersions } from "./kafkajs.ts";
 import { completed, type UntypedApi } from "./message-arbitrary.ts";
 

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import type { Api } from "../../../src/wire/api.ts";
 import { ALL_APIS } from "../../../src/wire/apis.ts";
-import type { Shape } from "../../../src/wire/schema.ts";
+import type { Shape } from "../../../src/wire/shape.ts";
 
 /** An API whose messages are plain data, as the generators make them. */
 export type UntypedApi = Api<unknown, unknown, unknown, unknown>;

@@ -8,8 +8,11 @@ import {
   BatchView,
   batchAt,
   batchesIn,
+  DELETE_HORIZON_BIT,
+  LOG_APPEND_TIME_BIT,
   sequenceAfter,
   stampBatch,
+  TRANSACTIONAL_BIT,
   withTimestamps,
 } from "../../../src/wire/record-batch.ts";
 import { encodeBatch } from "../../../src/wire/records.ts";
@@ -66,6 +69,15 @@ test("A stamped batch has the stamp, offset 0, no source bits, unchanged records
     assert.ok(buffer.subarray(paddingBytes + batch.sizeBytes).every((byte) => byte === 0));
   });
   fc.assert(property, { numRuns: 300 });
+});
+
+test("A stamped batch no longer claims a delete horizon", () => {
+  const times = { baseTimestamp: 7n, maxTimestamp: 9n };
+  const attributes = DELETE_HORIZON_BIT | LOG_APPEND_TIME_BIT | TRANSACTIONAL_BIT | 2;
+  const batch = assembleBatch({ attributes, lastOffsetDelta: 0, ...times, recordCount: 1 }, Buffer.alloc(200));
+  stampBatch(batch, { producerId: 1n, producerEpoch: 0, baseSequence: 0 });
+  assert.equal(batch.attributes, 2);
+  batch.verifyCrc();
 });
 
 test("A batch damaged at its source is still refused after it was stamped", () => {
