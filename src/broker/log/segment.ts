@@ -184,14 +184,12 @@ export class Segment {
     this.#reset();
   }
 
-  /** Cuts away the batch that holds `offset` and everything after it. Index files of before the cut are removed first,
-   *  so that a crash never leaves them pointing past what follows. */
+  /** Cuts away the batch that holds `offset` and everything after it. The caller has lowered the recovery point, so that
+   *  after a crash index files of before the cut are not believed. */
   truncateTo(offset: bigint, indexIntervalBytes: number): void {
-    for (const suffix of SEGMENT_SUFFIXES) if (suffix !== ".log") this.#storage.remove(this.path(suffix));
     const file = this.#opened();
-    const position = this.#positionOf(offset) ?? this.#sizeBytes;
-    file.truncate(position);
-    this.recover({ trustedOffset: this.nextOffset, indexIntervalBytes, seen: () => {} });
+    file.truncate(this.#positionOf(offset) ?? this.#sizeBytes);
+    this.recover({ trustedOffset: offset, indexIntervalBytes, seen: () => {} });
   }
 
   /** Whole batches from the one that holds `fromOffset` on, with one read of the file in the usual case; undefined when

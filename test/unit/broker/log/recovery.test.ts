@@ -202,3 +202,48 @@ test("log stays consistent when the disk is full at any append and goes on when 
     assert.deepEqual(readAll(world.reopen()), bases);
   }
 });
+
+test("log believes nothing written after a truncation only because something older was synced there", async () => {
+  for (let lostBytes = 1; lostBytes < 600; lostBytes += 7) {
+    const world = openWorld(SMALL);
+    appendAll(
+      world.log,
+      Array.from({ length: 40 }, () => batchOf()),
+    );
+    await world.log.close();
+    const log = world.reopen();
+    log.truncateTo(3n);
+    appendAll(
+      log,
+      Array.from({ length: 20 }, () => batchOf({ valueBytes: 11 })),
+    );
+    const path = logFiles(world)[1] ?? "";
+    world.storage.crash((file) => file.sizeBytes - (file.path === path ? lostBytes : 0));
+    const kept = readAll(world.reopen());
+    assert.deepEqual(
+      kept,
+      kept.map((_, i) => BigInt(i)),
+    );
+    assert.equal(world.log.endOffset, BigInt(kept.length));
+    assert.ok(kept.length < 20);
+  }
+});
+
+test("log never uses a snapshot of batches that a crash took", () => {
+  const world = openWorld(SMALL);
+  const producer = { producerEpoch: 0, baseSequence: 0 };
+  for (let i = 0; i < 12; i++) appendAll(world.log, [batchOf({ producerId: BigInt(i), ...producer })]);
+  assert.ok(world.storage.list(DIRECTORY).some((name) => name.endsWith(".snapshot")));
+  world.storage.crash();
+  world.reopen().configure({ ...world.config, segmentBytes: 1_000_000 });
+  for (let i = 0; i < 12; i++) appendAll(world.log, [batchOf({ producerId: BigInt(100 + i), ...producer })]);
+  world.storage.crash((file) => file.sizeBytes);
+  const known = world
+    .reopen()
+    .producers.describe()
+    .map((state) => state.producerId);
+  assert.deepEqual(
+    known,
+    Array.from({ length: 12 }, (_, i) => BigInt(100 + i)),
+  );
+});
