@@ -21,6 +21,11 @@ const RESPONSE_BYTES_MAX = 57_671_680;
 /** First version in which a consumer may read from a replica that does not lead (KIP-392). */
 const FOLLOWER_READ_VERSION_MIN = 11;
 const READ_COMMITTED = 1;
+/** After these Kafka answers an empty list of aborted transactions, after others none (null). */
+const UNKNOWN_PARTITION: ReadonlySet<number> = new Set([
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+  ErrorCode.UNKNOWN_TOPIC_ID,
+]);
 const NO_RECORDS = Buffer.alloc(0);
 
 /** Reads for one request. */
@@ -73,8 +78,7 @@ export class FetchPlan {
 
   #answer(topic: RequestTopic, asked: RequestPartition): PartitionAnswer {
     try {
-      const found = requestedTopic(this.#context.cluster, topic);
-      const partition = requestedPartition(found, asked.index);
+      const partition = requestedPartition(requestedTopic(this.#context.cluster, topic), asked.index);
       return this.#readPartition(partition, asked);
     } catch (error) {
       this.#mustAnswer = true;
@@ -197,7 +201,10 @@ function refused(index: number, error: unknown, context: RequestContext): Partit
     const { leaderId, leaderEpoch } = error;
     return { ...refusedAnswer(index, error.errorCode), currentLeader: { leaderId, leaderEpoch } };
   }
-  if (error instanceof Refusal) return refusedAnswer(index, error.errorCode);
+  if (error instanceof Refusal) {
+    const answer = refusedAnswer(index, error.errorCode);
+    return UNKNOWN_PARTITION.has(error.errorCode) ? { ...answer, abortedTransactions: [] } : answer;
+  }
   if (!(error instanceof StorageError)) throw error;
   context.logger.error("could not read", { error: error.message });
   return refusedAnswer(index, ErrorCode.KAFKA_STORAGE_ERROR);

@@ -41,11 +41,12 @@ export function checkLeads(partition: Partition, brokerId: number): void {
 }
 
 /** Checks the epoch that the client believes current; -1 skips the check (KIP-320).
- *  @throws {WrongLeader} FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH */
+ *  @throws {WrongLeader} FENCED_LEADER_EPOCH @throws {Refusal} UNKNOWN_LEADER_EPOCH */
 export function checkLeaderEpoch(partition: Partition, clientEpoch: number): void {
   if (clientEpoch < 0 || clientEpoch === partition.leaderEpoch) return;
-  const isOlder = clientEpoch < partition.leaderEpoch;
-  throw wrongLeader(partition, isOlder ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH);
+  // A client that knows a newer epoch than this broker is not to be told an older leader.
+  if (clientEpoch > partition.leaderEpoch) throw refused(ErrorCode.UNKNOWN_LEADER_EPOCH);
+  throw wrongLeader(partition, ErrorCode.FENCED_LEADER_EPOCH);
 }
 
 /** Builds the refusal for `partition`. */

@@ -53,7 +53,7 @@ export interface Appended {
   readonly baseOffset: bigint;
   /** The high watermark that acks=all waits for. */
   readonly nextOffset: bigint;
-  /** -1 unless the topic stamps records itself. */
+  /** -1 unless the topic stamps records itself; of a repeat, the first one's timestamp, as in Kafka. */
   readonly logAppendTimeMs: bigint;
 }
 
@@ -136,9 +136,13 @@ export class Partition {
     const checked = checkedBatch(batch, this.#settings, this.#deps.clock.nowMs());
     const known = this.log.producers.check(checked);
     if (known.kind === "refuse") throw refusal(known.errorCode, known.message);
-    const logAppendTimeMs = this.#settings.logAppendTime ? checked.maxTimestamp : -1n;
     if (known.kind === "duplicate")
-      return { baseOffset: known.baseOffset, nextOffset: known.lastOffset + 1n, logAppendTimeMs };
+      return {
+        baseOffset: known.baseOffset,
+        nextOffset: known.lastOffset + 1n,
+        logAppendTimeMs: known.timestampMs,
+      };
+    const logAppendTimeMs = this.#settings.logAppendTime ? checked.maxTimestamp : -1n;
     const { baseOffset, lastOffset } = this.log.append(checked, { leaderEpoch: this.#state.leaderEpoch });
     this.#uncommittedBytes += checked.sizeBytes;
     this.#settle();

@@ -1,13 +1,23 @@
 /** What a leader checks about a produced batch, and the few fields it corrects, before the batch reaches the log.
  *  In the order and with the codes of a running Apache Kafka (`ProduceRequest`, `UnifiedLog`, `LogValidator`). */
 
-import { hasFaultCode, TributaryError } from "../core/errors.ts";
+import { TributaryError } from "../core/errors.ts";
 import { codecFor } from "../wire/compression/codecs.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
-import { assembleBatch, type BatchView, batchAt, MAGIC_V2, withTimestamps } from "../wire/record-batch.ts";
+import {
+  assembleBatch,
+  BATCH_HEADER_BYTES,
+  BATCH_PREFIX_BYTES,
+  BatchView,
+  MAGIC_V2,
+  withTimestamps,
+} from "../wire/record-batch.ts";
 import type { TopicSettings } from "./configs/topic-settings.ts";
-import { refusal } from "./errors.ts";
-import { type RecordScan, scanRecords } from "./record-scan.ts";
+import { Refusal, type RefusalFault, refusal } from "./errors.ts";
+import { type RecordScan, recordsWhere, scanRecords } from "./record-scan.ts";
+
+/** Where a batch says how many bytes follow. */
+const BATCH_LENGTH_AT = 8;
 
 /** First version of Produce that may carry zstd (KIP-110). */
 const ZSTD_VERSION_MIN = 7;
@@ -18,6 +28,16 @@ const CODEC_IDS: Readonly<Record<string, number>> = { uncompressed: 0, gzip: 1, 
  *  stay far below, a bomb does not. */
 const UNPACKED_FACTOR = 64;
 const UNPACKED_BYTES_MIN = 64 * 1024 * 1024;
+
+/** Some records are no good: the response lists them (KIP-467). */
+export class RecordsRefusal extends Refusal {
+  readonly batchIndexes: readonly number[];
+
+  constructor(fault: RefusalFault, batchIndexes: readonly number[]) {
+    super(fault);
+    this.batchIndexes = batchIndexes;
+  }
+}
 
 /** The only batch in the records of one partition. @throws {Refusal} INVALID_RECORD, UNSUPPORTED_COMPRESSION_TYPE */
 export function onlyBatch(records: Buffer | null, apiVersion: number): BatchView {
@@ -39,22 +59,27 @@ export function checkedBatch(batch: BatchView, settings: TopicSettings, nowMs: n
   checkBatchRules(batch);
   const unpacked = unpackedRecords(batch, settings);
   const scan = scanRecords(unpacked, batch.recordCount);
-  checkScan(batch, scan, settings);
-  const timed = withCorrectTime(batch, scan, { settings, nowMs });
+  checkScan(batch, scan);
+  if (settings.compacts && scan.hasNullKey)
+    throw badRecords(
+      ErrorCode.INVALID_RECORD,
+      "Compacted topic cannot accept message without key",
+      recordsWhere(unpacked, (record) => record.hasNullKey),
+    );
+  const timed = withCorrectTime({ batch, scan, unpacked }, settings, nowMs);
   return withTopicCodec(timed, unpacked, settings);
 }
 
+/** The batch at the start, whatever its counts say: those are checked with a code of their own. */
 function firstBatch(records: Buffer): BatchView {
-  try {
-    const batch = batchAt(records, 0);
-    if (batch !== undefined && batch.magic === MAGIC_V2) return batch;
-  } catch (error) {
-    if (!(error instanceof TributaryError)) throw error;
-    if (hasFaultCode(error, "WIRE_BAD_MAGIC"))
-      throw refusal(ErrorCode.INVALID_RECORD, "Produce requests must only contain record batches with magic version 2");
-    throw refusal(ErrorCode.CORRUPT_MESSAGE, error.message);
-  }
-  throw refusal(ErrorCode.INVALID_RECORD, "The record batch is incomplete");
+  if (records.length < BATCH_HEADER_BYTES) throw refusal(ErrorCode.INVALID_RECORD, "The record batch is incomplete");
+  const batch = new BatchView(records, 0, records.readInt32BE(BATCH_LENGTH_AT) + BATCH_PREFIX_BYTES);
+  if (batch.magic > MAGIC_V2) throw refusal(ErrorCode.CORRUPT_MESSAGE, `Invalid magic ${batch.magic}`);
+  if (batch.magic < MAGIC_V2)
+    throw refusal(ErrorCode.INVALID_RECORD, "Produce requests must only contain record batches with magic version 2");
+  if (batch.sizeBytes < BATCH_HEADER_BYTES)
+    throw refusal(ErrorCode.CORRUPT_MESSAGE, `Record batch of ${batch.sizeBytes} bytes is smaller than its header`);
+  return batch;
 }
 
 function checkHeader(batch: BatchView, settings: TopicSettings): void {
@@ -110,7 +135,11 @@ function unpackedRecords(batch: BatchView, settings: TopicSettings): Uint8Array 
   }
 }
 
-function checkScan(batch: BatchView, scan: RecordScan, settings: TopicSettings): void {
+function badRecords(errorCode: number, reason: string, batchIndexes: readonly number[]): RecordsRefusal {
+  return new RecordsRefusal({ code: "BROKER_REFUSED", errorCode, reason }, batchIndexes);
+}
+
+function checkScan(batch: BatchView, scan: RecordScan): void {
   if (scan.count !== batch.recordCount || !scan.isExact)
     throw refusal(
       ErrorCode.INVALID_RECORD,
@@ -118,38 +147,45 @@ function checkScan(batch: BatchView, scan: RecordScan, settings: TopicSettings):
     );
   // Kafka does not look at inner deltas of uncompressed batches; for compressed ones its validator fails without a code.
   if (batch.codec !== 0 && !scan.isDense) throw refusal(ErrorCode.UNKNOWN, "Inner offsets are not consecutive");
-  if (settings.compacts && scan.hasNullKey)
-    throw refusal(ErrorCode.INVALID_RECORD, "Compacted topic cannot accept message without key");
 }
 
-function withCorrectTime(
-  batch: BatchView,
-  scan: RecordScan,
-  { settings, nowMs }: { readonly settings: TopicSettings; readonly nowMs: number },
-): BatchView {
+interface ScannedBatch {
+  readonly batch: BatchView;
+  readonly scan: RecordScan;
+  readonly unpacked: Uint8Array;
+}
+
+function withCorrectTime({ batch, scan, unpacked }: ScannedBatch, settings: TopicSettings, nowMs: number): BatchView {
+  const now = BigInt(nowMs);
   if (settings.logAppendTime) {
     if (batch.isLogAppendTime)
-      throw refusal(ErrorCode.INVALID_TIMESTAMP, "Producers must not set the LogAppendTime timestamp type");
-    return withTimestamps(batch, { maxTimestamp: BigInt(nowMs), logAppendTime: true });
+      throw badRecords(
+        ErrorCode.INVALID_TIMESTAMP,
+        "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime.",
+        [0],
+      );
+    return withTimestamps(batch, { maxTimestamp: now, logAppendTime: true });
   }
   // A batch that claims LogAppendTime has one timestamp for all its records, the header's maximum.
-  const base = batch.baseTimestamp;
-  const max = batch.isLogAppendTime ? batch.maxTimestamp : base + BigInt(scan.maxTimestampDelta);
-  const min = batch.isLogAppendTime ? batch.maxTimestamp : base + BigInt(scan.minTimestampDelta);
-  const now = BigInt(nowMs);
-  if (min >= 0n && now - min > settings.timestampBeforeMaxMs) throw outsideWindow(min, settings);
-  if (max - now > settings.timestampAfterMaxMs) throw outsideWindow(max, settings);
+  const base = batch.isLogAppendTime ? batch.maxTimestamp : batch.baseTimestamp;
+  const minDelta = batch.isLogAppendTime ? 0 : scan.minTimestampDelta;
+  const maxDelta = batch.isLogAppendTime ? 0 : scan.maxTimestampDelta;
+  const isOutside = (timestamp: bigint): boolean =>
+    (timestamp >= 0n && now - timestamp > settings.timestampBeforeMaxMs) ||
+    timestamp - now > settings.timestampAfterMaxMs;
+  if (isOutside(base + BigInt(minDelta)) || isOutside(base + BigInt(maxDelta)))
+    throw badRecords(
+      ErrorCode.INVALID_TIMESTAMP,
+      `Timestamp of a record is out of range: at most ${settings.timestampBeforeMaxMs} ms before and ` +
+        `${settings.timestampAfterMaxMs} ms after the broker's time`,
+      recordsWhere(unpacked, (record) =>
+        isOutside(batch.isLogAppendTime ? base : base + BigInt(record.timestampDelta)),
+      ),
+    );
+  const max = base + BigInt(maxDelta);
   return max === batch.maxTimestamp && !batch.isLogAppendTime
     ? batch
     : withTimestamps(batch, { maxTimestamp: max, logAppendTime: false });
-}
-
-function outsideWindow(timestamp: bigint, settings: TopicSettings): Error {
-  return refusal(
-    ErrorCode.INVALID_TIMESTAMP,
-    `Timestamp ${timestamp} is out of range: at most ${settings.timestampBeforeMaxMs} ms before and ` +
-      `${settings.timestampAfterMaxMs} ms after the broker's time`,
-  );
 }
 
 function withTopicCodec(batch: BatchView, unpacked: Uint8Array, settings: TopicSettings): BatchView {

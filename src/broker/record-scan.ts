@@ -44,6 +44,29 @@ export function scanRecords(bytes: Uint8Array, limit: number): RecordScan {
   return { count, isExact: at === end, isDense, hasNullKey, minTimestampDelta: min, maxTimestampDelta: max };
 }
 
+/** One record, as the search for bad ones sees it. */
+export interface ScannedRecord {
+  readonly hasNullKey: boolean;
+  readonly timestampDelta: number;
+}
+
+/** Positions of the records that are so, in a section that `scanRecords` found exact. Slow: for error messages only. */
+export function recordsWhere(bytes: Uint8Array, isSo: (record: ScannedRecord) => boolean): readonly number[] {
+  const found: number[] = [];
+  at = 0;
+  for (let index = 0; at < bytes.length; index++) {
+    const lengthBytes = zigzag(bytes, bytes.length);
+    const recordEnd = at + lengthBytes;
+    at++;
+    const timestampDelta = zigzag(bytes, recordEnd);
+    zigzag(bytes, recordEnd);
+    const hasNullKey = zigzag(bytes, recordEnd) < 0;
+    at = recordEnd;
+    if (isSo({ hasNullKey, timestampDelta })) found.push(index);
+  }
+  return found;
+}
+
 /** A zigzag varint of up to ten bytes as a number; NaN when it does not end before `end`. */
 function zigzag(bytes: Uint8Array, end: number): number {
   let low = 0;

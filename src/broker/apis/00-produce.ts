@@ -10,12 +10,19 @@ import { Refusal, refusal } from "../errors.ts";
 import { defineHandler, type RequestContext } from "../handler.ts";
 import type { Appended, Partition } from "../partition.ts";
 import { checkLeads, requestedPartition, requestedTopic, WrongLeader } from "../partition-lookup.ts";
-import { onlyBatch } from "../produce-check.ts";
+import { onlyBatch, RecordsRefusal } from "../produce-check.ts";
 
 type Request = RequestOutput<typeof produce>;
 type Response = ResponseInput<typeof produce>;
 type PartitionAnswer = Response["topics"][number]["partitions"][number];
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Refusals of the log itself, after which Kafka tells no log start (`ReplicaManager.appendRecordsToLeader`). */
+const WITHOUT_LOG_START: ReadonlySet<number> = new Set([
+  ErrorCode.MESSAGE_TOO_LARGE,
+  ErrorCode.RECORD_LIST_TOO_LARGE,
+  ErrorCode.CORRUPT_MESSAGE,
+]);
 
 /** Appended, but not yet on all in-sync replicas. */
 interface Waiting {
@@ -60,6 +67,7 @@ interface Item {
 
 function appended(item: Item, { request, context, waiting }: Scope): PartitionAnswer {
   const { index } = item;
+  let appendingTo: Partition | undefined;
   try {
     const partition = requestedPartition(requestedTopic(context.cluster, item), index);
     const { acks } = request;
@@ -72,6 +80,7 @@ function appended(item: Item, { request, context, waiting }: Scope): PartitionAn
           ? ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
           : ErrorCode.INVALID_TXN_STATE,
       );
+    appendingTo = partition;
     const result = partition.append(batch, acks);
     const answer: Mutable<PartitionAnswer> = {
       index,
@@ -86,19 +95,30 @@ function appended(item: Item, { request, context, waiting }: Scope): PartitionAn
     }
     return answer;
   } catch (error) {
-    return refused(index, error, context);
+    return refused(index, error, { context, appendingTo });
   }
 }
 
-function refused(index: number, error: unknown, context: RequestContext): PartitionAnswer {
+function refused(
+  index: number,
+  error: unknown,
+  { context, appendingTo }: { readonly context: RequestContext; readonly appendingTo: Partition | undefined },
+): PartitionAnswer {
   const base = { index, baseOffset: -1n, logAppendTimeMs: -1n, logStartOffset: -1n };
-  if (error instanceof WrongLeader)
-    return {
-      ...base,
-      errorCode: error.errorCode,
-      currentLeader: { leaderId: error.leaderId, leaderEpoch: error.leaderEpoch },
-    };
-  if (error instanceof Refusal) return { ...base, errorCode: error.errorCode, errorMessage: error.reason };
+  if (error instanceof WrongLeader) {
+    const { errorCode, leaderId, leaderEpoch } = error;
+    return { ...base, errorCode, currentLeader: { leaderId, leaderEpoch } };
+  }
+  if (error instanceof Refusal) {
+    const { errorCode, reason: errorMessage } = error;
+    const hidesStart = appendingTo === undefined || WITHOUT_LOG_START.has(errorCode);
+    const recordErrors =
+      error instanceof RecordsRefusal
+        ? error.batchIndexes.map((batchIndex) => ({ batchIndex, message: errorMessage }))
+        : [];
+    const logStartOffset = hidesStart ? -1n : appendingTo.log.startOffset;
+    return { ...base, errorCode, errorMessage, recordErrors, logStartOffset };
+  }
   if (!(error instanceof StorageError)) throw error;
   context.logger.error("could not append", { error: error.message });
   return { ...base, errorCode: ErrorCode.KAFKA_STORAGE_ERROR, errorMessage: error.message };

@@ -3,7 +3,7 @@
 import type { RequestOutput, ResponseInput } from "../../wire/api.ts";
 import { listOffsets } from "../../wire/apis/02-list-offsets.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
-import { Refusal } from "../errors.ts";
+import { Refusal, refusal } from "../errors.ts";
 import { defineHandler, type RequestContext } from "../handler.ts";
 import type { Partition } from "../partition.ts";
 import { checkLeaderEpoch, checkLeads, requestedPartition, requestedTopic } from "../partition-lookup.ts";
@@ -19,6 +19,15 @@ const LATEST_TIERED = -5n;
 const EARLIEST_PENDING_UPLOAD = -6n;
 const READ_COMMITTED = 1;
 const FIRST_VERSION_WITH_EPOCH = 4;
+/** First version that knows each special number; other negative ones are no timestamps. */
+const SPECIAL_SINCE: ReadonlyMap<bigint, number> = new Map([
+  [LATEST, 0],
+  [EARLIEST, 0],
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+  [EARLIEST_PENDING_UPLOAD, 11],
+]);
 const NOTHING = { timestampMs: -1n, offset: -1n, leaderEpoch: -1 };
 
 export const listOffsetsHandler = defineHandler(listOffsets, (request, context) => ({
@@ -37,6 +46,8 @@ interface Scope {
 function answer(name: string, asked: Asked, { context, isolationLevel }: Scope): Answer {
   const { index } = asked;
   try {
+    const isKnown = asked.timestampMs >= 0n || context.apiVersion >= (SPECIAL_SINCE.get(asked.timestampMs) ?? Infinity);
+    if (!isKnown) throw refusal(ErrorCode.UNSUPPORTED_VERSION);
     const partition = requestedPartition(requestedTopic(context.cluster, { name }), index);
     checkLeads(partition, context.brokerId);
     checkLeaderEpoch(partition, asked.currentLeaderEpoch);

@@ -11,7 +11,7 @@ import { Refusal } from "../errors.ts";
 import { defineHandler, type RequestContext } from "../handler.ts";
 import type { Partition } from "../partition.ts";
 import { autoCreated } from "../topic-creation.ts";
-import { isInternalTopic } from "../topic-names.ts";
+import { checkTopicName, isInternalTopic } from "../topic-names.ts";
 
 type Request = RequestOutput<typeof metadata>;
 type TopicAnswer = ResponseInput<typeof metadata>["topics"][number];
@@ -58,9 +58,9 @@ function byName(
   try {
     const mayCreate = request.allowAutoTopicCreation && cluster.brokerFlag("auto.create.topics.enable");
     const topic = mayCreate ? autoCreated(cluster, name) : cluster.topic(name);
-    return topic === undefined
-      ? missing(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-      : known(topic, cluster, operations);
+    if (topic !== undefined) return known(topic, cluster, operations);
+    checkTopicName(name);
+    return missing(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   } catch (error) {
     if (error instanceof Refusal) return missing(name, error.errorCode);
     throw error;

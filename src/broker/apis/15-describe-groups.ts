@@ -20,7 +20,12 @@ export const describeGroupsHandler = defineHandler(describeGroups, (request, { g
     if (errorCode !== ErrorCode.NONE) return { ...nothing, errorCode };
     const group = groups.group(groupId);
     if (group === undefined && apiVersion >= FIRST_VERSION_WITH_NOT_FOUND)
-      return { ...nothing, errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage: `Group ${groupId} not found.` };
+      return {
+        ...nothing,
+        errorCode: ErrorCode.GROUP_ID_NOT_FOUND,
+        errorMessage: `Group ${groupId} not found.`,
+        groupState: "Dead",
+      };
     if (group === undefined) return { ...nothing, errorCode, groupState: "Dead" };
     return described(group, request.includeAuthorizedOperations ? ALL_GROUP_OPERATIONS : OPERATIONS_NOT_ASKED);
   }),

@@ -1,5 +1,6 @@
 /** CreateTopics v2-7: creates topics with checked settings, or only checks. Any broker takes it. */
 
+import { randomUuid } from "../../core/random.ts";
 import type { RequestOutput, ResponseInput } from "../../wire/api.ts";
 import { createTopics } from "../../wire/apis/19-create-topics.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
@@ -13,7 +14,9 @@ type Answer = ResponseInput<typeof createTopics>["topics"][number];
 
 export const createTopicsHandler = defineHandler(createTopics, (request, context) => {
   const names = request.topics.map(({ name }) => name);
-  const topics = request.topics.map((asked) => {
+  // A topic named twice is refused once.
+  const distinct = request.topics.filter(({ name }, i) => names.indexOf(name) === i);
+  const topics = distinct.map((asked) => {
     try {
       if (names.indexOf(asked.name) !== names.lastIndexOf(asked.name))
         throw refusal(ErrorCode.INVALID_REQUEST, "Duplicate topic name.");
@@ -26,7 +29,7 @@ export const createTopicsHandler = defineHandler(createTopics, (request, context
   return { throttleMs: 0, topics };
 });
 
-function created(asked: Asked, validateOnly: boolean, { cluster }: RequestContext): Answer {
+function created(asked: Asked, validateOnly: boolean, { cluster, random }: RequestContext): Answer {
   const planned = plannedTopic(cluster, {
     name: asked.name,
     partitions: asked.numPartitions,
@@ -37,7 +40,7 @@ function created(asked: Asked, validateOnly: boolean, { cluster }: RequestContex
   const topic = validateOnly ? undefined : cluster.createTopic(planned.name, planned.replicas, planned.configs);
   return {
     name: asked.name,
-    ...(topic === undefined ? {} : { topicId: topic.topicId }),
+    topicId: topic?.topicId ?? randomUuid(random),
     errorCode: ErrorCode.NONE,
     errorMessage: null,
     numPartitions: planned.replicas.length,

@@ -13,6 +13,13 @@ export const deleteTopicsHandler = defineHandler(deleteTopics, (request, { clust
       ? request.topics
       : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
   const topics = asked.map(({ name, topicId }) => {
+    if (name !== null && topicId !== ZERO_UUID)
+      return {
+        name,
+        topicId,
+        errorCode: ErrorCode.INVALID_REQUEST,
+        errorMessage: "You may not specify both topic name and topic id.",
+      };
     const topic = name === null ? cluster.topicById(topicId) : cluster.topic(name);
     if (topic === undefined) {
       const errorCode = name === null ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;

@@ -14,7 +14,8 @@ type Asked = RequestOutput<typeof createPartitions>["topics"][number];
 
 export const createPartitionsHandler = defineHandler(createPartitions, (request, context) => {
   const names = request.topics.map(({ name }) => name);
-  const results = request.topics.map((asked) => {
+  const distinct = request.topics.filter(({ name }, i) => names.indexOf(name) === i);
+  const results = distinct.map((asked) => {
     const { name } = asked;
     try {
       if (names.indexOf(name) !== names.lastIndexOf(name))

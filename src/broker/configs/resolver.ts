@@ -78,10 +78,15 @@ function brokerSynonyms(name: string | undefined, layers: BrokerLayers): ConfigS
   const dynamic = layers.dynamic[name];
   if (dynamic !== undefined) synonyms.push({ name, value: dynamic, source: CONFIG_SOURCES.dynamicDefault });
   const fixed = layers.fixed[name];
-  if (fixed !== undefined) synonyms.push({ name, value: fixed, source: CONFIG_SOURCES.static });
+  if (fixed !== undefined) synonyms.push({ name, value: fixed, source: fixedSource(name) });
   const defaultValue = brokerConfig(name)?.defaultValue;
   if (defaultValue !== undefined) synonyms.push({ name, value: defaultValue, source: CONFIG_SOURCES.default });
   return synonyms;
+}
+
+/** A cluster with eligible leader replicas keeps this one as a dynamic entry of all brokers (KIP-966). */
+function fixedSource(name: string): number {
+  return name === "min.insync.replicas" ? CONFIG_SOURCES.dynamicDefault : CONFIG_SOURCES.static;
 }
 
 function resolved(definition: ConfigDefinition, synonyms: readonly ConfigSynonym[]): ResolvedConfig {
