@@ -1,0 +1,65 @@
+/** The archive's SegmentSource over the logs of an embedded region. */
+
+import type { Partition } from "../broker/partition.ts";
+import type { Uuid } from "../core/brand.ts";
+import { assertInvariant } from "../core/errors.ts";
+import type { ArchivedPartition, ClosedSegment, SegmentFiles, SegmentSource } from "../tier/ports.ts";
+
+/** What is needed of a region. */
+export interface SegmentRegion {
+  readonly clusterId: string;
+  topics(): readonly { readonly name: string; readonly topicId: Uuid; readonly partitions: readonly Partition[] }[];
+}
+
+/** Hands over closed segments below the last stable offset. Topics that are compacted have none, since compaction would change
+ *  them after they were archived. */
+export function embeddedSegments(region: SegmentRegion): SegmentSource {
+  const find = ({ topicId, partition }: ArchivedPartition): Partition | undefined =>
+    region.topics().find((topic) => topic.topicId === topicId)?.partitions[partition];
+  return {
+    partitions: () =>
+      region
+        .topics()
+        .flatMap(({ name, topicId, partitions }) =>
+          partitions
+            .filter(({ settings }) => !settings.compacts)
+            .map(({ index }) => ({ clusterId: region.clusterId, topic: name, topicId, partition: index })),
+        ),
+    closedSegments: (archived) => {
+      const partition = find(archived);
+      if (partition === undefined) return [];
+      return partition.log
+        .closedSegments()
+        .filter((segment) => segment.nextOffset <= partition.lastStableOffset)
+        .map(
+          ({ baseOffset, nextOffset, sizeBytes, maxTimestampMs }): ClosedSegment => ({
+            baseOffset,
+            nextOffset,
+            sizeBytes,
+            maxTimestampMs: Number(maxTimestampMs),
+          }),
+        );
+    },
+    readSegment: (archived, baseOffset) => {
+      const partition = find(archived);
+      assertInvariant(partition !== undefined, "a partition is archived only while its topic exists", {
+        topic: archived.topic,
+      });
+      return readFiles(partition, baseOffset);
+    },
+    // A topic deleted meanwhile has nothing left to drop.
+    dropLocal: (archived, baseOffset) => find(archived)?.log.dropLocalSegment(baseOffset),
+  };
+}
+
+function readFiles(partition: Partition, baseOffset: bigint): SegmentFiles {
+  const files = partition.log.readSegmentFiles(baseOffset);
+  const epochs = partition.log.closedSegments().find((segment) => segment.baseOffset === baseOffset)?.epochs ?? [];
+  return {
+    log: files.readLog(0, files.sizeBytes),
+    index: files.index,
+    timeindex: files.timeindex,
+    txnindex: files.txnindex,
+    leaderEpochs: epochs.map(({ epoch, startOffset }) => ({ epoch, startOffset })),
+  };
+}
