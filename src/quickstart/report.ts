@@ -80,7 +80,7 @@ export function addressLines(regions: readonly RegionAccess[]): readonly string[
 export function nextCommands(kept: boolean): readonly string[] {
   return kept
     ? [
-        "npm run -s tributary -- consume us-west.flights -r central --from-beginning",
+        "npm run -s tributary -- consume us-west.flights -r central -n 5",
         "npm run -s tributary -- offsets translate --topic flights --partition 0 --offset 100 --source us-west",
         "npm run -s tributary -- lag",
         "npm run -s tributary -- down --wipe",
