@@ -30,6 +30,7 @@ import {
 } from "../mirror/offset-ports.ts";
 import { encodeLaneState } from "../mirror/state-record.ts";
 import { chunkKey, LANES_TOPIC, OFFSETS_TOPIC } from "../mirror/state-record-keys.ts";
+import { storeFailure } from "../mirror/stored-error.ts";
 import { StoredLanes } from "../mirror/stored-lanes.ts";
 import type { InternalRecord, InternalTopic } from "./internal-topic.ts";
 import { KafkaInternalTopic } from "./kafka-internal-topic.ts";
@@ -109,20 +110,20 @@ export class KafkaProgressStore implements ProgressStore, AsyncDisposable {
     return store;
   }
 
-  /** What this worker saved for the lane and has not written is dropped: whoever loads takes what is stored for the truth.
-   *  @throws {StoredError} @throws {TributaryError} */
   async load(lane: LaneIdentity): Promise<StoredLane> {
     const key = laneKey(lane);
     this.#pending.delete(key);
-    await this.#refresh.run();
-    const loaded = this.#stored.lane(key);
+    const loaded = await translated(async () => {
+      await this.#refresh.run();
+      return this.#stored.lane(key);
+    });
     if (loaded.map === undefined) this.#maps.delete(key);
     else this.#maps.set(key, loaded.map);
     return loaded;
   }
 
   async list(): Promise<readonly LaneStateRecord[]> {
-    await this.#refresh.run();
+    await translated(() => this.#refresh.run());
     return this.#stored.states();
   }
 
@@ -132,19 +133,8 @@ export class KafkaProgressStore implements ProgressStore, AsyncDisposable {
     this.#arm(this.#intervalMs);
   }
 
-  async flush(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      this.#snapshot({ isFinal: true });
-      try {
-        await this.#write.run();
-        return;
-      } catch (error) {
-        if (attempt >= FLUSH_ATTEMPTS_MAX || this.#closed || !(error instanceof TributaryError)) throw error;
-        await new Promise<void>((resolve) => {
-          this.#deps.clock.after(backoffMs(attempt, this.#deps.random), resolve);
-        });
-      }
-    }
+  flush(): Promise<void> {
+    return translated(() => this.#flush());
   }
 
   /** Writes what is saved, once, and stops. Idempotent; never rejects. */
@@ -158,6 +148,21 @@ export class KafkaProgressStore implements ProgressStore, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #flush(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      this.#snapshot({ isFinal: true });
+      try {
+        await this.#write.run();
+        return;
+      } catch (error) {
+        if (attempt >= FLUSH_ATTEMPTS_MAX || this.#closed || !(error instanceof TributaryError)) throw error;
+        await new Promise<void>((resolve) => {
+          this.#deps.clock.after(backoffMs(attempt, this.#deps.random), resolve);
+        });
+      }
+    }
   }
 
   #arm(delayMs: number): void {
@@ -233,6 +238,15 @@ export class KafkaProgressStore implements ProgressStore, AsyncDisposable {
     for (const topic of [offsets, lanes]) {
       await topic.readNew((key, value) => this.#stored.apply(topic.name, key, value));
     }
+  }
+}
+
+/** Errors as lanes understand them. */
+async function translated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeFailure(error, { topic: LANES_TOPIC, partition: 0 });
   }
 }
 

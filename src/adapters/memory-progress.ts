@@ -12,6 +12,7 @@ import {
 } from "../mirror/offset-ports.ts";
 import { encodeLaneState } from "../mirror/state-record.ts";
 import { LANES_TOPIC, OFFSETS_TOPIC } from "../mirror/state-record-keys.ts";
+import { storeFailure } from "../mirror/stored-error.ts";
 import { StoredLanes } from "../mirror/stored-lanes.ts";
 
 /** What several workers share; each opens its own `MemoryProgressStore` over it. */
@@ -30,9 +31,15 @@ export class MemoryProgressStore implements ProgressStore {
   }
 
   async load(lane: LaneIdentity): Promise<StoredLane> {
-    const loaded = this.#lanes.stored.lane(laneKey(lane));
-    if (loaded.map !== undefined) this.#maps.set(laneKey(lane), loaded.map);
-    return loaded;
+    const key = laneKey(lane);
+    this.#pending.delete(key);
+    try {
+      const loaded = this.#lanes.stored.lane(key);
+      if (loaded.map !== undefined) this.#maps.set(key, loaded.map);
+      return loaded;
+    } catch (error) {
+      throw storeFailure(error, { topic: LANES_TOPIC, partition: 0 });
+    }
   }
 
   async list(): Promise<readonly LaneStateRecord[]> {

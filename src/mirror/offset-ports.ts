@@ -95,15 +95,17 @@ export interface StoredLane {
 
 /** Keeps lanes' state. Implemented by the adapter over the target's internal topics, and in memory for tests. */
 export interface ProgressStore {
-  /** What is stored now, other workers' writes included (reads the topics to their present end). */
+  /** What is stored now, other workers' writes included (reads the topics to their present end). What this worker saved for the
+   *  lane and did not flush is dropped: whoever loads takes what is stored for the truth.
+   *  @throws {MirrorError} `TARGET_UNAVAILABLE`; `LANE_UNEXPLAINED` when the lane's records cannot be used */
   load(lane: LaneIdentity): Promise<StoredLane>;
-  /** The last known state of every lane of this target, in no order. */
+  /** The last known state of every lane of this target, in no order. @throws {MirrorError} `TARGET_UNAVAILABLE` */
   list(): Promise<readonly LaneStateRecord[]>;
   /** Marks the lane to be written soon and returns at once; the latest call for a lane wins, nothing queues up. The map
    *  stays the caller's: what it holds at the time of writing is written. Hand over acked progress only. */
   save(state: LaneStateRecord, map: OffsetMap): void;
-  /** Resolves when everything saved before the call is acked by the target. Rejects with the last error after the
-   *  store's retries; what was saved stays marked. */
+  /** Resolves when everything saved before the call is acked by the target. What was saved stays marked
+   *  when it rejects. @throws {MirrorError} `TARGET_UNAVAILABLE` after the store's retries */
   flush(): Promise<void>;
 }
 

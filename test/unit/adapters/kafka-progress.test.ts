@@ -5,9 +5,10 @@ import { test } from "node:test";
 import type { InternalRecord, InternalTopic } from "../../../src/adapters/internal-topic.ts";
 import { KafkaProgressStore } from "../../../src/adapters/kafka-progress.ts";
 import { createSimClock, type SimClock } from "../../../src/adapters/sim-clock.ts";
-import { TributaryError } from "../../../src/core/errors.ts";
+import { hasFaultCode, TributaryError } from "../../../src/core/errors.ts";
 import { type Logger, silentLogger } from "../../../src/core/logger.ts";
 import { OffsetMap } from "../../../src/mirror/offset-map.ts";
+import { laneKey } from "../../../src/mirror/offset-ports.ts";
 import { LANES_TOPIC, OFFSETS_TOPIC } from "../../../src/mirror/state-record-keys.ts";
 import { lane, stateOf } from "./sample-lane.ts";
 
@@ -152,7 +153,7 @@ test("KafkaProgressStore rejects a flush after its attempts, and can flush again
     outcome = error;
   });
   await world.clock.runUntil(() => outcome !== undefined, 60_000);
-  assert.ok(outcome instanceof TributaryError);
+  assert.ok(hasFaultCode(outcome, "TARGET_UNAVAILABLE"));
   world.lanes.failing = false;
   await store.flush();
   assert.equal(world.lanes.records.length, 1);
@@ -219,4 +220,12 @@ test("KafkaProgressStore never takes an era back for a worker that missed the ne
   stale.save({ ...stateOf(map), era: { epoch: 0, base: 0n } }, map);
   await stale.flush();
   assert.equal((await current.load(lane)).state?.era.epoch, 1);
+});
+
+test("KafkaProgressStore stops a lane whose stored records it cannot use", async () => {
+  const world = new World();
+  await using store = await world.open();
+  world.lanes.records.push({ route: laneKey(lane), key: laneKey(lane), value: Buffer.from('{"v":99}') });
+  await assert.rejects(store.load(lane), (error) => hasFaultCode(error, "LANE_UNEXPLAINED"));
+  assert.deepEqual(await store.list(), []);
 });
