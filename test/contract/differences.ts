@@ -13,4 +13,5 @@ export interface Difference {
   readonly reason: string;
 }
 
+/** None at present. */
 export const DIFFERENCES: readonly Difference[] = [];

@@ -20,6 +20,8 @@ const NEAR_NOW_MS = 7_200_000n;
 
 /** An answer as plain, comparable data. */
 export function normalised(value: unknown, context: NormaliseContext, key = ""): Plain {
+  // Wording is a broker's own, and whether there is any: clients show it and never branch on it.
+  if (WORDING_KEYS.has(key)) return "<text>";
   if (value === null || value === undefined) return null;
   if (Buffer.isBuffer(value)) return key === "records" ? batches(value, context) : value.toString("hex");
   if (Array.isArray(value)) return value.map((item) => normalised(item, context, key));
@@ -44,7 +46,6 @@ const HIDDEN_KEYS: ReadonlySet<string> = new Set(["clusterId", "host", "port", "
 
 function scalar(value: unknown, context: NormaliseContext, key: string): Plain {
   if (HIDDEN_KEYS.has(key)) return `<${key}>`;
-  if (WORDING_KEYS.has(key)) return "<text>";
   if (key === "errorCode" || key === "topicConfigErrorCode") return errorName(Number(value));
   if (key === "topicId") return value === ZERO_UUID ? "zero" : "<uuid>";
   if (NODE_KEYS.has(key) && typeof value === "number" && value >= 0) return "<node>";
@@ -60,9 +61,9 @@ function bigintText(value: bigint, { nowMs }: NormaliseContext): string {
   return fromNow > -NEAR_NOW_MS && fromNow < NEAR_NOW_MS ? `now+${fromNow}` : String(value);
 }
 
-/** Brokers make member ids of the client id and a random uuid. */
+/** Brokers make member ids of the client id and a random uuid, in either of Kafka's two notations. */
 function memberText(text: string): string {
-  return text.replace(/contract-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/, "<member>");
+  return text.replace(/^contract-([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{22})$/, "<member>");
 }
 
 function batches(bytes: Buffer, context: NormaliseContext): Plain {

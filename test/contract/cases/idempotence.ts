@@ -30,7 +30,16 @@ async function send(probe: Probe, topic: string, label: string, sent: Sent): Pro
 }
 
 async function remembered(probe: Probe, topic: string, label: string, partition = 0): Promise<void> {
-  await probe.check(label, describeProducers, 0, { topics: [{ name: topic, partitionIndexes: [partition] }] });
+  const answer = await probe.ask(describeProducers, 0, { topics: [{ name: topic, partitionIndexes: [partition] }] });
+  const topics = answer.topics.map(({ partitions, ...rest }) => ({
+    ...rest,
+    // Their order is that of a hash table.
+    partitions: partitions.map(({ activeProducers, ...one }) => ({
+      ...one,
+      activeProducers: activeProducers.toSorted((a, b) => Number(a.producerId - b.producerId)),
+    })),
+  }));
+  probe.tell(label, { ...answer, topics });
 }
 
 export const idempotenceCases: readonly ContractCase[] = [

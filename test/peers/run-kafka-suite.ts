@@ -1,0 +1,99 @@
+/** The suite on Apache Kafka: its clusters are started once and shared by the contract cases and the main job. Run with
+ *  `npm run test:kafka`; prints the totals of node:test. Without Java all is skipped, except where `CI=true`. */
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { flightsByRegion, loadFlights } from "../../src/quickstart/flights.ts";
+import { runMainJob } from "../../src/quickstart/main-job.ts";
+import { anomalyLines } from "../../src/quickstart/report.ts";
+import { answerToUnknownVersion, apiRanges } from "../contract/api-versions.ts";
+import { CONTRACT_CASES } from "../contract/cases.ts";
+import { compareCase } from "../contract/compare.ts";
+import type { BrokerAddress } from "../contract/connection.ts";
+import { openContractRegion } from "../contract/embedded.ts";
+import { KAFKA_PROPERTIES } from "../contract/peer.ts";
+import { Probe } from "../contract/probe.ts";
+import { recorded } from "../contract/recorded.ts";
+import { apacheWorld } from "./apache-world.ts";
+import { apacheKafkaMissing } from "./kafka/jars.ts";
+import { ApacheKafka } from "./kafka.ts";
+
+const skip = apacheKafkaMissing() ?? false;
+/** Everything here ends by itself much sooner; the limit only keeps a hang from holding up whoever runs the suite. */
+const timeout = 300_000;
+const flights = loadFlights();
+const cleanup = new AsyncDisposableStack();
+after(() => cleanup.disposeAsync());
+
+/** Starts on first use and is shared from then on. */
+function shared<T extends AsyncDisposable>(open: () => Promise<T>): () => Promise<T> {
+  let opened: Promise<T> | undefined;
+  return () => {
+    opened ??= open().then((resource) => cleanup.use(resource));
+    return opened;
+  };
+}
+
+const region = shared(openContractRegion);
+const sourceClusters = new Map(
+  [...flightsByRegion(flights).keys()].map((alias) => [
+    alias,
+    shared(() => ApacheKafka.start({ properties: KAFKA_PROPERTIES })),
+  ]),
+);
+const targetCluster = shared(() =>
+  ApacheKafka.start({ nodes: 3, properties: { "auto.create.topics.enable": "false" } }),
+);
+
+/** The cluster for the contract is one of the main job's sources: a JVM less. */
+async function kafkaAddress(): Promise<BrokerAddress> {
+  const [first] = sourceClusters.values();
+  const endpoint = (await first?.())?.endpoints.get(1);
+  assert.ok(endpoint !== undefined);
+  return endpoint;
+}
+
+for (const one of CONTRACT_CASES) {
+  test(`Apache Kafka and embedded region agree: ${one.name}`, { skip, timeout }, async () => {
+    const kafka = await Probe.answersOf(one, await kafkaAddress());
+    assert.deepEqual(kafka, recorded().cases[one.name]);
+    const own = await Probe.answersOf(one, (await region()).address);
+    assert.deepEqual(compareCase(one.name, own, kafka), { unexplained: [], stale: [] });
+  });
+}
+
+test("Apache Kafka claims the versions that were recorded", { skip, timeout }, async () => {
+  const address = await kafkaAddress();
+  assert.deepEqual(await apiRanges(address), recorded().apiRanges);
+  assert.deepEqual(await answerToUnknownVersion(address), recorded().answerToUnknownVersion);
+});
+
+test("main job holds on Apache Kafka as source and target, under kills and a broker's crash", {
+  skip,
+  timeout,
+}, async (t) => {
+  const sources = new Map<string, ApacheKafka>();
+  await Promise.all([...sourceClusters].map(async ([alias, start]) => sources.set(alias, await start())));
+  using apache = apacheWorld({ sources, target: await targetCluster() });
+  const result = await runMainJob(apache.world, { flights, onEvent: (text) => t.diagnostic(text) });
+  assert.deepEqual(anomalyLines(result.anomalies), []);
+  const { elapsedMs, offsetsChecked, ...rest } = result.figures;
+  t.diagnostic(`${offsetsChecked} offsets translated, all in ${elapsedMs} ms`);
+  assert.ok(offsetsChecked > 2 * flights.length);
+  assert.deepEqual(rest, {
+    produced: flights.length,
+    mirrored: flights.length,
+    lost: 0,
+    duplicated: 0,
+    reordered: 0,
+    mutated: 0,
+    workerKills: 3,
+    brokerStops: 1,
+    offsetsWrong: 0,
+    groupsChecked: 3,
+    groupsWrong: 0,
+    segmentsOffloaded: 0,
+    bytesOffloaded: 0,
+    coldRecordsRead: 0,
+  });
+});
