@@ -9,6 +9,7 @@ import { logBounds } from "../client/list-offsets.ts";
 import { produceTo } from "../client/produce.ts";
 import { ZERO_UUID } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
+import { assertInvariant } from "../core/errors.ts";
 import { AbortedTransactions } from "../mirror/aborted.ts";
 import { crc32c } from "../wire/crc32c.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
@@ -46,6 +47,8 @@ export interface KafkaInternalTopicOptions {
   readonly name: string;
   /** Default 1. An existing topic keeps its number. */
   readonly partitions?: number | undefined;
+  /** Default true. False is for readers: a topic that is missing then reads as empty, and nothing is ever created. */
+  readonly createIfMissing?: boolean | undefined;
 }
 
 type Apply = Parameters<InternalTopic["readNew"]>[0];
@@ -72,15 +75,17 @@ export class KafkaInternalTopic implements InternalTopic {
     this.#clock = deps.clock;
   }
 
-  /** Creates the topic when it is missing. @throws {ClientError} */
+  /** Creates the topic when it is missing, unless told not to. @throws {ClientError} */
   static async open(
     options: KafkaInternalTopicOptions,
     deps: { readonly client: KafkaClient; readonly clock: Clock },
   ): Promise<KafkaInternalTopic> {
-    const { name, partitions = DEFAULT_PARTITIONS } = options;
-    await ensureTopic(deps.client, name, partitions);
-    const [topic] = await deps.client.metadata.require([name]);
-    return new KafkaInternalTopic(name, topic?.partitions.length ?? partitions, deps);
+    const { name, partitions = DEFAULT_PARTITIONS, createIfMissing = true } = options;
+    const { metadata } = deps.client;
+    metadata.track([name]);
+    if (createIfMissing) await ensureTopic(deps.client, name, partitions);
+    else await metadata.refresh("internal topics");
+    return new KafkaInternalTopic(name, metadata.topic(name)?.partitions.length ?? 0, deps);
   }
 
   async readNew(apply: Apply): Promise<void> {
@@ -91,6 +96,7 @@ export class KafkaInternalTopic implements InternalTopic {
   }
 
   async append(records: readonly InternalRecord[]): Promise<void> {
+    assertInvariant(this.#partitions > 0, "Readers never write", { topic: this.name });
     const queues = new Map<number, InternalRecord[][]>();
     for (const [index, ofPartition] of Map.groupBy(records, ({ route }) => this.#partitionOf(route))) {
       queues.set(index, intoBatches(ofPartition));
@@ -239,7 +245,6 @@ function sizeOf({ key, value }: InternalRecord): number {
 
 /** Several workers may start at once: whoever comes second finds the topic there. */
 async function ensureTopic(client: KafkaClient, name: string, partitions: number): Promise<void> {
-  client.metadata.track([name]);
   const isTooFewBrokers = (error: unknown): boolean => errorCodeOf(error) === ErrorCode.INVALID_REPLICATION_FACTOR;
   await client.retry(
     {},

@@ -50,6 +50,8 @@ const FLUSH_ATTEMPTS_MAX = 20;
 export interface KafkaProgressOptions {
   /** Default 1 000. */
   readonly saveIntervalMs?: number | undefined;
+  /** For commands that only look: creates nothing, and must not be saved to. Default false. */
+  readonly readOnly?: boolean | undefined;
 }
 
 /** What the store works with. */
@@ -67,8 +69,9 @@ export async function openKafkaProgress(
   options: KafkaProgressOptions,
   deps: Omit<KafkaProgressDeps, "lanes" | "offsets"> & { readonly client: KafkaClient },
 ): Promise<KafkaProgressStore> {
-  const lanes = await KafkaInternalTopic.open({ name: LANES_TOPIC }, deps);
-  const offsets = await KafkaInternalTopic.open({ name: OFFSETS_TOPIC }, deps);
+  const createIfMissing = options.readOnly !== true;
+  const lanes = await KafkaInternalTopic.open({ name: LANES_TOPIC, createIfMissing }, deps);
+  const offsets = await KafkaInternalTopic.open({ name: OFFSETS_TOPIC, createIfMissing }, deps);
   return KafkaProgressStore.open(options, { ...deps, lanes, offsets });
 }
 

@@ -23,6 +23,7 @@ import { syncGroups } from "../../src/mirror/groups.ts";
 import { OffsetMap } from "../../src/mirror/offset-map.ts";
 import type { LaneDirectory, LaneIdentity, LaneStateRecord } from "../../src/mirror/offset-ports.ts";
 import { LANES_TOPIC, OFFSETS_TOPIC } from "../../src/mirror/state-record-keys.ts";
+import { joinGroup } from "../../src/wire/apis/11-join-group.ts";
 import { batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../src/wire/records.ts";
 
@@ -163,8 +164,6 @@ test("Progress store makes compacted topics and gives another worker state and m
   const store = await world.store(hub);
   store.save(stateOf(map), map);
   await store.flush();
-  const other = await world.store(await world.client(await world.region("other", 1)));
-  assert.deepEqual(await other.load(lane), { state: undefined, map: undefined });
   const second = await world.store(hub);
   const loaded = await second.load(lane);
   assert.deepEqual(loaded.state, stateOf(map));
@@ -233,3 +232,38 @@ test("A group that moved reads exactly the values that it has not read", async (
   const again = await syncGroups({ matches: () => true }, { source, target, targetLogs: target, lanes });
   assert.deepEqual(new Set(again.entries.map((entry) => entry.reason)), new Set(["unchanged"]));
 });
+
+test("A store that only reads finds nothing in a new region and leaves nothing behind", async () => {
+  await using world = new World();
+  const region = await world.region("hub", 1);
+  await using store = await openKafkaProgress({ readOnly: true }, { ...deps, client: await world.client(region) });
+  assert.deepEqual(await store.load(lane), { state: undefined, map: undefined });
+  assert.deepEqual(await store.list(), []);
+  assert.deepEqual(region.topics(), []);
+});
+
+test("Group sync leaves a group alone that has a member on the target, even when it joined a moment ago", async () => {
+  await using world = new World();
+  const { hub } = await openMirrored(world);
+  const groups = new KafkaGroups({ client: hub, logger: silentLogger });
+  const commit = { topic: "east.orders", partition: 0, offset: 5n, metadata: "" };
+  assert.deepEqual(await groups.occupancy(["billing"]), new Map([["billing", "absent"]]));
+  assert.deepEqual(await groups.commit("billing", [commit]), [undefined]);
+  assert.deepEqual(await groups.occupancy(["billing"]), new Map([["billing", "empty"]]));
+  assert.deepEqual(await groups.committed(["billing"]), new Map([["billing", [commit]]]));
+  await enterGroup(hub, "billing");
+  assert.deepEqual(await groups.occupancy(["billing"]), new Map([["billing", "active"]]));
+  assert.deepEqual(await groups.commit("billing", [{ ...commit, offset: 9n }]), ["UNKNOWN_MEMBER_ID"]);
+  assert.deepEqual(await groups.committed(["billing"]), new Map([["billing", [commit]]]));
+});
+
+/** Becomes the group's only member. */
+async function enterGroup(client: KafkaClient, groupId: string): Promise<void> {
+  const [place] = await client.coordinators.locate("group", [groupId], { isRetry: false });
+  const nodeId = place !== undefined && "nodeId" in place ? place.nodeId : -1;
+  const protocols = [{ name: "range", metadata: Buffer.alloc(0) }];
+  const body = { groupId, sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 1_000, protocolType: "consumer", protocols };
+  const { memberId } = await client.request(nodeId, joinGroup, { ...body, memberId: "" });
+  const answer = await client.request(nodeId, joinGroup, { ...body, memberId });
+  assert.equal(answer.errorCode, 0);
+}
