@@ -35,6 +35,20 @@ export class Refusal extends TributaryError<RefusalFault> {
   }
 }
 
+/** A batch is no good; single records may be named (KIP-467). */
+export class RecordsRefusal extends Refusal {
+  readonly recordErrors: readonly { readonly index: number; readonly message: string }[];
+
+  constructor(verdict: {
+    readonly errorCode: number;
+    readonly message: string;
+    readonly recordErrors: RecordsRefusal["recordErrors"];
+  }) {
+    super({ code: "BROKER_REFUSED", errorCode: verdict.errorCode, reason: verdict.message });
+    this.recordErrors = verdict.recordErrors;
+  }
+}
+
 /** Builds a refusal. */
 export function refusal(errorCode: number, reason: string | null = null): Refusal {
   return new Refusal({ code: "BROKER_REFUSED", errorCode, reason }, reason === null ? {} : { message: reason });

@@ -7,6 +7,7 @@ import type { fetchApi } from "../wire/apis/01-fetch.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { Refusal, refusal } from "./errors.ts";
 import type { RequestContext } from "./handler.ts";
+import { lowerOffset } from "./offset-order.ts";
 import type { Partition } from "./partition.ts";
 import { checkLeaderEpoch, requestedPartition, requestedTopic, WrongLeader, wrongLeader } from "./partition-lookup.ts";
 
@@ -122,7 +123,7 @@ export class FetchPlan {
     const own = partition.replicaNext(brokerId);
     if (own === undefined || partition.isClosed || apiVersion < FOLLOWER_READ_VERSION_MIN)
       throw wrongLeader(partition, ErrorCode.NOT_LEADER_FOR_PARTITION);
-    return own < end ? own : end;
+    return lowerOffset(own, end);
   }
 
   #readCold(

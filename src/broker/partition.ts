@@ -13,13 +13,13 @@ import type { Uuid } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
 import { assertInvariant } from "../core/errors.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
-import type { BatchView } from "../wire/record-batch.ts";
 import { type CommitOutcome, CommitWaiters } from "./commit-waiters.ts";
 import type { TopicSettings } from "./configs/topic-settings.ts";
 import { type PartitionState, withIsr } from "./election.ts";
-import { refusal } from "./errors.ts";
+import { RecordsRefusal, refusal } from "./errors.ts";
 import type { PartitionLog } from "./log/partition-log.ts";
-import { checkedBatch } from "./produce-check.ts";
+import { validateProduce } from "./log/validate.ts";
+import { higherOffset } from "./offset-order.ts";
 import { type FollowPolicy, Replica } from "./replica.ts";
 
 /** Who wants to know that there is more to read. */
@@ -124,29 +124,29 @@ export class Partition {
     return this.#replicas.find((replica) => replica.brokerId === brokerId)?.next;
   }
 
-  /** Checks, deduplicates and appends a batch in the name of the leader.
+  /** Checks, deduplicates and appends the one batch of a produce request in the name of the leader.
    *  @throws {Refusal} with the code that the producer gets
    *  @throws {StorageError} and then nothing was appended */
-  append(batch: BatchView, acks: number): Appended {
+  append(records: Buffer | null, acks: number): Appended {
     if (acks === -1 && this.#state.isr.length < this.#settings.minInsyncReplicas)
       throw refusal(
         ErrorCode.NOT_ENOUGH_REPLICAS,
         `The size of the current ISR ${this.#state.isr.length} is below ${this.#settings.minInsyncReplicas}`,
       );
-    const checked = checkedBatch(batch, this.#settings, this.#deps.clock.nowMs());
-    const known = this.log.producers.check(checked);
+    const verdict = validateProduce(records, this.#settings.produceRules, this.#deps.clock.nowMs());
+    if (verdict.kind === "refused") throw new RecordsRefusal(verdict);
+    const { batch, appendTimeMs } = verdict;
+    if (batch.isTransactional) throw refusal(ErrorCode.INVALID_TXN_STATE);
+    const known = this.log.producers.check(batch);
     if (known.kind === "refuse") throw refusal(known.errorCode, known.message);
-    if (known.kind === "duplicate")
-      return {
-        baseOffset: known.baseOffset,
-        nextOffset: known.lastOffset + 1n,
-        logAppendTimeMs: known.timestampMs,
-      };
-    const logAppendTimeMs = this.#settings.logAppendTime ? checked.maxTimestamp : -1n;
-    const { baseOffset, lastOffset } = this.log.append(checked, { leaderEpoch: this.#state.leaderEpoch });
-    this.#uncommittedBytes += checked.sizeBytes;
+    if (known.kind === "duplicate") {
+      const { baseOffset, lastOffset, timestampMs } = known;
+      return { baseOffset, nextOffset: lastOffset + 1n, logAppendTimeMs: timestampMs };
+    }
+    const { baseOffset, lastOffset } = this.log.append(batch, { leaderEpoch: this.#state.leaderEpoch });
+    this.#uncommittedBytes += batch.sizeBytes;
     this.#settle();
-    return { baseOffset, nextOffset: lastOffset + 1n, logAppendTimeMs };
+    return { baseOffset, nextOffset: lastOffset + 1n, logAppendTimeMs: appendTimeMs };
   }
 
   /** Calls `done` once the high watermark reached `nextOffset` or the leader changed; the result takes the wait back. */
@@ -216,7 +216,7 @@ export class Partition {
 
   #cutToLeader(leaderId: number): void {
     const next = this.replicaNext(leaderId) ?? this.log.startOffset;
-    if (next < this.log.endOffset) this.log.truncateTo(next < this.log.startOffset ? this.log.startOffset : next);
+    if (next < this.log.endOffset) this.log.truncateTo(higherOffset(next, this.log.startOffset));
     const end = this.log.endOffset;
     for (const replica of this.#replicas) replica.cutTo(end);
     if (this.#highWatermark > end) this.#highWatermark = end;

@@ -1,6 +1,7 @@
 /** One replica of a partition: a position in the partition's only log, and how it follows the leader. */
 
 import type { Clock, Timer } from "../core/clock.ts";
+import { lowerOffset } from "./offset-order.ts";
 
 /** How a broker's replicas follow: after a delay, or not at all. */
 export type FollowPolicy =
@@ -76,8 +77,7 @@ export class Replica {
     const askedMs = this.#source.clock.monotonicMs();
     this.#timer = this.#source.clock.after(this.#policy.delayMs, () => {
       this.#timer = undefined;
-      const end = this.#source.end();
-      this.#next = target < end ? target : end;
+      this.#next = lowerOffset(target, this.#source.end());
       this.#caughtUpMs = askedMs;
       this.#source.advanced();
       this.follow();

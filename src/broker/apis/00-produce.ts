@@ -6,16 +6,20 @@ import { StorageError } from "../../core/storage.ts";
 import type { RequestOutput, ResponseInput } from "../../wire/api.ts";
 import { produce } from "../../wire/apis/00-produce.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
-import { Refusal, refusal } from "../errors.ts";
+import { BatchView } from "../../wire/record-batch.ts";
+import { RecordsRefusal, Refusal, refusal } from "../errors.ts";
 import { defineHandler, type RequestContext } from "../handler.ts";
+import { onlyBatch } from "../log/validate.ts";
 import type { Appended, Partition } from "../partition.ts";
 import { checkLeads, requestedPartition, requestedTopic, WrongLeader } from "../partition-lookup.ts";
-import { onlyBatch, RecordsRefusal } from "../produce-check.ts";
 
 type Request = RequestOutput<typeof produce>;
 type Response = ResponseInput<typeof produce>;
 type PartitionAnswer = Response["topics"][number]["partitions"][number];
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const ZSTD = 4;
+const ZSTD_VERSION_MIN = 7;
 
 /** Refusals of the log itself, after which Kafka tells no log start (`ReplicaManager.appendRecordsToLeader`). */
 const WITHOUT_LOG_START: ReadonlySet<number> = new Set([
@@ -73,15 +77,9 @@ function appended(item: Item, { request, context, waiting }: Scope): PartitionAn
     const { acks } = request;
     if (acks !== 0 && acks !== 1 && acks !== -1) throw refusal(ErrorCode.INVALID_REQUIRED_ACKS);
     checkLeads(partition, context.brokerId);
-    const batch = onlyBatch(item.records, context.apiVersion);
-    if (batch.isTransactional)
-      throw refusal(
-        request.transactionalId === null
-          ? ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-          : ErrorCode.INVALID_TXN_STATE,
-      );
+    checkRequestRules(item.records, { request, context });
     appendingTo = partition;
-    const result = partition.append(batch, acks);
+    const result = partition.append(item.records, acks);
     const answer: Mutable<PartitionAnswer> = {
       index,
       errorCode: ErrorCode.NONE,
@@ -99,6 +97,16 @@ function appended(item: Item, { request, context, waiting }: Scope): PartitionAn
   }
 }
 
+/** What depends on the request rather than on the partition: one batch, no transaction, and the version that brought zstd (KIP-110). */
+function checkRequestRules(records: Buffer | null, { request, context }: Omit<Scope, "waiting">): void {
+  const batch = onlyBatch(records);
+  if (!(batch instanceof BatchView)) throw new RecordsRefusal(batch);
+  if (batch.codec === ZSTD && context.apiVersion < ZSTD_VERSION_MIN)
+    throw refusal(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7");
+  if (batch.isTransactional && request.transactionalId === null)
+    throw refusal(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+}
+
 function refused(
   index: number,
   error: unknown,
@@ -114,7 +122,7 @@ function refused(
     const hidesStart = appendingTo === undefined || WITHOUT_LOG_START.has(errorCode);
     const recordErrors =
       error instanceof RecordsRefusal
-        ? error.batchIndexes.map((batchIndex) => ({ batchIndex, message: errorMessage }))
+        ? error.recordErrors.map(({ index: batchIndex, message }) => ({ batchIndex, message }))
         : [];
     const logStartOffset = hidesStart ? -1n : appendingTo.log.startOffset;
     return { ...base, errorCode, errorMessage, recordErrors, logStartOffset };

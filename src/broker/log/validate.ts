@@ -87,12 +87,14 @@ export function validateProduce(records: Buffer | null, rules: ProduceRules, now
 }
 
 /** Exactly one batch of version 2; an incomplete rest is ignored, as Kafka does. */
-function onlyBatch(records: Buffer | null): BatchView | ProduceRefusal {
+export function onlyBatch(records: Buffer | null): BatchView | ProduceRefusal {
   if (records === null || records.length < BATCH_HEADER_BYTES) {
     return refused(ErrorCode.INVALID_RECORD, "a produce request carries one batch per partition");
   }
   const magic = records.readInt8(16);
-  if (magic !== MAGIC_V2) return refused(ErrorCode.INVALID_RECORD, `batch of version ${magic}`);
+  // A version that does not exist is damage, an old one is a client that should have asked.
+  if (magic > MAGIC_V2) return refused(ErrorCode.CORRUPT_MESSAGE, `batch of version ${magic}`);
+  if (magic < MAGIC_V2) return refused(ErrorCode.INVALID_RECORD, `batch of version ${magic}`);
   const sizeBytes = records.readInt32BE(8) + BATCH_PREFIX_BYTES;
   if (sizeBytes < BATCH_HEADER_BYTES) return refused(ErrorCode.CORRUPT_MESSAGE, `batch of ${sizeBytes} bytes`);
   if (sizeBytes > records.length) return refused(ErrorCode.INVALID_RECORD, "batch is cut");
@@ -122,7 +124,8 @@ function checkHeader(batch: BatchView, rules: ProduceRules): ProduceRefusal | un
   }
   if (batch.isControl) return refused(ErrorCode.INVALID_RECORD, "clients may not write control records");
   if (rules.logAppendTime && batch.isLogAppendTime) {
-    return refused(ErrorCode.INVALID_TIMESTAMP, "producers may not set the append time");
+    const message = "producers may not set the append time";
+    return refused(ErrorCode.INVALID_TIMESTAMP, message, [{ index: 0, message, isTimestamp: true }]);
   }
   return undefined;
 }
