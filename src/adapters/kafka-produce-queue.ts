@@ -1,0 +1,130 @@
+/** One broker's share of the batches to be produced: many lanes in each request, several requests in flight, and the
+ *  batches of one partition strictly in the order in which they came. */
+
+import { hadNoEffect } from "../client/errors.ts";
+import type { KafkaClient } from "../client/kafka-client.ts";
+import { type ProducedPartition, produceTo } from "../client/produce.ts";
+import { toError } from "../core/errors.ts";
+import type { TargetFault } from "../mirror/errors.ts";
+import type { AppendOutcome, TopicPartition } from "../mirror/ports.ts";
+import { ErrorCode, errorName } from "../wire/error-codes.ts";
+import type { BatchView } from "../wire/record-batch.ts";
+
+/** Requests in flight per broker: as many as a lane has batches, so that no lane waits for another's. */
+const REQUESTS_MAX = 5;
+/** Bytes per request: far below the brokers' `socket.request.max.bytes` (100 MiB), enough for 64 lanes of 64 KiB. */
+const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
+/** The broker's time to reach its in-sync replicas. Shorter than Kafka's usual 30 s: takeover clears what is in doubt. */
+const ACK_TIMEOUT_MS = 10_000;
+
+interface Waiting {
+  readonly at: TopicPartition;
+  readonly batch: BatchView;
+  readonly settle: (outcome: AppendOutcome) => void;
+}
+
+/** See the file's comment. */
+export class ProduceQueue {
+  readonly #client: KafkaClient;
+  readonly #nodeId: number;
+  /** By partition, in order of arrival; a partition that was served goes to the end. */
+  readonly #waiting = new Map<string, Waiting[]>();
+  #inFlight = 0;
+  #scheduled = false;
+
+  constructor(client: KafkaClient, nodeId: number) {
+    this.#client = client;
+    this.#nodeId = nodeId;
+  }
+
+  /** Queues one batch. Never rejects. */
+  append(at: TopicPartition, batch: BatchView): Promise<AppendOutcome> {
+    return new Promise((settle) => {
+      const key = `${at.topicId}/${at.partition}`;
+      const queue = this.#waiting.get(key);
+      if (queue === undefined) this.#waiting.set(key, [{ at, batch, settle }]);
+      else queue.push({ at, batch, settle });
+      this.#schedule();
+    });
+  }
+
+  /** Waits until every lane that is about to add a batch in this turn has done so. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      while (this.#inFlight < REQUESTS_MAX && this.#waiting.size > 0) void this.#send(this.#take());
+    });
+  }
+
+  /** One batch of each partition, as many as fit. */
+  #take(): Waiting[] {
+    const taken: Waiting[] = [];
+    let bytes = 0;
+    for (const [key, queue] of [...this.#waiting]) {
+      const head = queue[0];
+      if (head === undefined || (taken.length > 0 && bytes + head.batch.sizeBytes > REQUEST_BYTES_MAX)) continue;
+      bytes += head.batch.sizeBytes;
+      taken.push(head);
+      queue.shift();
+      this.#waiting.delete(key);
+      if (queue.length > 0) this.#waiting.set(key, queue);
+    }
+    return taken;
+  }
+
+  async #send(items: readonly Waiting[]): Promise<void> {
+    this.#inFlight++;
+    try {
+      const partitions = items.map(({ at, batch }) => ({
+        topic: at.topic,
+        topicId: at.topicId,
+        index: at.partition,
+        records: batch.bytes,
+      }));
+      const options = { partitions, acks: -1, ackTimeoutMs: ACK_TIMEOUT_MS } as const;
+      const outcomes = await produceTo(this.#client, this.#nodeId, options);
+      for (const [index, { at, settle }] of items.entries()) settle(outcomeOf(at, outcomes[index]));
+    } catch (error) {
+      for (const { at, settle } of items) settle({ kind: "failed", fault: transportFault(at, error) });
+    } finally {
+      this.#inFlight--;
+      if (this.#waiting.size > 0) this.#schedule();
+    }
+  }
+}
+
+/** Codes by which a leader says that it will never take this batch. */
+const FINAL_CODES: ReadonlySet<number> = new Set([
+  ErrorCode.MESSAGE_TOO_LARGE,
+  ErrorCode.RECORD_LIST_TOO_LARGE,
+  ErrorCode.INVALID_RECORD,
+  ErrorCode.INVALID_TIMESTAMP,
+  ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+  ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+  ErrorCode.INVALID_TOPIC_EXCEPTION,
+  ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+  ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+  ErrorCode.POLICY_VIOLATION,
+]);
+
+function outcomeOf(at: TopicPartition, answer: ProducedPartition | undefined): AppendOutcome {
+  if (answer?.errorCode === ErrorCode.NONE) return { kind: "appended", baseOffset: answer.baseOffset };
+  const { topic, partition, topicId } = at;
+  const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN;
+  const why = errorName(errorCode);
+  if (FINAL_CODES.has(errorCode)) {
+    const detail = answer?.errorMessage ?? "";
+    return { kind: "failed", fault: { code: "TARGET_REFUSED", topic, partition, why, detail } };
+  }
+  if (errorCode === ErrorCode.UNKNOWN_TOPIC_ID || errorCode === ErrorCode.INCONSISTENT_TOPIC_ID)
+    return { kind: "failed", fault: { code: "TARGET_UNAVAILABLE", topic, partition, why: `${why} ${topicId}` } };
+  return { kind: "failed", fault: { code: "TARGET_DOUBT", topic, partition, why } };
+}
+
+/** A request that was never sent had no effect; of any other the outcome is unknown. */
+export function transportFault({ topic, partition }: TopicPartition, error: unknown): TargetFault {
+  const why = toError(error).message;
+  return { code: hadNoEffect(error) ? "TARGET_UNAVAILABLE" : "TARGET_DOUBT", topic, partition, why };
+}

@@ -1,0 +1,135 @@
+/** One partition's reader: chunks that were fetched ahead, the position to fetch from, and whoever waits for the next. */
+
+import type { MirrorError } from "../mirror/errors.ts";
+import type { SourceChunk, SourcePosition, SourceReader, TopicPartition } from "../mirror/ports.ts";
+
+/** Chunks fetched ahead of a reader: one it can take at once while the next is on its way. */
+const CHUNKS_MAX = 2;
+
+/** What a reader tells the source. */
+export interface ReaderEvents {
+  /** First call of `next`: from now on the reader is served. */
+  readonly onOpen: (reader: KafkaReader) => void;
+  /** A chunk left the buffer. */
+  readonly onTaken: (reader: KafkaReader, bytes: number) => void;
+  readonly onClose: (reader: KafkaReader) => void;
+}
+
+interface Waiter {
+  readonly resolve: (chunk: SourceChunk) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** See the file's comment. */
+export class KafkaReader implements SourceReader {
+  readonly at: TopicPartition;
+  /** Where the next fetch begins. */
+  position: SourcePosition;
+  /** Since when nothing could be fetched; undefined while all is well. */
+  troubledSinceMs: number | undefined;
+  readonly #events: ReaderEvents;
+  readonly #chunks: SourceChunk[] = [];
+  #bufferedBytes = 0;
+  #waiter: Waiter | undefined;
+  #failure: MirrorError | undefined;
+  #endOffset: bigint | undefined;
+  #opened = false;
+  #closed = false;
+
+  constructor(at: TopicPartition, from: SourcePosition, events: ReaderEvents) {
+    this.at = at;
+    this.position = from;
+    this.#events = events;
+  }
+
+  get endOffset(): bigint | undefined {
+    return this.#endOffset;
+  }
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+  /** True while another chunk may be fetched for it. */
+  get wantsMore(): boolean {
+    return !this.#closed && this.#failure === undefined && this.#chunks.length < CHUNKS_MAX;
+  }
+  /** True when nothing is buffered: then it is served even when others have used up the budget. */
+  get isStarved(): boolean {
+    return this.#chunks.length === 0;
+  }
+
+  next(signal: AbortSignal): Promise<SourceChunk> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (!this.#opened) {
+      this.#opened = true;
+      this.#events.onOpen(this);
+    }
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) {
+      this.#bufferedBytes -= chunk.records.length;
+      this.#events.onTaken(this, chunk.records.length);
+      return Promise.resolve(chunk);
+    }
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return this.#wait(signal);
+  }
+
+  #wait(signal: AbortSignal): Promise<SourceChunk> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiter = undefined;
+        reject(signal.reason);
+      };
+      const done = (): void => {
+        this.#waiter = undefined;
+        signal.removeEventListener("abort", onAbort);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiter = {
+        resolve: (chunk) => {
+          done();
+          resolve(chunk);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      };
+    });
+  }
+
+  /** Answers that the readable end is here, records or not. */
+  sawEnd(endOffset: bigint): void {
+    this.#endOffset = endOffset;
+  }
+
+  /** Bytes that stay buffered: 0 when somebody was waiting. */
+  deliver(chunk: SourceChunk, next: SourcePosition): number {
+    if (this.#closed) return 0;
+    this.position = next;
+    if (this.#waiter !== undefined) {
+      this.#waiter.resolve(chunk);
+      return 0;
+    }
+    this.#chunks.push(chunk);
+    this.#bufferedBytes += chunk.records.length;
+    return chunk.records.length;
+  }
+
+  /** Ends the reader; chunks already buffered are still handed out before. */
+  fail(error: MirrorError): void {
+    if (this.#failure !== undefined || this.#closed) return;
+    this.#failure = error;
+    this.#waiter?.reject(error);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#events.onClose(this);
+    this.#chunks.length = 0;
+    this.#bufferedBytes = 0;
+  }
+}

@@ -1,0 +1,259 @@
+/** The mirror's source over a Kafka client: readers are placed with their partition's leader, and moved when it moves. */
+
+import { listTopics } from "../client/admin.ts";
+import { ClientError, mayRetry } from "../client/errors.ts";
+import type { FetchedPartition } from "../client/fetch.ts";
+import type { KafkaClient } from "../client/kafka-client.ts";
+import { isLeaderCode } from "../client/leaders.ts";
+import { backoffMs } from "../core/backoff.ts";
+import type { Clock } from "../core/clock.ts";
+import { toError } from "../core/errors.ts";
+import type { Random } from "../core/random.ts";
+import { MirrorError } from "../mirror/errors.ts";
+import type {
+  PartitionBounds,
+  Source,
+  SourcePosition,
+  SourceReader,
+  TopicInfo,
+  TopicPartition,
+} from "../mirror/ports.ts";
+import { ErrorCode, errorName } from "../wire/error-codes.ts";
+import { batchesIn } from "../wire/record-batch.ts";
+import { gathering } from "./gather.ts";
+import { KafkaFetcher } from "./kafka-fetcher.ts";
+import { boundsOf, topicInfo } from "./kafka-partitions.ts";
+import { KafkaReader } from "./kafka-reader.ts";
+
+/** Bytes fetched ahead of all readers together. A thousand lanes must not need more memory than ten. */
+export const DEFAULT_PREFETCH_BYTES_MAX = 32 * 1024 * 1024;
+/** For one question about a partition. */
+const CALL_TIMEOUT_MS = 5_000;
+/** Trouble shorter than this (an election, a broker's restart) is nobody's concern; then the lane is told. */
+const TROUBLE_MS_MAX = 5_000;
+
+/** Options of a source. */
+export interface KafkaSourceOptions {
+  readonly prefetchBytesMax?: number;
+}
+
+/** What the source works with; the client is opened and closed by the caller. */
+export interface KafkaSourceDeps {
+  readonly client: KafkaClient;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** See the file's comment. */
+export class KafkaSource implements Source {
+  readonly clusterId: string;
+  readonly #client: KafkaClient;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #prefetchBytesMax: number;
+  readonly #fetchers = new Map<number, KafkaFetcher>();
+  readonly #placed = new Map<KafkaReader, KafkaFetcher>();
+  readonly #bounds: (at: TopicPartition) => Promise<PartitionBounds | Error>;
+  #bufferedBytes = 0;
+
+  /** @throws {ClientError} when the cluster does not tell its id */
+  constructor(options: KafkaSourceOptions, deps: KafkaSourceDeps) {
+    const { client, clock, random } = deps;
+    const { clusterId } = client.metadata;
+    if (clusterId === null)
+      throw new ClientError({ code: "CLIENT_UNREACHABLE", bootstrap: "", reason: "no cluster id" });
+    this.clusterId = clusterId;
+    this.#client = client;
+    this.#clock = clock;
+    this.#random = random;
+    this.#prefetchBytesMax = options.prefetchBytesMax ?? DEFAULT_PREFETCH_BYTES_MAX;
+    this.#bounds = gathering((asked) => boundsOf(client, asked, "read_committed", CALL_TIMEOUT_MS));
+  }
+
+  open(at: TopicPartition, from: SourcePosition): SourceReader {
+    return new KafkaReader(at, from, {
+      onOpen: (reader) => this.#place(reader, 1),
+      onTaken: (reader, bytes) => {
+        this.#bufferedBytes -= bytes;
+        this.#placed.get(reader)?.wake();
+      },
+      onClose: (reader) => {
+        this.#bufferedBytes -= reader.bufferedBytes;
+        this.#displace(reader);
+      },
+    });
+  }
+
+  async bounds(at: TopicPartition): Promise<PartitionBounds> {
+    this.#client.metadata.track([at.topic]);
+    const changed = this.#isCurrent(at) ? undefined : await this.#refreshed(at);
+    if (changed !== undefined) throw changed;
+    const bounds = await this.#bounds(at).catch(toError);
+    if (bounds instanceof Error) throw unavailable(at, bounds);
+    return bounds;
+  }
+
+  async topics(): Promise<readonly TopicInfo[]> {
+    try {
+      return (await listTopics(this.#client)).map(topicInfo);
+    } catch (error) {
+      throw unavailable({ topic: "*", partition: -1 }, toError(error));
+    }
+  }
+
+  /** Finds the leader, at once or as often as it takes. */
+  #place(reader: KafkaReader, attempt: number): void {
+    if (reader.isClosed) return;
+    const { at } = reader;
+    const leader = this.#isCurrent(at) ? this.#client.metadata.leaderOf(at.topic, at.partition) : undefined;
+    if (leader === undefined) {
+      this.#client.metadata.track([at.topic]);
+      void this.#search(reader, attempt);
+      return;
+    }
+    const fetcher = this.#fetcherOf(leader.leaderId);
+    this.#placed.set(reader, fetcher);
+    fetcher.add(reader);
+  }
+
+  async #search(reader: KafkaReader, attempt: number): Promise<void> {
+    const fault = await this.#refreshed(reader.at);
+    if (fault?.fault.code === "SOURCE_UNAVAILABLE") this.#trouble(reader, fault);
+    else if (fault !== undefined) reader.fail(fault);
+    const { topic, partition } = reader.at;
+    const hasLeader = this.#client.metadata.leaderOf(topic, partition) !== undefined;
+    if (!hasLeader) this.#trouble(reader, unavailable(reader.at, new Error("the partition has no leader")));
+    if (hasLeader && fault === undefined) this.#place(reader, attempt + 1);
+    else this.#placeLater(reader, attempt + 1);
+  }
+
+  #placeLater(reader: KafkaReader, attempt: number): void {
+    if (!reader.wantsMore) return;
+    this.#clock.after(backoffMs(attempt, this.#random), () => this.#place(reader, attempt));
+  }
+
+  #displace(reader: KafkaReader): void {
+    this.#placed.get(reader)?.remove(reader);
+    this.#placed.delete(reader);
+  }
+
+  #fetcherOf(nodeId: number): KafkaFetcher {
+    const known = this.#fetchers.get(nodeId);
+    if (known !== undefined) return known;
+    const events = {
+      wants: (reader: KafkaReader) =>
+        reader.wantsMore && (reader.isStarved || this.#bufferedBytes < this.#prefetchBytesMax),
+      onAnswer: (reader: KafkaReader, fetched: FetchedPartition) => this.#take(reader, fetched),
+      onFailure: (readers: readonly KafkaReader[], error: unknown) => {
+        for (const reader of readers) {
+          this.#displace(reader);
+          if (!mayRetry(error)) reader.fail(unavailable(reader.at, toError(error)));
+          else this.#trouble(reader, unavailable(reader.at, toError(error)));
+          this.#placeLater(reader, 2);
+        }
+      },
+    };
+    const fetcher = new KafkaFetcher(nodeId, { client: this.#client, events });
+    this.#fetchers.set(nodeId, fetcher);
+    return fetcher;
+  }
+
+  #take(reader: KafkaReader, fetched: FetchedPartition): void {
+    const { errorCode, divergingEpoch, records } = fetched;
+    if (errorCode !== ErrorCode.NONE) {
+      this.#refused(reader, errorCode);
+      return;
+    }
+    reader.troubledSinceMs = undefined;
+    const { topic, partition } = reader.at;
+    const fromOffset = reader.position.offset;
+    if (divergingEpoch !== undefined) {
+      const { endOffset } = divergingEpoch;
+      reader.fail(new MirrorError({ code: "SOURCE_DIVERGED", topic, partition, fromOffset, endOffset }));
+      return;
+    }
+    const endOffset = fetched.lastStableOffset >= 0n ? fetched.lastStableOffset : fetched.highWatermark;
+    reader.sawEnd(endOffset);
+    const next = positionAfter(records);
+    if (next === undefined) return;
+    this.#bufferedBytes += reader.deliver({ records, aborted: fetched.abortedTransactions, endOffset }, next);
+  }
+
+  #refused(reader: KafkaReader, errorCode: number): void {
+    this.#displace(reader);
+    if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) {
+      void this.#outOfRange(reader);
+      return;
+    }
+    this.#trouble(reader, unavailable(reader.at, new Error(errorName(errorCode))));
+    if (isLeaderCode(errorCode)) void this.#search(reader, 1);
+    else this.#placeLater(reader, 2);
+  }
+
+  /** Below the log start: a gap. Beyond the end: the source has lost what was read. */
+  async #outOfRange(reader: KafkaReader): Promise<void> {
+    const { topic, partition } = reader.at;
+    const fromOffset = reader.position.offset;
+    try {
+      const { startOffset: logStartOffset, endOffset } = await this.bounds(reader.at);
+      if (fromOffset < logStartOffset)
+        reader.fail(new MirrorError({ code: "SOURCE_GAP", topic, partition, fromOffset, logStartOffset }));
+      else if (fromOffset > endOffset)
+        reader.fail(new MirrorError({ code: "SOURCE_DIVERGED", topic, partition, fromOffset, endOffset }));
+      else this.#placeLater(reader, 2);
+    } catch (error) {
+      const failure = error instanceof MirrorError ? error : unavailable(reader.at, toError(error));
+      reader.fail(failure);
+    }
+  }
+
+  /** Tells the lane only when it lasts. */
+  #trouble(reader: KafkaReader, error: MirrorError): void {
+    const nowMs = this.#clock.monotonicMs();
+    reader.troubledSinceMs ??= nowMs;
+    if (nowMs - reader.troubledSinceMs >= TROUBLE_MS_MAX) reader.fail(error);
+  }
+
+  /** What is wrong with the topic according to fresh metadata; undefined when nothing is. */
+  async #refreshed(at: TopicPartition): Promise<MirrorError | undefined> {
+    try {
+      await this.#client.metadata.refresh("source topic needed");
+    } catch (error) {
+      return unavailable(at, toError(error));
+    }
+    return this.#isCurrent(at)
+      ? undefined
+      : (this.#topicFault(at) ?? unavailable(at, new Error("topic not described")));
+  }
+
+  /** Set when the metadata says that the topic is another one now, or gone. */
+  #topicFault({ topic, topicId, partition }: TopicPartition): MirrorError | undefined {
+    const { metadata } = this.#client;
+    const now = metadata.topic(topic)?.topicId;
+    if (now !== undefined && now !== topicId)
+      return new MirrorError({ code: "SOURCE_TOPIC_RECREATED", topic, partition, topicId, newTopicId: now });
+    if (now === undefined && metadata.view.topicErrors.get(topic) === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+      return new MirrorError({ code: "SOURCE_TOPIC_DELETED", topic, partition, topicId });
+    return undefined;
+  }
+
+  #isCurrent({ topic, topicId }: TopicPartition): boolean {
+    return this.#client.metadata.topic(topic)?.topicId === topicId;
+  }
+}
+
+/** The position after the last whole batch; undefined when there is none. Bytes that are no batches are handed on as they are:
+ *  the lane stops at them with their offset. */
+function positionAfter(records: Buffer): SourcePosition | undefined {
+  let next: SourcePosition | undefined;
+  try {
+    for (const batch of batchesIn(records)) next = { offset: batch.nextOffset, leaderEpoch: batch.leaderEpoch };
+  } catch {
+    return next ?? { offset: 0n, leaderEpoch: -1 };
+  }
+  return next;
+}
+
+function unavailable({ topic, partition }: Pick<TopicPartition, "topic" | "partition">, cause: Error): MirrorError {
+  return new MirrorError({ code: "SOURCE_UNAVAILABLE", topic, partition, why: cause.message }, { cause });
+}
