@@ -126,6 +126,22 @@ test("lz4 writes the frame that Kafka wants: version 1, independent blocks of 64
   assert.equal(frame.readUInt32LE(frame.length - 4), 0);
 });
 
+test("lz4 lets a match reach into the block before only where the frame says that blocks depend on each other", () => {
+  const literals = Buffer.from([9, 0, 0, 0, 0x80, ...Buffer.from("abcdefgh")]);
+  const matchBefore = Buffer.from([9, 0, 0, 0, 0x04, 8, 0, 0x50, ...Buffer.from("abcde")]);
+  const frame = (flags: number, checksum: number): Buffer =>
+    Buffer.concat([
+      Buffer.from([0x04, 0x22, 0x4d, 0x18, flags, 0x40, checksum]),
+      literals,
+      matchBefore,
+      Buffer.alloc(4),
+    ]);
+  assert.equal(lz4.decompress(frame(0x40, 0xc0)).toString(), "abcdefghabcdefghabcde");
+  assert.throws(() => lz4.decompress(frame(0x60, 0x82)), {
+    fault: { code: "WIRE_BAD_COMPRESSION", codec: "lz4", what: "match outside the block" },
+  });
+});
+
 test("lz4 refuses a frame whose checksums do not fit", () => {
   const bytes = noise(3000, 3, 20);
   for (const options of [{ contentChecksum: true }, { blockChecksums: true }]) {
@@ -154,6 +170,24 @@ test("gzip and zstd read several members one behind another", () => {
       .decompress(Buffer.concat([zstdCompressSync(first), zstdCompressSync(second)]))
       .equals(whole),
   );
+});
+
+test("zstd refuses a window that its limit gives no reason for", () => {
+  // A frame header that asks for 2 GiB, then one empty last block.
+  const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00]);
+  assert.throws(() => codecFor(4).decompress(frame, 1000), {
+    fault: {
+      code: "WIRE_BAD_COMPRESSION",
+      codec: "zstd",
+      what: "ZSTD_error_frameParameter_windowTooLarge",
+    },
+  });
+});
+
+test("zstd refuses frames without end", () => {
+  const frame = zstdCompressSync(Buffer.from("x"));
+  assert.throws(() => codecFor(4).decompress(Buffer.concat(Array(257).fill(frame))), WireError);
+  assert.equal(codecFor(4).decompress(Buffer.concat(Array(256).fill(frame))).length, 256);
 });
 
 test("A codec is found by number and by name, and other numbers are refused", () => {
