@@ -14,10 +14,10 @@ const READ_TIMEOUT_MS = 15_000;
 /** Reads on from the group's commits up to `share` (0 to 1) of each partition as it is now, and commits exactly there.
  *  Partition 0 is left alone, so that there is one without a commit, as real groups have them.
  *  @throws {QuickstartError} `QUICKSTART_TIMEOUT` */
-export async function readShare(access: RegionAccess, share: number): Promise<void> {
+export async function readShare(access: RegionAccess, share: number, topic = FLIGHTS_TOPIC): Promise<void> {
   const kafka = stockClient(access);
-  const bounds = await boundsOf(kafka, FLIGHTS_TOPIC);
-  const commits = await commitsOf(kafka, DELAYS_GROUP, FLIGHTS_TOPIC);
+  const bounds = await boundsOf(kafka, topic);
+  const commits = await commitsOf(kafka, DELAYS_GROUP, topic);
   const goals = new Map(
     bounds.filter(({ partition }) => partition !== 0).map((one) => [one.partition, goal(one, share)]),
   );
@@ -25,7 +25,7 @@ export async function readShare(access: RegionAccess, share: number): Promise<vo
   if (open.size === 0) return;
   const consumer = kafka.consumer({ groupId: DELAYS_GROUP, maxWaitTimeInMs: FETCH_WAIT_MS });
   await consumer.connect();
-  await consumer.subscribe({ topic: FLIGHTS_TOPIC, fromBeginning: true });
+  await consumer.subscribe({ topic, fromBeginning: true });
   try {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const wanted = open.size;
@@ -39,13 +39,13 @@ export async function readShare(access: RegionAccess, share: number): Promise<vo
       const next = goals.get(batch.partition);
       if (next === undefined || BigInt(batch.lastOffset()) + 1n < next) return resolveOffset(batch.lastOffset());
       open.delete(batch.partition);
-      consumer.pause([{ topic: FLIGHTS_TOPIC, partitions: [batch.partition] }]);
+      consumer.pause([{ topic, partitions: [batch.partition] }]);
       if (open.size === 0) resolve();
     };
     consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch }).catch(reject);
     await promise.finally(() => clearTimeout(overdue));
     const offsets = [...goals].map(([partition, next]) => ({ partition, offset: String(next) }));
-    await consumer.commitOffsets(offsets.map((one) => ({ topic: FLIGHTS_TOPIC, ...one })));
+    await consumer.commitOffsets(offsets.map((one) => ({ topic, ...one })));
   } finally {
     await consumer.disconnect();
   }

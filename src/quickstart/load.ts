@@ -15,6 +15,8 @@ import { type RegionAccess, stockClient } from "./region-access.ts";
 
 /** How fast the load runs. */
 export interface LoadOptions {
+  /** Default: `FLIGHTS_TOPIC`. */
+  readonly topic?: string | undefined;
   /** Each region's flights are sent in this many requests, one after the other. */
   readonly waves: number;
   /** Pause of every region between two of its waves. */
@@ -24,14 +26,14 @@ export interface LoadOptions {
 }
 
 /** Creates the topic in every region. The broker chooses the replication factor. */
-export async function createFlightTopics(sources: readonly RegionAccess[]): Promise<void> {
+export async function createFlightTopics(sources: readonly RegionAccess[], topic = FLIGHTS_TOPIC): Promise<void> {
   await Promise.all(
     sources.map(async (source) => {
       const admin = stockClient(source).admin();
       await admin.connect();
       try {
-        const topic = { topic: FLIGHTS_TOPIC, numPartitions: FLIGHTS_PARTITIONS };
-        await admin.createTopics({ topics: [topic], waitForLeaders: true });
+        const topics = [{ topic, numPartitions: FLIGHTS_PARTITIONS }];
+        await admin.createTopics({ topics, waitForLeaders: true });
       } finally {
         await admin.disconnect();
       }
@@ -73,13 +75,14 @@ async function produceRegion(
     createPartitioner: Partitioners.DefaultPartitioner,
   });
   await producer.connect();
+  const topic = options.topic ?? FLIGHTS_TOPIC;
   const sent: SeenRecord[] = [];
   try {
     for (let wave = 0; wave < options.waves; wave++) {
       const from = Math.floor((flights.length * wave) / options.waves);
       const to = Math.floor((flights.length * (wave + 1)) / options.waves);
       if (wave > 0) await delay(options.paceMs);
-      sent.push(...(await sendWave(producer, flights.slice(from, to), wave)));
+      sent.push(...(await sendWave(producer, flights.slice(from, to), { topic, wave })));
       options.onWave(to - from);
     }
   } finally {
@@ -89,20 +92,24 @@ async function produceRegion(
 }
 
 /** Every other wave is compressed: gzip is the one codec that kafkajs brings along. */
-async function sendWave(producer: Producer, flights: readonly Flight[], wave: number): Promise<readonly SeenRecord[]> {
+async function sendWave(
+  producer: Producer,
+  flights: readonly Flight[],
+  { topic, wave }: { readonly topic: string; readonly wave: number },
+): Promise<readonly SeenRecord[]> {
   if (flights.length === 0) return [];
   const messages = flights.map((flight) => flightMessage(flight, Date.now()));
   const compression = wave % 2 === 1 ? CompressionTypes.GZIP : CompressionTypes.None;
-  await producer.send({ topic: FLIGHTS_TOPIC, acks: -1, compression, messages });
-  return flights.map((flight, index) => sentRecord(flight, messages[index] ?? flightMessage(flight, 0)));
+  await producer.send({ topic, acks: -1, compression, messages });
+  return flights.map((flight, index) => sentRecord(topic, flight, messages[index] ?? flightMessage(flight, 0)));
 }
 
-function sentRecord(flight: Flight, message: FlightMessage): SeenRecord {
+function sentRecord(topic: string, flight: Flight, message: FlightMessage): SeenRecord {
   const headers = Object.entries(message.headers).flatMap(([key, value]) =>
     [value].flat().map((one) => ({ key, value: Buffer.from(one) })),
   );
   return {
-    topic: FLIGHTS_TOPIC,
+    topic,
     partition: -1,
     offset: -1n,
     key: Buffer.from(message.key),

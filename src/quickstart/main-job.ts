@@ -39,6 +39,8 @@ export interface JobProgress {
 /** How the job is run. */
 export interface MainJobOptions {
   readonly flights: readonly Flight[];
+  /** The topic that is filled in every source; it must not exist yet. Default: `FLIGHTS_TOPIC`. */
+  readonly topic?: string;
   readonly onProgress?: (progress: JobProgress) => void;
   /** Something happened that is worth a line. */
   readonly onEvent?: (text: string) => void;
@@ -74,9 +76,10 @@ interface Copied {
 
 async function copyUnderTrouble(world: MainJobWorld, options: MainJobOptions): Promise<Copied> {
   const total = options.flights.length;
+  const topic = options.topic ?? FLIGHTS_TOPIC;
   const onEvent = options.onEvent ?? (() => undefined);
-  const topics = world.sources.map(({ region }) => world.targetTopic(region, FLIGHTS_TOPIC));
-  await createFlightTopics(world.sources);
+  const topics = world.sources.map(({ region }) => world.targetTopic(region, topic));
+  await createFlightTopics(world.sources, topic);
   await using meter = await ProgressMeter.open(world.target, topics);
   let produced = 0;
   const watched = watchedMeter(meter, (mirrored) => {
@@ -85,11 +88,12 @@ async function copyUnderTrouble(world: MainJobWorld, options: MainJobOptions): P
   const worker = await world.startWorker();
   let early: Promise<unknown> = Promise.resolve();
   const load = produceFlights(world.sources, options.flights, {
+    topic,
     waves: WAVES,
     paceMs: PACE_MS,
     onProduced: (count) => {
       if (produced < total / 2 && count >= total / 2) {
-        early = readShares(world, EARLY_SHARE);
+        early = readShares(world, topic, EARLY_SHARE);
         early.catch(() => undefined); // awaited, and thus reported, once the load is done
       }
       produced = count;
@@ -98,7 +102,7 @@ async function copyUnderTrouble(world: MainJobWorld, options: MainJobOptions): P
   const [sent, trouble] = await bothOrNeither(load, makeTrouble(worker, { world, meter: watched, total, onEvent }));
   try {
     await early;
-    await readShares(world, FINAL_SHARE);
+    await readShares(world, topic, FINAL_SHARE);
     const wait = { what: `flights on ${world.target.region}`, wanted: total, timeoutMs: DRAIN_TIMEOUT_MS };
     await until(wait, () => watched.mirrored());
   } catch (error) {
@@ -130,20 +134,21 @@ async function bothOrNeither<A, B extends { readonly worker: WorkerProcess }>(
   throw left.status === "rejected" ? left.reason : (right as PromiseRejectedResult).reason;
 }
 
-async function readShares(world: MainJobWorld, share: number): Promise<void> {
-  await Promise.all(world.sources.map((source) => readShare(source, share)));
+async function readShares(world: MainJobWorld, topic: string, share: number): Promise<void> {
+  await Promise.all(world.sources.map((source) => readShare(source, share, topic)));
 }
 
 async function checkEverything(world: MainJobWorld, copied: Copied, options: MainJobOptions) {
   const total = options.flights.length;
+  const topic = options.topic ?? FLIGHTS_TOPIC;
   const step = (text: string): void => {
     options.onProgress?.({ step: text, produced: total, mirrored: total, total });
   };
   step("reading both sides back");
-  const topics = world.sources.map(({ region }) => world.targetTopic(region, FLIGHTS_TOPIC));
+  const topics = world.sources.map(({ region }) => world.targetTopic(region, topic));
   const [targetContent, ...sourceContents] = await Promise.all([
     readTopics(world.target, topics),
-    ...world.sources.map((source) => readTopics(source, [FLIGHTS_TOPIC])),
+    ...world.sources.map((source) => readTopics(source, [topic])),
   ]);
   const lanes = lanesOf(world, sourceContents, targetContent);
   const sourceAnomalies = world.sources.flatMap(({ region }, index) =>
@@ -156,7 +161,7 @@ async function checkEverything(world: MainJobWorld, copied: Copied, options: Mai
   const offsets = checkOffsets(lanes, translatorOf);
 
   step("moving the groups");
-  const groups = await checkGroups(world, lanes);
+  const groups = await checkGroups(world, topic, lanes);
 
   step("reading cold segments back");
   const cold = await checkOffload(world, targetContent);
@@ -200,16 +205,16 @@ function lanesOf(
 
 /** Waits until the groups' commits have been carried over, or long enough to say that they will not be; then a consumer
  *  goes on. Whether they are right is decided by the checks, not by the waiting. */
-async function checkGroups(world: MainJobWorld, lanes: readonly LaneContent[]) {
+async function checkGroups(world: MainJobWorld, topic: string, lanes: readonly LaneContent[]) {
   const kafka = stockClient(world.target);
   const groups = await Promise.all(
     world.sources.map(async (source): Promise<Omit<GroupContent, "targetCommits">> => {
       const own = lanes.filter(({ region }) => region === source.region);
-      const sourceCommits = await commitsOf(stockClient(source), DELAYS_GROUP, FLIGHTS_TOPIC);
+      const sourceCommits = await commitsOf(stockClient(source), DELAYS_GROUP, topic);
       return { group: DELAYS_GROUP, region: source.region, lanes: own, sourceCommits };
     }),
   );
-  const targetCommits = (region: string) => commitsOf(kafka, DELAYS_GROUP, world.targetTopic(region, FLIGHTS_TOPIC));
+  const targetCommits = (region: string) => commitsOf(kafka, DELAYS_GROUP, world.targetTopic(region, topic));
   const wanted = groups.reduce((sum, { sourceCommits }) => sum + sourceCommits.size, 0);
   const wait = { what: "commits carried over", wanted, timeoutMs: GROUPS_TIMEOUT_MS, pollMs: 100 };
   const inPlace = async (): Promise<number> => {
@@ -229,7 +234,7 @@ async function checkGroups(world: MainJobWorld, lanes: readonly LaneContent[]) {
   const contents: readonly GroupContent[] = await Promise.all(
     groups.map(async (group) => ({ ...group, targetCommits: await targetCommits(group.region) })),
   );
-  const topics = world.sources.map(({ region }) => world.targetTopic(region, FLIGHTS_TOPIC));
+  const topics = world.sources.map(({ region }) => world.targetTopic(region, topic));
   const read = await continueGroup(world.target, { groupId: DELAYS_GROUP, topics });
   const anomalies = contents.map((group) => [...checkCommits(group), ...checkContinuation(group, read)]);
   const wrong = anomalies.filter(({ length }) => length > 0).length;
