@@ -15,7 +15,7 @@ import {
   SEGMENT_SUFFIXES,
 } from "./file-names.ts";
 import { LeaderEpochs } from "./leader-epochs.ts";
-import { rebuildProducers, removeSnapshotsAbove } from "./producer-recovery.ts";
+import { rebuildProducers, removeSnapshotsAbove, removeStraySnapshots } from "./producer-recovery.ts";
 import { ProducerStates } from "./producer-states.ts";
 import { Segment } from "./segment.ts";
 
@@ -81,7 +81,9 @@ export function loadLog(options: LogOptions, deps: LogDeps): LoadedLog {
   const producers = new ProducerStates();
   const expiry = { nowMs: deps.clock.nowMs(), expirationMs: config.producerIdExpirationMs };
   rebuildProducers({ storage, directory }, producers, { segments, endOffset: end, ...expiry });
+  // Kafka's snapshots hold one batch per producer, so after a start it knows no more; clients meet the same here.
   producers.keepLastBatches();
+  removeStraySnapshots({ storage, directory }, segments);
   const startOffset = checkpointStart ?? segments[0]?.baseOffset ?? 0n;
   return { segments, epochs, producers, startOffset, recoveryPoint: recoveryPoint < end ? recoveryPoint : end };
 }

@@ -17,15 +17,12 @@ import type { EpochEnd, EpochStart, LeaderEpochs } from "./leader-epochs.ts";
 import { type LoadedLog, type LogDeps, type LogOptions, loadLog } from "./load.ts";
 import { rebuildProducers, removeSnapshotsAbove, snapshotPath, writeSnapshot } from "./producer-recovery.ts";
 import type { ProducerStates } from "./producer-states.ts";
+import { RecoveryPoint } from "./recovery-point.ts";
 import { segmentsPastRetention } from "./retention.ts";
 import { Segment } from "./segment.ts";
 import { openSegmentFiles, type SegmentFiles, type SegmentInfo } from "./segment-files.ts";
+import { SegmentList } from "./segment-list.ts";
 import { findLatest, findTimestamp, type TimestampedOffset } from "./timestamp-search.ts";
-
-/** Places where readers will go on, so that a sequential fetch needs no index: one per reader and a few to spare. */
-const READ_HINTS_MAX = 64;
-/** Sealed segments kept open at once: readers are usually at one or two places of a log. */
-const OPEN_SEALED_MAX = 2;
 
 /** What an append did. */
 export interface Appended {
@@ -49,12 +46,6 @@ export interface AbortedTransaction {
   readonly firstOffset: bigint;
 }
 
-/** A place in the files where a batch starts. */
-interface ReadHint {
-  readonly segment: Segment;
-  readonly position: number;
-}
-
 const NOTHING = Buffer.alloc(0);
 
 /** An open log. One per directory; the caller keeps other processes away. */
@@ -66,20 +57,16 @@ export class PartitionLog {
   /** What is known of the producers that wrote here. Check before `append`, which updates it. */
   readonly producers: ProducerStates;
   readonly #deps: LogDeps;
-  readonly #segments: Segment[];
+  readonly #segments: SegmentList;
   readonly #epochs: LeaderEpochs;
-  readonly #hints = new Map<bigint, ReadHint>();
-  #openSealed: Segment[] = [];
+  readonly #recoveryPoint: RecoveryPoint;
   #config: LogConfig;
   #startOffset: bigint;
   #endOffset: bigint;
-  /** Everything below is on the disk and sound. */
-  #recoveryPoint: bigint;
-  /** When the active segment was made, and last written to: they stand in for record times that are missing. */
+  /** When the active segment was made: `segment.ms` counts from it when records have no time. */
   #activeSinceMs: number;
-  #flushing: Promise<void> = Promise.resolve();
-  /** Counts truncations: a flush that began before one proves nothing about what came after. */
-  #truncations = 0;
+  /** When records without a time were last written: retention counts from it, as Kafka does from the file's change. */
+  #untimedWriteMs: number;
   #closed = false;
 
   private constructor(options: LogOptions, deps: LogDeps, loaded: LoadedLog) {
@@ -90,20 +77,29 @@ export class PartitionLog {
     this.producers = loaded.producers;
     this.#deps = deps;
     this.#config = options.config;
-    this.#segments = loaded.segments;
+    this.#segments = new SegmentList(loaded.segments);
     this.#epochs = loaded.epochs;
     this.#startOffset = loaded.startOffset;
-    this.#recoveryPoint = loaded.recoveryPoint;
-    this.#endOffset = this.#active.nextOffset;
+    this.#recoveryPoint = new RecoveryPoint(
+      {
+        topic: options.topic,
+        partition: options.partition,
+        path: `${options.directory}/${RECOVERY_POINT_FILE}`,
+        offset: loaded.recoveryPoint,
+      },
+      { storage: deps.storage, logger: deps.logger, segments: this.#segments },
+    );
+    this.#endOffset = this.#segments.active.nextOffset;
     this.#activeSinceMs = deps.clock.nowMs();
+    this.#untimedWriteMs = this.#activeSinceMs;
   }
 
   /** Opens the directory, or makes it: checks batches that were not known to be on the disk, cuts a torn end, rebuilds
    *  indexes and producer state. @throws {LogError} `LOG_WRONG_TOPIC`, `LOG_BAD_FILE` @throws {StorageError} */
   static open(options: LogOptions, deps: LogDeps): PartitionLog {
     const log = new PartitionLog(options, deps, loadLog(options, deps));
-    for (const segment of log.#segments.slice(0, -1)) {
-      if (segment.nextOffset > log.#recoveryPoint) log.#flushLater(segment);
+    for (const segment of log.#segments.all.slice(0, -1)) {
+      if (segment.nextOffset > log.#recoveryPoint.offset) log.#recoveryPoint.flushLater(segment);
     }
     return log;
   }
@@ -114,7 +110,7 @@ export class PartitionLog {
   }
   /** First offset that is in the local files; above `startOffset` when older segments were moved away. */
   get localStartOffset(): bigint {
-    const first = this.#segments[0]?.baseOffset ?? this.#endOffset;
+    const first = this.#segments.first.baseOffset;
     if (first < this.#startOffset) return this.#startOffset;
     return first;
   }
@@ -124,7 +120,7 @@ export class PartitionLog {
   }
   /** Bytes of data in the local segments. */
   get sizeBytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+    return this.#segments.all.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   }
   /** Newest leader epoch, -1 before the first. */
   get latestEpoch(): number {
@@ -160,8 +156,9 @@ export class PartitionLog {
     batch.setLeaderEpoch(options.leaderEpoch);
     if (this.#mustRollBefore(batch, lastOffset)) this.roll();
     this.#epochs.assign(options.leaderEpoch, baseOffset);
-    this.#active.append(batch, this.#config.indexIntervalBytes);
+    this.#segments.active.append(batch, this.#config.indexIntervalBytes);
     this.producers.update(batch);
+    if (batch.maxTimestamp < 0n) this.#untimedWriteMs = this.#deps.clock.nowMs();
     this.#endOffset = lastOffset + 1n;
     return { baseOffset, lastOffset };
   }
@@ -173,31 +170,24 @@ export class PartitionLog {
     const { fromOffset, maxBytes, endOffset = this.#endOffset, atLeastOneBatch = true } = request;
     this.#assertLocal(fromOffset);
     if (fromOffset >= endOffset) return NOTHING;
-    const hint = this.#hints.get(fromOffset);
-    for (let i = this.#segmentIndexOf(fromOffset); i < this.#segments.length; i++) {
-      const segment = this.#at(i);
-      const position = hint?.segment === segment ? hint.position : undefined;
-      const slice = segment.read({ fromOffset, endOffset, maxBytes, atLeastOneBatch, position });
-      this.#keepOpen(segment);
-      if (slice === undefined) continue;
-      if (hint !== undefined) this.#hints.delete(fromOffset);
-      this.#remember(slice.nextOffset, { segment, position: slice.nextPosition });
-      return slice.bytes;
-    }
-    return NOTHING;
+    return this.#segments.read({ fromOffset, endOffset, maxBytes, atLeastOneBatch }) ?? NOTHING;
   }
 
   /** The first record at or after a time (milliseconds since the epoch), at or after the local start; undefined when all
    *  are earlier. Decodes the records of a batch or two. */
   offsetForTimestamp(timestampMs: bigint): TimestampedOffset | undefined {
     this.#assertOpen();
-    return this.#search((segments) => findTimestamp(segments, timestampMs, this.localStartOffset));
+    const found = findTimestamp(this.#segments.all, timestampMs, this.localStartOffset);
+    this.#segments.keepOpenFew();
+    return found;
   }
 
   /** The first record with the greatest timestamp; undefined when the log is empty. */
   maxTimestampOffset(): TimestampedOffset | undefined {
     this.#assertOpen();
-    return this.#search((segments) => findLatest(segments));
+    const found = findLatest(this.#segments.all);
+    this.#segments.keepOpenFew();
+    return found;
   }
 
   /** Where a leader epoch ended (OffsetForLeaderEpoch); epoch -1 and offset -1 when it is unknown. */
@@ -222,16 +212,13 @@ export class PartitionLog {
   /** Closes the active segment and begins the next one; nothing happens while it is empty. */
   roll(): void {
     this.#assertOpen();
-    const active = this.#active;
+    const { active } = this.#segments;
     if (active.sizeBytes === 0) return;
     active.seal();
     writeSnapshot(this.#place, this.producers, this.#endOffset);
-    const next = new Segment(this.#endOffset, this.#place);
-    next.create();
-    this.#segments.push(next);
+    this.#segments.push(this.#emptySegment(this.#endOffset));
     this.#activeSinceMs = this.#deps.clock.nowMs();
-    this.#keepOpen(active);
-    this.#flushLater(active);
+    this.#recoveryPoint.flushLater(active);
   }
 
   /** Drops the batch that holds `offset` and everything after it, and with them what epochs and producers knew of it.
@@ -239,20 +226,16 @@ export class PartitionLog {
   truncateTo(offset: bigint): bigint {
     this.#assertOpen();
     if (offset >= this.#endOffset) return this.#endOffset;
-    this.#truncations += 1;
-    this.#hints.clear();
     // The recovery point goes first: after a crash in between, what is left is checked and not believed.
-    if (offset < this.#recoveryPoint) this.#setRecoveryPoint(offset);
+    this.#recoveryPoint.lowerTo(offset);
     removeSnapshotsAbove(this.#place, offset);
-    while (this.#segments.length > 1 && this.#active.baseOffset >= offset) this.#segments.pop()?.remove();
-    if (this.#active.baseOffset > offset) this.#restartAt(offset);
-    else this.#active.truncateTo(offset, this.#config.indexIntervalBytes);
-    this.#openSealed = this.#openSealed.filter((segment) => segment !== this.#active && segment.isOpen);
-    this.#endOffset = this.#active.nextOffset;
+    const { indexIntervalBytes } = this.#config;
+    this.#segments.truncateTo(offset, { indexIntervalBytes, empty: () => this.#emptySegment(offset) });
+    this.#endOffset = this.#segments.active.nextOffset;
     this.#epochs.truncateFromEnd(this.#endOffset);
     removeSnapshotsAbove(this.#place, this.#endOffset);
     rebuildProducers(this.#place, this.producers, {
-      segments: this.#segments,
+      segments: this.#segments.all,
       endOffset: this.#endOffset,
       nowMs: this.#deps.clock.nowMs(),
       expirationMs: this.#config.producerIdExpirationMs,
@@ -269,17 +252,17 @@ export class PartitionLog {
     if (offset <= this.#startOffset) return;
     this.#setStartOffset(offset);
     this.#epochs.truncateFromStart(offset);
-    while (this.#segments.length > 1 && this.#at(1).baseOffset <= offset) this.#removeFirst();
+    while (this.#segments.length > 1 && this.#segments.at(1).baseOffset <= offset) this.#removeFirst();
   }
 
   /** Deletes what is past time or size retention, never at or past `highWatermark` (default: the end).
    *  While older segments lie in a cold store, size retention does not apply. @returns segments deleted */
   applyRetention(nowMs: number, options: { readonly highWatermark?: bigint } = {}): number {
     this.#assertOpen();
-    const facts = this.#segments.map((segment, i) => ({
+    const facts = this.#segments.all.map((segment, i) => ({
       sizeBytes: segment.sizeBytes,
-      latestMs: segment.maxTimestampMs >= 0n ? Number(segment.maxTimestampMs) : this.#activeSinceMs,
-      nextOffset: this.#segments[i + 1]?.baseOffset ?? this.#endOffset,
+      latestMs: segment.maxTimestampMs >= 0n ? Number(segment.maxTimestampMs) : this.#untimedWriteMs,
+      nextOffset: this.#segments.nextOffsetAt(i),
     }));
     const count = segmentsPastRetention(facts, {
       nowMs,
@@ -289,7 +272,7 @@ export class PartitionLog {
     });
     if (count === 0) return 0;
     if (count === this.#segments.length) this.roll();
-    this.deleteRecordsBefore(this.#at(count).baseOffset);
+    this.deleteRecordsBefore(this.#segments.at(count).baseOffset);
     return count;
   }
 
@@ -300,9 +283,9 @@ export class PartitionLog {
 
   /** Segments that will not change any more, oldest first. */
   closedSegments(): readonly SegmentInfo[] {
-    return this.#segments.slice(0, -1).map((segment, i) => {
+    return this.#segments.all.slice(0, -1).map((segment, i) => {
       const { baseOffset, sizeBytes, maxTimestampMs } = segment;
-      const nextOffset = this.#at(i + 1).baseOffset;
+      const nextOffset = this.#segments.nextOffsetAt(i);
       const epochs = this.#epochs.entries.filter((entry) => entry.startOffset < nextOffset);
       const first = Math.max(
         0,
@@ -315,18 +298,18 @@ export class PartitionLog {
   /** The files of a closed segment. @throws {LogError} `LOG_SEGMENT_MISSING` */
   readSegmentFiles(baseOffset: bigint): SegmentFiles {
     this.#assertOpen();
-    const i = this.#closedIndexOf(baseOffset);
-    const segment = this.#at(i);
+    const i = this.#segments.closedIndexOf(baseOffset);
+    const segment = this.#segments.at(i);
     return openSegmentFiles(this.#deps.storage, {
       read: (position, lengthBytes) => {
         this.#assertOpen();
-        if (!this.#segments.includes(segment)) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
-        this.#keepOpen(segment);
+        if (!this.#segments.has(segment)) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
+        this.#segments.keepOpen(segment);
         return segment.readData(position, lengthBytes);
       },
       sizeBytes: segment.sizeBytes,
       path: (suffix) => segment.path(suffix),
-      snapshotPath: snapshotPath(this.#place, this.#at(i + 1).baseOffset),
+      snapshotPath: snapshotPath(this.#place, this.#segments.nextOffsetAt(i)),
     });
   }
 
@@ -334,7 +317,7 @@ export class PartitionLog {
    *  @throws {LogError} `LOG_SEGMENT_MISSING` when it is not the oldest closed one */
   dropLocalSegment(baseOffset: bigint): void {
     this.#assertOpen();
-    if (this.#closedIndexOf(baseOffset) !== 0) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
+    if (this.#segments.closedIndexOf(baseOffset) !== 0) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
     // Written before the data goes: after a restart the first file no longer tells where the log starts.
     this.#setStartOffset(this.#startOffset);
     this.#removeFirst();
@@ -343,10 +326,12 @@ export class PartitionLog {
   /** Waits until everything appended before the call is on the disk. @throws {StorageError} */
   async sync(): Promise<void> {
     this.#assertOpen();
-    const unsynced = this.#segments.filter((segment) => segment.nextOffset > this.#recoveryPoint);
+    const unsynced = this.#segments.all.filter((segment) => segment.nextOffset > this.#recoveryPoint.offset);
     for (const segment of unsynced) {
+      // While this waits, segments may be truncated or deleted, and a close syncs what is left itself.
+      if (this.#closed || !this.#segments.has(segment)) continue;
       await segment.sync();
-      this.#keepOpen(segment);
+      if (!this.#closed && this.#segments.has(segment)) this.#segments.keepOpen(segment);
     }
   }
 
@@ -355,23 +340,24 @@ export class PartitionLog {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#flushing;
+    await this.#recoveryPoint.stop();
     try {
-      this.#active.seal();
+      this.#segments.active.seal();
       writeSnapshot(this.#place, this.producers, this.#endOffset);
-      for (const segment of this.#segments) if (segment.nextOffset > this.#recoveryPoint) await segment.sync();
-      this.#setRecoveryPoint(this.#endOffset);
+      for (const segment of this.#segments.all)
+        if (segment.nextOffset > this.#recoveryPoint.offset) await segment.sync();
+      this.#recoveryPoint.set(this.#endOffset);
     } catch (error) {
       this.#deps.logger.warn("log not closed cleanly", { directory: this.directory, error });
     }
-    for (const segment of this.#segments) segment.release();
+    this.#segments.release();
   }
 
   /** Closes without writing anything and removes the directory. */
   destroy(): void {
     this.#closed = true;
-    this.#truncations += 1;
-    for (const segment of this.#segments) segment.release();
+    void this.#recoveryPoint.stop();
+    this.#segments.release();
     this.#deps.storage.remove(this.directory);
   }
 
@@ -379,23 +365,19 @@ export class PartitionLog {
     await this.close();
   }
 
-  get #active(): Segment {
-    return this.#at(this.#segments.length - 1);
-  }
-
   get #place(): { readonly storage: LogDeps["storage"]; readonly directory: string } {
     return { storage: this.#deps.storage, directory: this.directory };
   }
 
-  #at(i: number): Segment {
-    const segment = this.#segments[i];
-    assertInvariant(segment !== undefined, "a log has an active segment", { i, segments: this.#segments.length });
+  #emptySegment(baseOffset: bigint): Segment {
+    const segment = new Segment(baseOffset, this.#place);
+    segment.create();
     return segment;
   }
 
   /** Kafka's `LogSegment.shouldRoll`. */
   #mustRollBefore(batch: BatchView, lastOffset: bigint): boolean {
-    const active = this.#active;
+    const { active } = this.#segments;
     if (active.sizeBytes === 0) return false;
     const config = this.#config;
     if (active.sizeBytes + batch.sizeBytes > config.segmentBytes || !active.fits(batch, lastOffset)) return true;
@@ -407,75 +389,6 @@ export class PartitionLog {
     return waitedMs > config.segmentMs;
   }
 
-  /** The last segment that begins at or before the offset. */
-  #segmentIndexOf(offset: bigint): number {
-    let low = 0;
-    let high = this.#segments.length - 1;
-    if (this.#active.baseOffset <= offset) return high;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#at(middle).baseOffset <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
-  #closedIndexOf(baseOffset: bigint): number {
-    const i = this.#segmentIndexOf(baseOffset);
-    if (this.#at(i).baseOffset === baseOffset && i < this.#segments.length - 1) return i;
-    throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
-  }
-
-  #remember(offset: bigint, hint: ReadHint): void {
-    if (this.#hints.size >= READ_HINTS_MAX) {
-      for (const oldest of this.#hints.keys()) {
-        this.#hints.delete(oldest);
-        break;
-      }
-    }
-    this.#hints.set(offset, hint);
-  }
-
-  /** Notes that a sealed segment is in use, and releases the one unused for longest. */
-  #keepOpen(segment: Segment): void {
-    if (segment === this.#active || this.#openSealed.at(-1) === segment) return;
-    this.#openSealed = [...this.#openSealed.filter((open) => open !== segment), segment];
-    if (this.#openSealed.length > OPEN_SEALED_MAX) this.#openSealed.shift()?.release();
-  }
-
-  #search<T>(find: (segments: readonly Segment[]) => T): T {
-    const found = find(this.#segments);
-    for (const segment of this.#segments) if (segment.isOpen) this.#keepOpen(segment);
-    return found;
-  }
-
-  /** Brings a sealed segment to the disk in the background and then moves the recovery point over it. A failure is no
-   *  loss: the recovery point stays, and the next `sync` meets the same fault. */
-  #flushLater(segment: Segment): void {
-    const truncations = this.#truncations;
-    const endOffset = segment.nextOffset;
-    this.#flushing = this.#flushing.then(async () => {
-      if (this.#closed || truncations !== this.#truncations || !this.#segments.includes(segment)) return;
-      try {
-        await segment.sync();
-        this.#keepOpen(segment);
-        const isCurrent = !this.#closed && truncations === this.#truncations;
-        if (isCurrent && segment.baseOffset <= this.#recoveryPoint) this.#setRecoveryPoint(endOffset);
-      } catch (error) {
-        if (this.#segments.includes(segment)) {
-          this.#deps.logger.warn("segment not flushed", { path: segment.path(".log"), error });
-        }
-      }
-    });
-  }
-
-  #setRecoveryPoint(offset: bigint): void {
-    const { topic, partition } = this;
-    const path = `${this.directory}/${RECOVERY_POINT_FILE}`;
-    writeOffsetCheckpoint(this.#deps.storage, path, { topic, partition, offset });
-    this.#recoveryPoint = offset;
-  }
-
   #setStartOffset(offset: bigint): void {
     const { topic, partition } = this;
     writeOffsetCheckpoint(this.#deps.storage, `${this.directory}/${LOG_START_FILE}`, { topic, partition, offset });
@@ -484,20 +397,8 @@ export class PartitionLog {
 
   /** Removes the oldest segment and the producer snapshot that only its replay would need. */
   #removeFirst(): void {
-    const first = this.#segments.shift();
-    if (first === undefined) return;
-    for (const [offset, hint] of this.#hints) if (hint.segment === first) this.#hints.delete(offset);
-    this.#openSealed = this.#openSealed.filter((segment) => segment !== first);
-    this.#deps.storage.remove(snapshotPath(this.#place, first.baseOffset));
-    first.remove();
-  }
-
-  /** Leaves one empty segment at `offset`, below everything that was there. */
-  #restartAt(offset: bigint): void {
-    for (const segment of this.#segments.splice(0)) segment.remove();
-    const only = new Segment(offset, this.#place);
-    only.create();
-    this.#segments.push(only);
+    const { baseOffset } = this.#segments.removeFirst();
+    this.#deps.storage.remove(snapshotPath(this.#place, baseOffset));
   }
 
   #assertLocal(offset: bigint): void {

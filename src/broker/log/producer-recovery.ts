@@ -34,6 +34,14 @@ export function removeSnapshotsAbove(place: SnapshotPlace, endOffset: bigint): v
   }
 }
 
+/** Removes snapshots that no segment starts with, but for the newest: clean closes leave one each. */
+export function removeStraySnapshots(place: SnapshotPlace, segments: readonly Segment[]): void {
+  const bases = new Set(segments.map((segment) => segment.baseOffset));
+  for (const offset of snapshotOffsets(place).slice(0, -1)) {
+    if (!bases.has(offset)) place.storage.remove(snapshotPath(place, offset));
+  }
+}
+
 /** Brings `producers` to the state after the last batch of `segments`. Damaged snapshots are removed and an older one is
  *  used; without any, all batches left in the log are walked. Producers of a snapshot that have expired stay away. */
 export function rebuildProducers(

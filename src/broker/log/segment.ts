@@ -3,14 +3,14 @@
  *  The data file is appended to at once; the indexes of the active segment live in memory and reach their files when the
  *  segment is sealed, so that an append is one system call. Whatever a crash takes from them is rebuilt from the data. */
 
-import { assertInvariant } from "../../core/errors.ts";
 import type { Storage, StorageFile } from "../../core/storage.ts";
 import { crc32c } from "../../wire/crc32c.ts";
-import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, type BatchView } from "../../wire/record-batch.ts";
+import { BATCH_HEADER_BYTES, type BatchView } from "../../wire/record-batch.ts";
 import { type PlacedBatch, scanBatches } from "./batch-scan.ts";
 import { LogError } from "./errors.ts";
 import { offsetFileName, SEGMENT_SUFFIXES, type SegmentSuffix } from "./file-names.ts";
 import { OffsetIndex } from "./offset-index.ts";
+import { lastRelativeAt, lowHalf, readBatches, type SegmentRead, type SegmentSlice } from "./segment-read.ts";
 import { TimeIndex } from "./time-index.ts";
 
 /** Offsets within a segment are stored in 31 bits (Kafka, `LogSegment.canConvertToRelativeOffset`). */
@@ -22,31 +22,11 @@ const CRC_COVERED_AT = 21;
 const LAST_OFFSET_DELTA_AT = 23;
 const MAX_TIMESTAMP_AT = 35;
 
-/** What a read asks of a segment. */
-export interface SegmentRead {
-  readonly fromOffset: bigint;
-  /** Nothing at or past it is returned. */
-  readonly endOffset: bigint;
-  readonly maxBytes: number;
-  /** Return the first batch even when it is larger than `maxBytes`. */
-  readonly atLeastOneBatch: boolean;
-  /** Position of the batch that holds `fromOffset`, when known. */
-  readonly position: number | undefined;
-}
-
-/** Whole batches, and where the next ones begin. */
-export interface SegmentSlice {
-  readonly bytes: Buffer;
-  readonly nextOffset: bigint;
-  readonly nextPosition: number;
-}
-
 /** A segment; the owner appends to the last one only. */
 export class Segment {
   readonly baseOffset: bigint;
   readonly #directory: string;
   readonly #storage: Storage;
-  /** Low half of the base: differences of low halves are exact within a segment, and cheaper than bigints. */
   readonly #baseLow: number;
   #file: StorageFile | undefined;
   #offsets: OffsetIndex | undefined;
@@ -63,7 +43,7 @@ export class Segment {
     this.baseOffset = baseOffset;
     this.#directory = deps.directory;
     this.#storage = deps.storage;
-    this.#baseLow = Number(BigInt.asUintN(32, baseOffset));
+    this.#baseLow = lowHalf(baseOffset);
   }
 
   get sizeBytes(): number {
@@ -192,32 +172,12 @@ export class Segment {
     this.recover({ trustedOffset: offset, indexIntervalBytes, seen: () => {} });
   }
 
-  /** Whole batches from the one that holds `fromOffset` on, with one read of the file in the usual case; undefined when
-   *  the segment has none to give. */
+  /** Whole batches from the one that holds `fromOffset` on; undefined when the segment has none to give. */
   read(request: SegmentRead): SegmentSlice | undefined {
-    const file = this.#opened();
+    const { baseOffset } = this;
     const { offsets } = this.#indexes();
-    const from = Math.max(0, Number(request.fromOffset - this.baseOffset));
-    const end = Number(request.endOffset - this.baseOffset);
-    const stop = end > this.#lastRelative ? this.#sizeBytes : (offsets.ceilingPosition(end) ?? this.#sizeBytes);
-    let position = request.position ?? offsets.floorPosition(from);
-    // Without a known position the batch lies between two index entries; read that much more to need one read only.
-    const spareBytes = request.position === undefined ? this.#gapBytes(offsets, from, position) : 0;
-    let wantedBytes = request.maxBytes + spareBytes + BATCH_HEADER_BYTES;
-    while (position < stop) {
-      const buffer = file.read(position, Math.min(wantedBytes, stop - position));
-      const start = this.#skipBefore(buffer, from);
-      if (start + BATCH_HEADER_BYTES <= buffer.length) {
-        const sizeBytes = batchBytesAt(buffer, start);
-        if (this.#lastRelativeAt(buffer, start) >= end) return undefined;
-        if (sizeBytes > request.maxBytes && !request.atLeastOneBatch) return undefined;
-        if (start + sizeBytes <= buffer.length) return this.#takeWhole(buffer, { start, position, end, request });
-        wantedBytes = Math.max(sizeBytes, request.maxBytes);
-      }
-      assertInvariant(start > 0 || buffer.length < stop - position, "a segment holds whole batches", { position });
-      position += start;
-    }
-    return undefined;
+    const facts = { baseOffset, sizeBytes: this.#sizeBytes, lastRelative: this.#lastRelative };
+    return readBatches({ file: this.#opened(), offsets, ...facts }, request);
   }
 
   /** Batches from the one that holds `offset` on, for searches; the views are valid until the next step. */
@@ -247,7 +207,7 @@ export class Segment {
     const entry = offsets.last;
     if (entry === undefined) return;
     const header = file.read(entry.position, BATCH_HEADER_BYTES);
-    if (header.length < BATCH_HEADER_BYTES || this.#lastRelativeAt(header, 0) !== entry.relativeOffset) return;
+    if (header.length < BATCH_HEADER_BYTES || lastRelativeAt(header, 0, this.#baseLow) !== entry.relativeOffset) return;
     this.#offsets = offsets;
     this.#times = times;
     this.#sizeBytes = entry.position;
@@ -265,47 +225,11 @@ export class Segment {
     return undefined;
   }
 
-  #gapBytes(offsets: OffsetIndex, relative: number, position: number): number {
-    return Math.max(0, (offsets.ceilingPosition(relative) ?? this.#sizeBytes) - position);
-  }
-
-  /** Start of the first batch in the buffer that ends at or after `relative`, or where the headers end. */
-  #skipBefore(buffer: Buffer, relative: number): number {
-    let at = 0;
-    while (at + BATCH_HEADER_BYTES <= buffer.length && this.#lastRelativeAt(buffer, at) < relative) {
-      at += batchBytesAt(buffer, at);
-    }
-    return at;
-  }
-
-  /** The batch at `start` and those that follow it whole, within `maxBytes`, and below `end`. */
-  #takeWhole(
-    buffer: Buffer,
-    place: { readonly start: number; readonly position: number; readonly end: number; readonly request: SegmentRead },
-  ): SegmentSlice {
-    const { start, position, end, request } = place;
-    let lastRelative = this.#lastRelativeAt(buffer, start);
-    let at = start + batchBytesAt(buffer, start);
-    while (at + BATCH_HEADER_BYTES <= buffer.length) {
-      const next = at + batchBytesAt(buffer, at);
-      const relative = this.#lastRelativeAt(buffer, at);
-      if (next > buffer.length || next - start > request.maxBytes || relative >= end) break;
-      lastRelative = relative;
-      at = next;
-    }
-    const nextOffset = this.baseOffset + BigInt(lastRelative + 1);
-    return { bytes: buffer.subarray(start, at), nextOffset, nextPosition: position + at };
-  }
-
-  #lastRelativeAt(buffer: Buffer, at: number): number {
-    return ((buffer.readUInt32BE(at + 4) - this.#baseLow) >>> 0) + buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT);
-  }
-
   /** Counts a batch that lies in the file, and indexes it as Kafka does (`LogSegment.append`). */
   #note(placed: PlacedBatch, indexIntervalBytes: number): void {
     const { batch, position } = placed;
     const { offsets, times } = this.#indexes();
-    const lastRelative = this.#lastRelativeAt(batch.buffer, batch.start);
+    const lastRelative = lastRelativeAt(batch.buffer, batch.start, this.#baseLow);
     const timestampMs = batch.maxTimestamp;
     if (position === 0) this.#firstTimestampMs = timestampMs;
     if (timestampMs > this.#maxTimestampMs) {
@@ -371,10 +295,4 @@ export class Segment {
 
 function hasValidCrc(batch: BatchView): boolean {
   return crc32c(batch.bytes.subarray(CRC_COVERED_AT)) === batch.crc;
-}
-
-function batchBytesAt(buffer: Buffer, at: number): number {
-  const sizeBytes = buffer.readInt32BE(at + 8) + BATCH_PREFIX_BYTES;
-  assertInvariant(sizeBytes >= BATCH_HEADER_BYTES, "a segment holds whole batches", { sizeBytes });
-  return sizeBytes;
 }

@@ -290,3 +290,34 @@ test("log falls back to the batches when a snapshot is damaged", async () => {
   assert.equal(send(log, { first: 0, count: 4 }), 0n);
   assert.equal(world.storage.exists(path), false);
 });
+
+test("log keeps the newest snapshot and those of its segments when it is opened", async () => {
+  const world = openWorld({ segmentBytes: 200 });
+  for (let i = 0; i < 3; i++) {
+    send(world.log, { first: 4 * i, count: 4 });
+    await world.log.close();
+    world.reopen();
+  }
+  const names = world.storage.list(DIRECTORY);
+  const offsets = (suffix: string): number[] =>
+    names.filter((n) => n.endsWith(suffix)).map((n) => Number.parseInt(n, 10));
+  assert.deepEqual(
+    [offsets(".log"), offsets(".snapshot")],
+    [
+      [0, 4, 8],
+      [4, 8, 12],
+    ],
+  );
+  world.log.configure({ ...world.config, segmentBytes: 1_000_000 });
+  for (let i = 3; i < 6; i++) {
+    send(world.log, { first: 4 * i, count: 4 });
+    await world.log.close();
+    world.reopen().configure({ ...world.config, segmentBytes: 1_000_000 });
+  }
+  const left = world.storage.list(DIRECTORY).filter((name) => name.endsWith(".snapshot"));
+  assert.deepEqual(
+    left.map((name) => Number.parseInt(name, 10)),
+    [4, 8, 24],
+  );
+  assert.equal(send(world.log, { first: 20, count: 4 }), 20n);
+});
