@@ -2,8 +2,13 @@
 
 declare const brand: unique symbol;
 
+/** What sets a branded primitive apart; an interface, so that the package's declaration files can name it. */
+export interface Branded<Name extends string> {
+  readonly [brand]: Name;
+}
+
 /** A primitive that only a named constructor (or a cast at the edge) turns into this meaning. */
-export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+export type Brand<T, Name extends string> = T & Branded<Name>;
 
 /** Alias of a Kafka cluster in a topology, for example `us-west`. */
 export type RegionId = Brand<string, "RegionId">;
