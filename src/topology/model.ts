@@ -58,7 +58,7 @@ export interface Mirror {
 }
 
 /** Where a lane without progress begins. */
-export type StartPosition = { readonly at: "earliest" | "latest" } | { readonly at: "time"; readonly timeMs: number };
+export type StartPosition = "earliest" | "latest";
 
 /** Which groups' offsets are translated, and how often. */
 export interface GroupSync {

@@ -1,7 +1,7 @@
 /** The shape of a topology file as zod schemas, one for each kind of entry. Messages say the fact and the remedy. */
 
 import * as z from "zod";
-import { parseEndpoint } from "./model.ts";
+import { parseEndpoint, type StartPosition } from "./model.ts";
 import { templateProblem } from "./naming.ts";
 import { compilePattern, type Pattern } from "./patterns.ts";
 import { hasReference, referenceProblem } from "./references.ts";
@@ -94,15 +94,12 @@ export const regionSchema = z.strictObject({
   local: localRegion.optional().describe("How `tributary up` starts this region on this machine."),
 });
 
-const start = z.union([z.literal(["earliest", "latest"]), z.string()]).transform((text, context) => {
-  if (text === "earliest" || text === "latest") return { at: text } as const;
-  // biome-ignore lint/style/noRestrictedGlobals: reads a time that is written in the file, not the clock.
-  const timeMs = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(timeMs)) return { at: "time", timeMs } as const;
-  return refuse<never>(
-    context,
-    `start "${text}" is no position; write earliest, latest or a time such as 2026-11-01T00:00:00Z`,
-  );
+const start = z.string().transform((text, context): StartPosition => {
+  if (text === "earliest" || text === "latest") return text;
+  if (/^\d{4}-\d{2}-\d{2}/.test(text)) {
+    return refuse(context, `start at a time is not supported yet; write earliest or latest`, { code: "unsupported" });
+  }
+  return refuse(context, `start "${text}" is no position; write earliest or latest`);
 });
 
 const groups = z.strictObject({
@@ -130,7 +127,7 @@ export const mirrorSchema = z.strictObject({
     }),
   groups: groups.optional(),
   delivery: z.literal(["exactly-once", "at-least-once"]).default("exactly-once"),
-  start: start.default({ at: "earliest" }),
+  start: start.default("earliest"),
   onGap: z.literal(["stop", "skip"]).default("stop"),
   onRecreate: z.literal(["stop", "restart"]).default("stop"),
   provenance: z.literal(["local", "all"]).optional(),

@@ -1,0 +1,127 @@
+/** `mirror status`: what each flow is doing, and what keeps lanes from moving. */
+
+import { selectedFlows } from "../../runtime/flow-selection.ts";
+import { type LanesNow, lanesNow } from "../../runtime/lanes-now.ts";
+import type { FlowSnapshot, LaneSnapshot } from "../../runtime/worker-status.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { renderTable } from "../output.ts";
+import { topologyInUse } from "../topology-in-use.ts";
+
+/** Prints the state; exit 2 when a lane stopped or records are known to be repeated or missing. */
+export async function mirrorStatus(
+  context: CliContext,
+  _options: object,
+  mirrors: readonly string[],
+): Promise<ExitCode> {
+  const inUse = topologyInUse(context);
+  const now = await lanesNow(inUse, selectedFlows(inUse.topology, mirrors));
+  context.data(statusJson(inUse.topology.name, now), () => statusText(now));
+  if (now.origin === "stored")
+    context.talk("no mirror worker runs (tributary mirror run); this is what is stored on the targets");
+  if (now.flows.length > 0 && now.flows.every((flow) => flow.failure !== null && flow.lanes.length === 0))
+    return EXIT.unreachable;
+  return now.flows.some(hasFinding) ? EXIT.finding : EXIT.ok;
+}
+
+function hasFinding(flow: FlowSnapshot): boolean {
+  return (
+    flow.troubles.length > 0 || flow.lanes.some((lane) => lane.state === "stopped" || lane.repeats > 0 || lane.gaps > 0)
+  );
+}
+
+function statusText(now: LanesNow): string {
+  const table = renderTable<FlowSnapshot>(
+    [
+      { title: "MIRROR", value: (flow) => flow.mirror },
+      { title: "FLOW", value: (flow) => `${flow.source} -> ${flow.target}` },
+      { title: "STATE", value: (flow) => stateOf(flow, now.origin) },
+      { title: "LANES", align: "right", value: (flow) => flow.lanes.length },
+      { title: "RECORDS", align: "right", value: (flow) => total(flow, (lane) => lane.records) },
+      { title: "LAG", align: "right", value: (flow) => total(flow, (lane) => lane.lagRecords) },
+      { title: "GROUPS", align: "right", value: (flow) => flow.groups.synced },
+    ],
+    now.flows,
+  );
+  return [table, ...now.flows.flatMap(notes)].join("\n");
+}
+
+function stateOf(flow: FlowSnapshot, origin: LanesNow["origin"]): string {
+  if (flow.failure !== null) return "unreachable";
+  if (origin === "stored") return "not running";
+  const stopped = flow.lanes.filter((lane) => lane.state === "stopped").length;
+  return stopped === 0 ? flow.state : `${stopped} of ${flow.lanes.length} lanes stopped`;
+}
+
+function notes(flow: FlowSnapshot): readonly string[] {
+  const at = `${flow.source} -> ${flow.target}`;
+  const lanes = flow.lanes.flatMap((lane) => {
+    const where = `  ${at} ${lane.sourceTopic}/${lane.partition}`;
+    const reason = lane.reason === null ? [] : [`${where} ${lane.state}: ${lane.reason}`];
+    const gaps =
+      lane.gaps === 0 ? [] : [`${where} has ${lane.gaps} gaps: records that were gone before they were copied`];
+    const repeats = lane.repeats === 0 ? [] : [`${where} may hold ${lane.repeats} records twice`];
+    return [...reason, ...gaps, ...repeats];
+  });
+  const failure = flow.failure === null ? [] : [`  ${at}: ${flow.failure}`];
+  const troubles = flow.troubles.map(({ sourceTopic, why }) => `  ${at} ${sourceTopic} is not copied: ${why}`);
+  return [...failure, ...troubles, ...lanes];
+}
+
+function total(flow: FlowSnapshot, value: (lane: LaneSnapshot) => number | null): number {
+  return flow.lanes.reduce((sum, lane) => sum + (value(lane) ?? 0), 0);
+}
+
+function statusJson(topology: string, now: LanesNow): object {
+  return {
+    topology,
+    origin: now.origin,
+    at_ms: now.atMs,
+    flows: now.flows.map((flow) => ({
+      mirror: flow.mirror,
+      source: flow.source,
+      target: flow.target,
+      state: flow.state,
+      failure: flow.failure,
+      records: total(flow, (lane) => lane.records),
+      lag_records: total(flow, (lane) => lane.lagRecords),
+      groups: {
+        synced: flow.groups.synced,
+        written: flow.groups.written,
+        clamped: flow.groups.clamped,
+        refused: flow.groups.refused,
+        at_ms: flow.groups.atMs,
+      },
+      troubles: flow.troubles.map(({ sourceTopic, targetTopic, why }) => ({
+        source_topic: sourceTopic,
+        target_topic: targetTopic,
+        why,
+      })),
+      lanes: flow.lanes.map(laneJson),
+    })),
+  };
+}
+
+function laneJson(lane: LaneSnapshot): object {
+  return {
+    source_topic: lane.sourceTopic,
+    target_topic: lane.targetTopic,
+    partition: lane.partition,
+    state: lane.state,
+    reason: lane.reason,
+    delivery: lane.delivery,
+    source_next: lane.sourceNext,
+    target_next: lane.targetNext,
+    source_end: lane.sourceEnd,
+    lag_records: lane.lagRecords,
+    records: lane.records,
+    forwarded_records: lane.forwardedRecords,
+    forwarded_bytes: lane.forwardedBytes,
+    rewritten_batches: lane.rewrittenBatches,
+    skipped_batches: lane.skippedBatches,
+    takeovers: lane.takeovers,
+    repeats_avoided: lane.repeatsAvoided,
+    repeats: lane.repeats,
+    gaps: lane.gaps,
+  };
+}

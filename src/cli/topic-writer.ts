@@ -1,0 +1,124 @@
+/** Appends records to one topic, each exactly once: an idempotent producer that sends a batch for each partition and waits. */
+
+import { createTopics } from "../client/admin.ts";
+import { brokerError } from "../client/errors.ts";
+import type { KafkaClient } from "../client/kafka-client.ts";
+import { askLeaders } from "../client/leaders.ts";
+import { type ProducedPartition, type ProducePartition, produceTo } from "../client/produce.ts";
+import { initProducerId, type ProducerIdentity } from "../client/producers.ts";
+import type { Random } from "../core/random.ts";
+import type { CodecId } from "../wire/compression/codec.ts";
+import { ErrorCode } from "../wire/error-codes.ts";
+import { SEQUENCE_MODULUS } from "../wire/record-batch.ts";
+import { encodeBatch, type RecordInput } from "../wire/records.ts";
+import { CommandError, usageError } from "./errors.ts";
+import { createPartitioner } from "./partitioner.ts";
+import type { ParsedLine } from "./record-input.ts";
+
+/** What to write to. */
+export interface TopicWriterOptions {
+  readonly topic: string;
+  readonly codec: CodecId;
+  /** Everything goes here when given. */
+  readonly partition: number | undefined;
+}
+
+/** What a writer stands on. */
+export interface TopicWriterDeps {
+  readonly client: KafkaClient;
+  readonly random: Random;
+  /** Hears that the topic was made. */
+  readonly onCreated: (partitions: number) => void;
+}
+
+/** One append at a time. */
+export class TopicWriter {
+  readonly #options: TopicWriterOptions;
+  readonly #deps: TopicWriterDeps;
+  readonly #identity: ProducerIdentity;
+  readonly #partitioner: ReturnType<typeof createPartitioner>;
+  readonly #sequences = new Map<number, number>();
+
+  private constructor(options: TopicWriterOptions, deps: TopicWriterDeps, identity: ProducerIdentity) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#identity = identity;
+    this.#partitioner = createPartitioner(deps.random);
+  }
+
+  /** Finds the topic, or makes it with the region's defaults. @throws {ClientError} */
+  static async open(options: TopicWriterOptions, deps: TopicWriterDeps): Promise<TopicWriter> {
+    const { client } = deps;
+    client.metadata.track([options.topic]);
+    await client.metadata.refresh("topic to write");
+    if (client.metadata.topic(options.topic) === undefined) await create(options.topic, deps);
+    const identity = await initProducerId(client);
+    const writer = new TopicWriter(options, deps, identity);
+    if (options.partition !== undefined) writer.#checkPartition(options.partition);
+    return writer;
+  }
+
+  /** Partitions of the topic now. */
+  get partitions(): number {
+    return this.#deps.client.metadata.topic(this.#options.topic)?.partitions.length ?? 0;
+  }
+
+  /** Appends all lines, acknowledged by all in-sync replicas when it resolves. @throws {CommandError | ClientError} */
+  async append(lines: readonly ParsedLine[]): Promise<void> {
+    const byPartition = new Map<number, RecordInput[]>();
+    for (const { record, partition } of lines) {
+      const wanted = partition ?? this.#options.partition;
+      if (wanted !== undefined) this.#checkPartition(wanted);
+      const key = record.key === null ? null : record.key;
+      const index = wanted ?? this.#partitioner.partition(key, this.partitions);
+      const records = byPartition.get(index) ?? [];
+      records.push(record);
+      byPartition.set(index, records);
+    }
+    this.#partitioner.nextSticky();
+    await this.#send([...byPartition].map(([index, records]) => this.#batch(index, records)));
+  }
+
+  #checkPartition(index: number): void {
+    if (index < this.partitions) return;
+    throw usageError(
+      `topic "${this.#options.topic}" has no partition ${index}; it has ${this.partitions}, counted from 0`,
+    );
+  }
+
+  #batch(index: number, records: readonly RecordInput[]): ProducePartition {
+    const { topic, codec } = this.#options;
+    const baseSequence = this.#sequences.get(index) ?? 0;
+    this.#sequences.set(index, (baseSequence + records.length) % SEQUENCE_MODULUS);
+    const { bytes } = encodeBatch(records, { ...this.#identity, baseSequence, codec });
+    const topicId = this.#deps.client.metadata.topic(topic)?.topicId;
+    if (topicId === undefined) throw new CommandError({ code: "COMMAND_FAILED", what: `topic "${topic}" is gone` });
+    return { topic, topicId, index, records: bytes };
+  }
+
+  /** A repeat is harmless: the producer id makes the broker recognise it. */
+  async #send(batches: readonly ProducePartition[]): Promise<void> {
+    const { client } = this.#deps;
+    const outcomes = await askLeaders<ProducePartition, ProducedPartition>(client, batches, {
+      ask: (nodeId, partitions) => produceTo(client, nodeId, { partitions, acks: -1 }),
+      failed: ({ topic, topicId, index }, errorCode) => {
+        const nothing = { errorMessage: null, baseOffset: -1n, logAppendTimeMs: -1n, logStartOffset: -1n };
+        return { topic, topicId, index, errorCode, ...nothing };
+      },
+    });
+    const refused = outcomes.find((outcome) => outcome.errorCode !== ErrorCode.NONE);
+    if (refused === undefined) return;
+    const subject = `topic ${refused.topic} partition ${refused.index}`;
+    throw brokerError("Produce", refused.errorCode, { subject, message: refused.errorMessage });
+  }
+}
+
+async function create(topic: string, { client, onCreated }: TopicWriterDeps): Promise<void> {
+  const [outcome] = await createTopics(client, [{ name: topic }]);
+  const code = outcome?.errorCode ?? ErrorCode.NONE;
+  if (code !== ErrorCode.NONE && code !== ErrorCode.TOPIC_ALREADY_EXISTS) {
+    throw brokerError("CreateTopics", code, { subject: `topic ${topic}`, message: outcome?.errorMessage ?? null });
+  }
+  const [made] = await client.metadata.require([topic]);
+  onCreated(made?.partitions.length ?? 0);
+}

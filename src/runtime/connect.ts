@@ -1,0 +1,91 @@
+/** From a region's name to an open client: the embedded region when it runs here, else the brokers of the topology. */
+
+import { readFileSync } from "node:fs";
+import { nodeClock } from "../adapters/node-clock.ts";
+import { nodeNetwork } from "../adapters/node-network.ts";
+import { nodeRandom } from "../adapters/node-random.ts";
+import { KafkaClient } from "../client/kafka-client.ts";
+import { type Logger, silentLogger } from "../core/logger.ts";
+import type { Endpoint } from "../core/network.ts";
+import { parseEndpoint, type Region, type Topology } from "../topology/model.ts";
+import { resolveReferences } from "../topology/references.ts";
+import { RuntimeError } from "./errors.ts";
+import { regionNamed } from "./region-spec.ts";
+import type { StateDirectory } from "./state-directory.ts";
+
+/** Where to find a region's brokers. */
+export interface RegionAddress {
+  readonly region: string;
+  readonly bootstrap: readonly Endpoint[];
+  /** `embedded`: a region that `tributary up` started; `external`: an existing cluster. */
+  readonly kind: "embedded" | "external";
+}
+
+/** How to open a client. */
+export interface OpenOptions {
+  readonly clientId: string;
+  readonly logger?: Logger;
+  readonly signal?: AbortSignal;
+}
+
+/** The address of a region. A running embedded region comes before the brokers of the file.
+ *  @throws {RuntimeError} `REGION_UNKNOWN`, or `REGION_DOWN` when it is only embedded and does not run
+ *  @throws {TopologyError} `TOPOLOGY_REFERENCE_UNSET` */
+export function regionAddress(topology: Topology, state: StateDirectory, name: string): RegionAddress {
+  const region = regionNamed(topology, name);
+  const record = state.region(name);
+  if (record !== undefined) {
+    return { region: name, kind: "embedded", bootstrap: record.brokers.map(({ host, port }) => ({ host, port })) };
+  }
+  if (region.brokers.length > 0) return { region: name, kind: "external", bootstrap: externalBootstrap(region) };
+  const message = `region "${name}" does not run (${topology.file}); start it with tributary up`;
+  throw new RuntimeError({ code: "REGION_DOWN", region: name }, { message });
+}
+
+/** The addresses of an existing cluster with all references resolved. */
+function externalBootstrap(region: Region): readonly Endpoint[] {
+  const sources = { env: (name: string) => process.env[name], file: readSecret };
+  return region.brokers.flatMap((text) =>
+    resolveReferences(text, sources)
+      .split(",")
+      .map((part) => parseEndpoint(part) ?? badAddress(region, part)),
+  );
+}
+
+function badAddress(region: Region, text: string): never {
+  const { file, line } = region.place;
+  const message = `"${text}" is no broker address of region "${region.name}" (${file}:${line}); it must be host:port`;
+  throw new RuntimeError(
+    { code: "REGION_UNREACHABLE", region: region.name, endpoint: text, why: "address" },
+    { message },
+  );
+}
+
+function readSecret(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined; // the reference says which file it is about
+  }
+}
+
+/** Opens a client. @throws {RuntimeError} `REGION_UNREACHABLE` with the reason in words */
+export async function openClient(address: RegionAddress, options: OpenOptions): Promise<KafkaClient> {
+  const { bootstrap, region } = address;
+  try {
+    return await KafkaClient.open(
+      { bootstrap, clientId: options.clientId, signal: options.signal },
+      { network: nodeNetwork(), clock: nodeClock(), random: nodeRandom(), logger: options.logger ?? silentLogger },
+    );
+  } catch (cause) {
+    if (options.signal?.aborted === true) throw cause;
+    throw unreachable(region, bootstrap, cause);
+  }
+}
+
+function unreachable(region: string, bootstrap: readonly Endpoint[], cause: unknown): RuntimeError {
+  const endpoint = bootstrap.map(({ host, port }) => `${host}:${port}`).join(",");
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `region "${region}" cannot be reached: ${why} (${endpoint}); check that it runs and that the address is right`;
+  return new RuntimeError({ code: "REGION_UNREACHABLE", region, endpoint, why }, { message, cause });
+}

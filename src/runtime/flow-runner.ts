@@ -1,0 +1,168 @@
+/** Runs one flow of a topology: waits until both regions are reached, copies, and carries consumer groups over. */
+
+import { nodeClock } from "../adapters/node-clock.ts";
+import { nodeRandom } from "../adapters/node-random.ts";
+import { backoffMs } from "../core/backoff.ts";
+import { sleep } from "../core/clock.ts";
+import { TributaryError, toError } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import { Flow } from "../mirror/flow.ts";
+import { type GroupSyncReport, runGroupSync } from "../mirror/groups.ts";
+import { namingOf } from "../mirror/naming.ts";
+import type { LaneEntry, LaneIdentity } from "../mirror/offset-ports.ts";
+import type { FlowStatus } from "../mirror/status.ts";
+import type { Flow as FlowDeclaration } from "../topology/model.ts";
+import { selects } from "../topology/patterns.ts";
+import { flowName } from "./flow-selection.ts";
+import type { RegionLink } from "./region-link.ts";
+import { type FlowSnapshot, flowSnapshot, type GroupsSnapshot, NO_GROUPS } from "./worker-status.ts";
+
+/** What a runner stands on. */
+export interface FlowRunnerDeps {
+  /** The link to a region, opened when needed and shared. Rejects when the region is not reached. */
+  readonly link: (region: string) => Promise<RegionLink>;
+  readonly companyOf: (lane: LaneIdentity) => LaneEntry["company"];
+  readonly logger: Logger;
+}
+
+/** From `start` to `close`. */
+export class FlowRunner implements AsyncDisposable {
+  readonly declaration: FlowDeclaration;
+  readonly #deps: FlowRunnerDeps;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  #flow: Flow | undefined;
+  #failure: string | null = null;
+  #groups: GroupsSnapshot = NO_GROUPS;
+  #isClosed = false;
+
+  private constructor(declaration: FlowDeclaration, deps: FlowRunnerDeps) {
+    this.declaration = declaration;
+    this.#deps = deps;
+    this.#running = this.#run();
+  }
+
+  /** Begins at once; regions that are not there yet are waited for. */
+  static start(declaration: FlowDeclaration, deps: FlowRunnerDeps): FlowRunner {
+    return new FlowRunner(declaration, deps);
+  }
+
+  /** Offset maps and states of its lanes; undefined while the regions are not reached. */
+  get flow(): Flow | undefined {
+    return this.#flow;
+  }
+
+  get status(): FlowStatus | undefined {
+    return this.#flow?.status;
+  }
+
+  /** What travels. */
+  get snapshot(): FlowSnapshot {
+    const { mirror, source, target } = this.declaration;
+    const state = this.#isClosed ? "stopped" : this.#flow === undefined ? "waiting" : "running";
+    const facts = { mirror: mirror.name, source, target, state, failure: this.#failure, groups: this.#groups } as const;
+    return flowSnapshot(facts, this.status);
+  }
+
+  /** Drains the lanes: less than 10 s. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    const flow = await this.#opened(signal);
+    if (flow === undefined) return;
+    this.#flow = flow;
+    this.#deps.logger.info("flow runs", { flow: flowName(this.declaration) });
+    const groups = this.#syncGroups(flow, signal);
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    await Promise.all([flow.close(), groups]);
+  }
+
+  /** Tries until both regions answer; tells the reason when it changes. */
+  async #opened(signal: AbortSignal): Promise<Flow | undefined> {
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        const flow = await this.#open();
+        this.#failure = null;
+        return flow;
+      } catch (error) {
+        if (!(error instanceof TributaryError)) throw error;
+        if (signal.aborted) return undefined;
+        const why = toError(error).message;
+        if (this.#failure !== why) this.#deps.logger.warn("flow waits", { flow: flowName(this.declaration), why });
+        this.#failure = why;
+        await sleep(nodeClock(), backoffMs(attempt, nodeRandom()), signal).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  async #open(): Promise<Flow> {
+    const { mirror, source, target } = this.declaration;
+    const [from, to] = await Promise.all([this.#deps.link(source), this.#deps.link(target)]);
+    const progress = await to.progress();
+    return Flow.open(
+      {
+        name: flowName(this.declaration),
+        topics: mirror.topics,
+        naming: namingOf(mirror.rename, { source, target, mirror: mirror.name }),
+        delivery: mirror.delivery,
+        start: mirror.start,
+        onGap: mirror.onGap,
+        onRecreate: mirror.onRecreate,
+        provenance: mirror.provenance,
+      },
+      {
+        source: from.source,
+        target: to.target,
+        progress,
+        clock: nodeClock(),
+        random: nodeRandom(),
+        logger: this.#deps.logger,
+        companyOf: this.#deps.companyOf,
+      },
+    );
+  }
+
+  async #syncGroups(flow: Flow, signal: AbortSignal): Promise<void> {
+    const { mirror, source, target } = this.declaration;
+    const { groups } = mirror;
+    if (groups === undefined) return;
+    const [from, to] = await Promise.all([this.#deps.link(source), this.#deps.link(target)]);
+    await runGroupSync(
+      { matches: (group) => selects(groups.select, group), intervalMs: groups.everyMs },
+      {
+        source: from.groups,
+        target: to.groups,
+        targetLogs: to.groups,
+        lanes: flow.directory,
+        clock: nodeClock(),
+        logger: this.#deps.logger.child({ flow: flowName(this.declaration) }),
+      },
+      {
+        signal,
+        onReport: (report) => {
+          this.#groups = groupsSnapshot(report, this.#groups);
+        },
+      },
+    );
+  }
+}
+
+function groupsSnapshot({ entries }: GroupSyncReport, before: GroupsSnapshot): GroupsSnapshot {
+  return {
+    synced: new Set(entries.map((entry) => entry.group)).size,
+    written: before.written + entries.filter((entry) => entry.written).length,
+    clamped: entries.filter((entry) => entry.kind === "clamped").length,
+    refused: entries.filter((entry) => entry.reason === "refused").length,
+    atMs: nodeClock().nowMs(),
+  };
+}

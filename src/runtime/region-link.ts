@@ -1,0 +1,82 @@
+/** A worker's link to one region: one client, and what mirrors need of the region made from it. */
+
+import { KafkaGroups } from "../adapters/kafka-groups.ts";
+import { type KafkaProgressStore, openKafkaProgress } from "../adapters/kafka-progress.ts";
+import { KafkaSource } from "../adapters/kafka-source.ts";
+import { KafkaTarget } from "../adapters/kafka-target.ts";
+import { nodeClock } from "../adapters/node-clock.ts";
+import { nodeRandom } from "../adapters/node-random.ts";
+import type { KafkaClient } from "../client/kafka-client.ts";
+import type { Logger } from "../core/logger.ts";
+import { openClient, regionAddress } from "./connect.ts";
+import type { StoredWorld } from "./stored-status.ts";
+
+/** What a link stands on. */
+export interface RegionLinkDeps {
+  readonly world: StoredWorld;
+  readonly logger: Logger;
+}
+
+/** Shared by all flows of a worker that begin or end in the region: batches of many lanes then share requests. */
+export class RegionLink implements AsyncDisposable {
+  readonly region: string;
+  readonly #client: KafkaClient;
+  readonly #logger: Logger;
+  #source: KafkaSource | undefined;
+  #target: KafkaTarget | undefined;
+  #groups: KafkaGroups | undefined;
+  #progress: Promise<KafkaProgressStore> | undefined;
+
+  private constructor(region: string, client: KafkaClient, logger: Logger) {
+    this.region = region;
+    this.#client = client;
+    this.#logger = logger;
+  }
+
+  /** Reaches the region once. @throws {RuntimeError} `REGION_DOWN`, `REGION_UNREACHABLE` @throws {TopologyError} */
+  static async open(region: string, deps: RegionLinkDeps, signal: AbortSignal): Promise<RegionLink> {
+    const address = regionAddress(deps.world.topology, deps.world.state, region);
+    const logger = deps.logger.child({ region });
+    const client = await openClient(address, { clientId: "tributary-mirror", logger, signal });
+    return new RegionLink(region, client, logger);
+  }
+
+  get source(): KafkaSource {
+    this.#source ??= new KafkaSource({}, { client: this.#client, clock: nodeClock(), random: nodeRandom() });
+    return this.#source;
+  }
+
+  get target(): KafkaTarget {
+    this.#target ??= new KafkaTarget({ client: this.#client, clock: nodeClock() });
+    return this.#target;
+  }
+
+  get groups(): KafkaGroups {
+    this.#groups ??= new KafkaGroups({ client: this.#client, logger: this.#logger });
+    return this.#groups;
+  }
+
+  /** Progress stored in this region; a failed attempt is forgotten, so that the next call tries again. @throws {ClientError} */
+  progress(): Promise<KafkaProgressStore> {
+    if (this.#progress === undefined) {
+      const deps = { client: this.#client, clock: nodeClock(), random: nodeRandom(), logger: this.#logger };
+      const opening = openKafkaProgress({}, deps);
+      this.#progress = opening;
+      opening.catch(() => {
+        this.#progress = undefined;
+      });
+    }
+    return this.#progress;
+  }
+
+  /** Stores what is marked, then closes the client. Call once all flows are closed. Idempotent. */
+  async close(): Promise<void> {
+    const store = await this.#progress?.catch(() => undefined);
+    await store?.close();
+    await this.#client.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,138 @@
+/** Moves the cold segments of one region to its stores, from time to time, and reads them back for its brokers. */
+
+import { isAbsolute, join } from "node:path";
+import { coldStoreOver } from "../adapters/cold-store.ts";
+import { embeddedSegments } from "../adapters/embedded-segments.ts";
+import { openFsStore } from "../adapters/fs-store.ts";
+import type { EmbeddedRegion } from "../broker/embedded-region.ts";
+import type { ColdStore } from "../broker/ports.ts";
+import type { Clock, Timer } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Random } from "../core/random.ts";
+import { type OffloadReport, offloadOnce } from "../tier/offload.ts";
+import type { ObjectStore } from "../tier/ports.ts";
+import { selects } from "../topology/patterns.ts";
+import { type RegionSpec, selectionOf, type TieringSpec } from "./region-spec.ts";
+
+/** What a runner stands on. */
+export interface TierRunnerDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Relative stores lie below it. */
+  readonly statePath: string;
+}
+
+interface Rule {
+  readonly spec: TieringSpec;
+  readonly store: ObjectStore;
+  readonly wants: (topic: string) => boolean;
+}
+
+const NOTHING: OffloadReport = { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0 };
+
+/** All tiering rules of one region. Passes run one after the other: two at once would archive the same segment twice. */
+export class TierRunner {
+  /** For the region's brokers; undefined when nothing is tiered. */
+  readonly coldStore: ColdStore | undefined;
+  readonly #rules: readonly Rule[];
+  readonly #deps: TierRunnerDeps;
+  readonly #timers = new Set<Timer>();
+  #region: EmbeddedRegion | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+  #report = NOTHING;
+  #isClosed = false;
+
+  private constructor(rules: readonly Rule[], deps: TierRunnerDeps) {
+    this.#rules = rules;
+    this.#deps = deps;
+    this.coldStore =
+      rules.length === 0
+        ? undefined
+        : coldStoreOver(
+            rules.map((rule) => rule.store),
+            () => this.#region?.clusterId ?? "",
+          );
+  }
+
+  /** Opens the stores. @throws {StoreError} when one cannot be used */
+  static async open(spec: RegionSpec, deps: TierRunnerDeps): Promise<TierRunner> {
+    const stores = new Map<string, ObjectStore>();
+    const rules: Rule[] = [];
+    for (const rule of spec.tiering) {
+      const directory = storeDirectory(rule.store, deps.statePath);
+      const store = stores.get(directory) ?? (await openFsStore(directory));
+      stores.set(directory, store);
+      const selection = selectionOf(rule.topics);
+      rules.push({ spec: rule, store, wants: (topic) => selects(selection, topic) });
+    }
+    return new TierRunner(rules, deps);
+  }
+
+  /** What all passes moved so far. */
+  get report(): OffloadReport {
+    return this.#report;
+  }
+
+  /** Begins to offload every so often. */
+  start(region: EmbeddedRegion): void {
+    this.#region = region;
+    for (const rule of this.#rules) this.#schedule(rule);
+  }
+
+  /** Runs all rules at once and waits for them; answers what this call moved. @throws the first failure */
+  async offloadNow(): Promise<OffloadReport> {
+    let moved = NOTHING;
+    for (const rule of this.#rules) moved = sum(moved, await this.#pass(rule));
+    return moved;
+  }
+
+  /** Ends after the pass that runs now. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    await this.#running.catch(() => undefined);
+  }
+
+  #schedule(rule: Rule): void {
+    if (this.#isClosed) return;
+    const timer = this.#deps.clock.after(rule.spec.everyMs, () => {
+      this.#timers.delete(timer);
+      // A failed pass is told by the offloader; the next one tries again.
+      void this.#pass(rule)
+        .catch(() => undefined)
+        .then(() => this.#schedule(rule));
+    });
+    this.#timers.add(timer);
+  }
+
+  #pass(rule: Rule): Promise<OffloadReport> {
+    const next = this.#running.catch(() => undefined).then(() => this.#offload(rule));
+    this.#running = next;
+    return next;
+  }
+
+  async #offload(rule: Rule): Promise<OffloadReport> {
+    const region = this.#region;
+    if (region === undefined || this.#isClosed) return NOTHING;
+    const { clock, random, logger } = this.#deps;
+    const source = embeddedSegments(region);
+    const report = await offloadOnce(rule.spec, rule.wants, { source, store: rule.store, clock, random, logger });
+    this.#report = sum(this.#report, report);
+    return report;
+  }
+}
+
+function storeDirectory(url: string, statePath: string): string {
+  const path = url.slice("file://".length);
+  return isAbsolute(path) ? path : join(statePath, path);
+}
+
+function sum(a: OffloadReport, b: OffloadReport): OffloadReport {
+  return {
+    segmentsOffloaded: a.segmentsOffloaded + b.segmentsOffloaded,
+    bytesOffloaded: a.bytesOffloaded + b.bytesOffloaded,
+    segmentsDropped: a.segmentsDropped + b.segmentsDropped,
+  };
+}
