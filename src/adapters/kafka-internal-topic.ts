@@ -255,8 +255,12 @@ async function ensureTopic(client: KafkaClient, name: string, partitions: number
       const replicationFactor = Math.max(1, Math.min(REPLICATION_FACTOR_MAX, client.metadata.brokers.size));
       const [outcome] = await createTopics(client, [{ name, partitions, replicationFactor, configs: CONFIGS }]);
       const errorCode = outcome?.errorCode ?? ErrorCode.UNKNOWN;
-      if (errorCode === ErrorCode.NONE || errorCode === ErrorCode.TOPIC_ALREADY_EXISTS) return;
-      throw brokerError("CreateTopics", errorCode, { subject: name, message: outcome?.errorMessage ?? null });
+      if (errorCode !== ErrorCode.NONE && errorCode !== ErrorCode.TOPIC_ALREADY_EXISTS)
+        throw brokerError("CreateTopics", errorCode, { subject: name, message: outcome?.errorMessage ?? null });
+      // Another worker may have made it a moment ago; until the broker asked shows it, nothing is known of its partitions.
+      await client.metadata.refresh("internal topic made");
+      if (client.metadata.topic(name) === undefined)
+        throw brokerError("Metadata", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, { subject: name, message: "not shown yet" });
     },
   );
 }
