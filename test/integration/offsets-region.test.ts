@@ -233,6 +233,20 @@ test("A group that moved reads exactly the values that it has not read", async (
   assert.deepEqual(new Set(again.entries.map((entry) => entry.reason)), new Set(["unchanged"]));
 });
 
+test("Progress store writes and reads a map that is larger than a record batch", async () => {
+  await using world = new World();
+  const client = await world.client(await world.region("hub", 1));
+  const map = OffsetMap.startingAt({ sourceNext: 0n, targetNext: 0n, count: 0n });
+  for (let i = 0n; i < 250_000n; i++) map.append({ sourceStart: i * 7n, targetStart: i * 5n, length: 5 });
+  const store = await world.store(client);
+  store.save(stateOf(map), map);
+  await store.flush();
+  const loaded = await (await world.store(client)).load(lane);
+  assert.equal(loaded.map?.runCount, 250_000);
+  assert.deepEqual(loaded.map?.progress, map.progress);
+  assert.deepEqual(loaded.map?.translate(1_234_567n), map.translate(1_234_567n));
+});
+
 test("A store that only reads finds nothing in a new region and leaves nothing behind", async () => {
   await using world = new World();
   const region = await world.region("hub", 1);
