@@ -14,6 +14,7 @@ import { openContractRegion } from "../contract/embedded.ts";
 import { KAFKA_PROPERTIES } from "../contract/peer.ts";
 import { Probe } from "../contract/probe.ts";
 import { recorded } from "../contract/recorded.ts";
+import { CLIENT_CASES } from "../integration/client-cases.ts";
 import { apacheWorld } from "./apache-world.ts";
 import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
@@ -67,6 +68,17 @@ test("Apache Kafka claims the versions that were recorded", { skip, timeout }, a
   assert.deepEqual(await apiRanges(address), recorded().apiRanges);
   assert.deepEqual(await answerToUnknownVersion(address), recorded().answerToUnknownVersion);
 });
+
+for (const one of CLIENT_CASES) {
+  test(`client on Apache Kafka ${one.name}`, { skip, timeout }, async () => {
+    const kafka = await targetCluster();
+    await one.run({
+      bootstrap: [...kafka.endpoints.values()],
+      stopBroker: (id) => kafka.stopBroker(id),
+      startBroker: (id) => kafka.startBroker(id),
+    });
+  });
+}
 
 test("main job holds on Apache Kafka as source and target, under kills and a broker's crash", {
   skip,
