@@ -85,11 +85,6 @@ export function decodeLaneState(bytes: Buffer): LaneStateRecord {
   };
 }
 
-/** The gaps with one more, cut to what a record lists. */
-export function withGap(state: LaneStateRecord, gap: Gap): LaneStateRecord {
-  return { ...state, gaps: [...state.gaps, gap].slice(-GAPS_MAX), gapCount: state.gapCount + 1 };
-}
-
 function readLane(fields: Fields): LaneIdentity {
   return {
     sourceClusterId: fields.text("sourceClusterId"),

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Uuid } from "../../../src/core/brand.ts";
-import { type LaneIdentity, type LaneStateRecord, laneKey } from "../../../src/mirror/offset-ports.ts";
-import { decodeLaneState, encodeLaneState, GAPS_MAX, withGap } from "../../../src/mirror/state-record.ts";
+import { type Gap, type LaneIdentity, type LaneStateRecord, laneKey } from "../../../src/mirror/offset-ports.ts";
+import { decodeLaneState, encodeLaneState, GAPS_MAX } from "../../../src/mirror/state-record.ts";
 import { StoredError } from "../../../src/mirror/stored-error.ts";
 
 const offset = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n });
@@ -112,10 +112,10 @@ test("A lane state of hostile bytes gives a typed error", () => {
 });
 
 test("A lane state lists the latest gaps and counts them all", () => {
-  let state: LaneStateRecord = { ...anyState(), gaps: [], gapCount: 0 };
-  for (let i = 0n; i < 100n; i++) {
-    state = withGap(state, { fromOffset: i, toOffset: i + 1n, atMs: 0, cause: "retention" });
-  }
+  const gaps = Array.from({ length: 100 }, (_, index): Gap => {
+    return { fromOffset: BigInt(index), toOffset: BigInt(index + 1), atMs: 0, cause: "retention" };
+  });
+  const state = { ...anyState(), gaps, gapCount: 100 };
   const read = decodeLaneState(encodeLaneState(state));
   assert.equal(read.gapCount, 100);
   assert.equal(read.gaps.length, GAPS_MAX);
