@@ -90,7 +90,7 @@ interface TierStatus {
 async function offload(target: RegionRecord, state: StateDirectory): Promise<OffloadResult> {
   await control(target.socketPath, { method: "POST", path: "/tier/offload" });
   const { tier } = await control<TierStatus>(target.socketPath, { method: "GET", path: "/status" });
-  const ranges = missingLocally(state.dataPath(target.region));
+  const ranges = missingLocally(join(state.dataPath(target.region), "logs"));
   return { segments: tier.segmentsOffloaded, bytes: tier.bytesOffloaded, ranges };
 }
 

@@ -6,7 +6,7 @@ import { checkCommits, checkContinuation, expectedCommit, type GroupContent } fr
 import { checkLanes, checkSource } from "./check-lanes.ts";
 import { checkOffsets } from "./check-offsets.ts";
 import { countOf, type Figures } from "./figures.ts";
-import { FLIGHTS_TOPIC, type Flight } from "./flights.ts";
+import { FLIGHTS_PARTITIONS, FLIGHTS_TOPIC, type Flight } from "./flights.ts";
 import { DELAYS_GROUP, readShare } from "./group.ts";
 import { createFlightTopics, produceFlights } from "./load.ts";
 import { ProgressMeter } from "./progress-meter.ts";
@@ -80,7 +80,7 @@ async function copyUnderTrouble(world: MainJobWorld, options: MainJobOptions): P
   const onEvent = options.onEvent ?? (() => undefined);
   const topics = world.sources.map(({ region }) => world.targetTopic(region, topic));
   await createFlightTopics(world.sources, topic);
-  await using meter = await ProgressMeter.open(world.target, topics);
+  await using meter = await ProgressMeter.open(world.target, topics, FLIGHTS_PARTITIONS);
   let produced = 0;
   const watched = watchedMeter(meter, (mirrored) => {
     options.onProgress?.({ step: "copying flights", produced, mirrored, total });

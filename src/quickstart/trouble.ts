@@ -11,6 +11,9 @@ export const KILL_AT_SHARES: readonly number[] = [0.12, 0.36, 0.62];
 /** The broker goes after the first kill and comes back once this much more of all flights has arrived without it. */
 const BROKER_AWAY_SHARE = 0.08;
 
+/** What a restarted worker copies at least before it is killed in its turn. */
+const OWN_SHARE = 0.05;
+
 const PROGRESS_TIMEOUT_MS = 30_000;
 
 /** One SIGKILL: how many flights were on the target when the process was gone. */
@@ -44,7 +47,8 @@ export async function makeTrouble(first: WorkerProcess, deps: TroubleDeps): Prom
   let broker: Promise<void> | undefined;
   try {
     for (const share of KILL_AT_SHARES) {
-      kills.push(await killAt(worker, { ...deps, share, kill: kills.length + 1 }));
+      const wanted = Math.ceil(deps.total * Math.max(share, nextShare(kills.at(-1))));
+      kills.push(await killAt(worker, { ...deps, wanted, kill: kills.length + 1 }));
       // Started at once and awaited at the end: the broker is away while the worker starts and copies.
       broker ??= brokerAway(deps);
       broker.catch(() => undefined);
@@ -58,9 +62,14 @@ export async function makeTrouble(first: WorkerProcess, deps: TroubleDeps): Prom
   return { kills, brokerStops: 1, worker };
 }
 
+/** A worker has to copy something of its own before it is killed. */
+function nextShare(last: KillMoment | undefined): number {
+  return last === undefined ? 0 : last.mirrored / last.total + OWN_SHARE;
+}
+
 async function killAt(
   worker: WorkerProcess,
-  deps: TroubleDeps & { readonly share: number; readonly kill: number },
+  deps: TroubleDeps & { readonly wanted: number; readonly kill: number },
 ): Promise<KillMoment> {
   const { meter, total } = deps;
   const wait = { what: `flights on the target before kill ${deps.kill}`, timeoutMs: PROGRESS_TIMEOUT_MS };
@@ -68,7 +77,7 @@ async function killAt(
     throw new QuickstartError({ code: "QUICKSTART_WORKER_ENDED", ...end });
   });
   ended.catch(() => undefined);
-  await Promise.race([ended, until({ ...wait, wanted: Math.ceil(total * deps.share) }, () => meter.mirrored())]);
+  await Promise.race([ended, until({ ...wait, wanted: deps.wanted }, () => meter.mirrored())]);
   await worker.kill();
   const mirrored = await meter.mirrored();
   if (mirrored >= total)
