@@ -24,7 +24,7 @@ export type SourceFault =
 export type TargetFault =
   /** The broker said no in a way that leaves open what the partition holds: run takeover. `why` is Kafka's error name. */
   | ({ readonly code: "TARGET_DOUBT"; readonly why: string } & At)
-  /** The broker will never take this batch. */
+  /** The broker does not take this batch, and will not before somebody changes a setting there: tried again now and then. */
   | ({ readonly code: "TARGET_REFUSED"; readonly why: string; readonly detail: string } & At)
   | ({ readonly code: "TARGET_TOPIC_CHANGED"; readonly topicId: string } & At)
   | ({ readonly code: "TARGET_UNAVAILABLE"; readonly why: string } & At);
@@ -60,9 +60,16 @@ export function isLaneFault(fault: MirrorFault): fault is LaneFault {
   return fault.code !== "NAMING_INVALID" && fault.code !== "LOOP_UNGUARDED";
 }
 
-/** True when trying again later may help by itself. */
+const RETRIABLE: ReadonlySet<MirrorFault["code"]> = new Set([
+  "SOURCE_UNAVAILABLE",
+  "TARGET_UNAVAILABLE",
+  "TARGET_DOUBT",
+  "TARGET_REFUSED",
+]);
+
+/** True when trying again later may help. */
 export function isRetriable(fault: MirrorFault): boolean {
-  return fault.code === "SOURCE_UNAVAILABLE" || fault.code === "TARGET_UNAVAILABLE" || fault.code === "TARGET_DOUBT";
+  return RETRIABLE.has(fault.code);
 }
 
 /** Narrows to an error of the mirror that carries the given code. */

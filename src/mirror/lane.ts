@@ -8,7 +8,7 @@
 
 import { backoffMs } from "../core/backoff.ts";
 import { sleep } from "../core/clock.ts";
-import { assertInvariant } from "../core/errors.ts";
+import { assertInvariant, describeFault } from "../core/errors.ts";
 import { WireError } from "../wire/errors.ts";
 import { hasFault, isLaneFault, type LaneFault, MirrorError } from "./errors.ts";
 import { copyLane } from "./lane-copy.ts";
@@ -21,6 +21,9 @@ import type { TargetLimits } from "./ports.ts";
 import { walkSource } from "./source-walk.ts";
 import { type LaneStatus, noPlanCounts, noTakeovers } from "./status.ts";
 import { takeover } from "./takeover.ts";
+
+/** How often a batch that the target refuses is tried again: a raised limit shows within half a minute. */
+const REFUSED_BACKOFF = { initialMs: 1_000, maxMs: 30_000 };
 
 /** Runs until it is asked to stop or cannot go on; see `LaneState`. */
 export class Lane {
@@ -52,7 +55,7 @@ export class Lane {
       if (signal.aborted) this.#move({ kind: "asked-to-stop" });
       else if (this.#state.kind === "seeking") await this.#guarded(() => this.#seek(signal), signal);
       else if (this.#state.kind === "copying") await this.#guarded(() => this.#copy(signal), signal);
-      else await this.#wait(this.#state.attempt, signal);
+      else await this.#wait(this.#state, signal);
     }
   }
 
@@ -95,21 +98,28 @@ export class Lane {
   }
 
   #fail(fault: LaneFault): void {
+    const isNews = this.#reason === undefined || describeFault(this.#reason) !== describeFault(fault);
     this.#reason = fault;
     this.#move({ kind: "failed", fault });
-    const isEnd = this.#state.kind === "stopped";
-    this.#deps.logger[isEnd ? "error" : "info"](isEnd ? "lane stopped" : "lane interrupted", { ...fault });
+    const { logger } = this.#deps;
+    if (this.#state.kind === "stopped") logger.error("lane stopped", { ...fault });
+    else if (isNews) logger.info("lane interrupted", { ...fault });
   }
 
   #move(event: LaneEvent): void {
     this.#state = step(this.#state, event);
   }
 
-  /** The first retry is immediate: a doubt is usually cleared by one takeover. */
-  async #wait(attempt: number, signal: AbortSignal): Promise<void> {
-    const waitMs = attempt <= 1 ? 0 : backoffMs(attempt - 1, this.#deps.random);
-    await sleep(this.#deps.clock, waitMs, signal).catch(() => undefined);
+  async #wait({ attempt, fault }: LaneState & { readonly kind: "waiting" }, signal: AbortSignal): Promise<void> {
+    await sleep(this.#deps.clock, this.#pauseMs(attempt, fault), signal).catch(() => undefined);
     this.#move({ kind: "woken" });
+  }
+
+  /** The first retry is immediate: a doubt is usually cleared by one takeover. A refusal needs somebody's hands. */
+  #pauseMs(attempt: number, fault: LaneFault): number {
+    const { random } = this.#deps;
+    if (fault.code === "TARGET_REFUSED") return backoffMs(attempt, random, REFUSED_BACKOFF);
+    return attempt <= 1 ? 0 : backoffMs(attempt - 1, random);
   }
 
   async #seek(signal: AbortSignal): Promise<void> {
