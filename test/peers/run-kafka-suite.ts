@@ -18,6 +18,7 @@ import { CLIENT_CASES } from "../integration/client-cases.ts";
 import { apacheWorld } from "./apache-world.ts";
 import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
+import "./segment-files.ts";
 
 const skip = apacheKafkaMissing() ?? false;
 /** Everything here ends by itself much sooner; the limit only keeps a hang from holding up whoever runs the suite. */

@@ -57,6 +57,8 @@ interface Entry {
 /** Producers of one partition. Not bounded by number: each goes when its records are older than the expiration. */
 export class ProducerStates {
   readonly #entries = new Map<bigint, Entry>();
+  /** Producers with an open transaction: fetches ask for the oldest one and should find none at once. */
+  readonly #open = new Set<Entry>();
 
   /** Number of producers known. */
   get size(): number {
@@ -105,6 +107,7 @@ export class ProducerStates {
     if (batch.isControl) {
       // A marker ends the transaction and carries no sequence.
       entry.currentTxnFirstOffset = -1n;
+      this.#open.delete(entry);
       return;
     }
     if (entry.batches.length === BATCHES_REMEMBERED) entry.batches.shift();
@@ -115,15 +118,17 @@ export class ProducerStates {
       lastOffset: batch.lastOffset,
       timestampMs: batch.maxTimestamp,
     });
-    if (batch.isTransactional && entry.currentTxnFirstOffset < 0n) entry.currentTxnFirstOffset = firstOffset;
+    if (batch.isTransactional && entry.currentTxnFirstOffset < 0n) {
+      entry.currentTxnFirstOffset = firstOffset;
+      this.#open.add(entry);
+    }
   }
 
   /** Start of the oldest open transaction, undefined without one: the last stable offset may not pass it. */
   get firstOpenTxnOffset(): bigint | undefined {
     let first: bigint | undefined;
-    for (const { currentTxnFirstOffset: offset } of this.#entries.values()) {
-      if (offset >= 0n && (first === undefined || offset < first)) first = offset;
-    }
+    for (const { currentTxnFirstOffset: offset } of this.#open)
+      if (first === undefined || offset < first) first = offset;
     return first;
   }
 
@@ -155,14 +160,17 @@ export class ProducerStates {
   /** Replaces everything by what a snapshot holds: one batch per producer. */
   restore(states: readonly ProducerState[]): void {
     this.#entries.clear();
+    this.#open.clear();
     for (const state of states) {
-      this.#entries.set(state.producerId, {
+      const entry: Entry = {
         epoch: state.producerEpoch,
         batches: state.lastSequence < 0 ? [] : [batchOf(state)],
         lastTimestampMs: state.lastTimestampMs,
         coordinatorEpoch: state.coordinatorEpoch,
         currentTxnFirstOffset: state.currentTxnFirstOffset,
-      });
+      };
+      this.#entries.set(state.producerId, entry);
+      if (entry.currentTxnFirstOffset >= 0n) this.#open.add(entry);
     }
   }
 

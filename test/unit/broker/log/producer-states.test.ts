@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { PartitionLog } from "../../../../src/broker/log/partition-log.ts";
 import { decodeSnapshot, encodeSnapshot } from "../../../../src/broker/log/producer-snapshot.ts";
 import { ErrorCode } from "../../../../src/wire/error-codes.ts";
-import { SEQUENCE_MODULUS } from "../../../../src/wire/record-batch.ts";
+import { type BatchView, SEQUENCE_MODULUS } from "../../../../src/wire/record-batch.ts";
 import { batchOf, DIRECTORY, NOW_MS, openWorld } from "./log-fixture.ts";
 
 const MAX = SEQUENCE_MODULUS - 1;
@@ -320,4 +320,25 @@ test("log keeps the newest snapshot and those of its segments when it is opened"
     [4, 8, 24],
   );
   assert.equal(send(world.log, { first: 20, count: 4 }), 20n);
+});
+
+test("log holds the last stable offset at the first open transaction until its marker is there, also after a restart", async () => {
+  const world = openWorld();
+  const transactional = { producerEpoch: 0, baseSequence: 0, isTransactional: true, timestampMs: 5 };
+  const append = (batch: BatchView): void => void world.log.append(batch, { leaderEpoch: 0 });
+  append(batchOf({ count: 2 }));
+  append(batchOf({ count: 2, producerId: 1n, ...transactional }));
+  append(batchOf({ count: 2, producerId: 2n, ...transactional }));
+  await world.log.close();
+  world.reopen();
+  assert.equal(world.log.lastStableOffset(6n), 2n);
+  assert.equal(world.log.lastStableOffset(1n), 1n);
+  assert.equal(send(world.log, { producerId: 2n, first: 2, count: 1 }), ErrorCode.INVALID_TXN_STATE);
+  world.log.expireProducers(NOW_MS);
+  append(batchOf({ producerId: 1n, producerEpoch: 0, isTransactional: true, isControl: true }));
+  assert.equal(world.log.lastStableOffset(7n), 4n);
+  append(batchOf({ producerId: 2n, producerEpoch: 1, isTransactional: true, isControl: true }));
+  assert.equal(world.log.lastStableOffset(8n), 8n);
+  assert.equal(send(world.log, { producerId: 2n, epoch: 1, first: 2, count: 1 }), OUT_OF_ORDER);
+  assert.equal(send(world.log, { producerId: 2n, epoch: 1, first: 0, count: 1 }), "appended");
 });

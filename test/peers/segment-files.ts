@@ -1,0 +1,61 @@
+/** Apache Kafka's own dump tool reads the files of our log: data, both indexes and producer snapshots. */
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { nodeStorage } from "../../src/adapters/node-storage.ts";
+import type { CodecId } from "../../src/wire/compression/codec.ts";
+import { batchOf, DIRECTORY, HandClock, NOW_MS, openLog } from "../unit/broker/log/log-fixture.ts";
+import { apacheKafkaMissing, kafkaJars } from "./kafka/jars.ts";
+
+const run = promisify(execFile);
+const skip = apacheKafkaMissing() ?? false;
+const timeout = 120_000;
+const BATCHES = 300;
+const DUMPED = [".log", ".index", ".timeindex", ".snapshot"];
+
+/** Words by which the tool complains. */
+const COMPLAINTS = /mismatch|is followed by|could not|exception|error|corrupt|isvalid: false/i;
+/** The tool starts counting at -1, so it says this of every segment that does not start at 0, of Kafka's own too. */
+const QUIRK = /-1 is followed by \d+/;
+
+/** Segments with all codecs, two producers, three epochs and times out of order. */
+async function writeLog(root: string): Promise<string> {
+  await using log = openLog(nodeStorage(root), new HandClock(), { segmentBytes: 30_000, indexIntervalBytes: 1_000 });
+  let sequence = 0;
+  for (let i = 0; i < BATCHES; i++) {
+    const count = 1 + (i % 7);
+    const producer = { producerId: 7n + BigInt(i % 2), producerEpoch: 0, baseSequence: sequence };
+    const times = { timestampMs: NOW_MS + ((i * 37) % 211) + i, stepMs: (i % 3) - 1 };
+    const batch = batchOf({ count, valueBytes: 150, codec: (i % 5) as CodecId, ...times, ...producer });
+    log.append(batch, { leaderEpoch: Math.floor(i / 100) });
+    sequence += count;
+  }
+  return join(root, DIRECTORY);
+}
+
+test("Apache Kafka's dump tool finds nothing wrong with the files of a log", { skip, timeout }, async () => {
+  const root = mkdtempSync(join(tmpdir(), "tributary-segments-"));
+  try {
+    const directory = await writeLog(root);
+    const names = readdirSync(directory).filter((name) => DUMPED.some((suffix) => name.endsWith(suffix)));
+    assert.ok(names.filter((name) => name.endsWith(".log")).length >= 3);
+    const files = names.map((name) => join(directory, name)).join(",");
+    const { classPath } = await kafkaJars();
+    const tool = ["-Xmx256m", "-cp", classPath, "org.apache.kafka.tools.DumpLogSegments"];
+    const { stdout, stderr } = await run("java", [...tool, "--deep-iteration", "--files", files], {
+      maxBuffer: 2 ** 26,
+    });
+    const lines = `${stdout}\n${stderr}`.split("\n");
+    const complaints = lines.filter((line) => COMPLAINTS.test(line) && !QUIRK.test(line));
+    assert.deepEqual(complaints, []);
+    assert.equal(lines.filter((line) => /^baseOffset: .*isvalid: true/.test(line)).length, BATCHES);
+    assert.ok(lines.some((line) => /^producerId: 8 .*lastSequence: /.test(line)));
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+});
