@@ -260,7 +260,10 @@ async function ensureTopic(client: KafkaClient, name: string, partitions: number
       // Another worker may have made it a moment ago; until the broker asked shows it, nothing is known of its partitions.
       await client.metadata.refresh("internal topic made");
       if (client.metadata.topic(name) === undefined)
-        throw brokerError("Metadata", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, { subject: name, message: "not shown yet" });
+        throw brokerError("Metadata", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, {
+          subject: name,
+          message: "not shown yet",
+        });
     },
   );
 }
