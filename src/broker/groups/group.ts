@@ -333,7 +333,9 @@ export class Group {
   /** Members that were told the generation but never came for their assignment hold everybody up. */
   #dropUnsynced(): void {
     if (this.#state !== "CompletingRebalance") return;
-    for (const member of this.members) if (!member.isSyncing) this.#remove(member);
+    // Listed first: the first removal answers everybody who waits.
+    const unsynced = this.members.filter((member) => !member.isSyncing);
+    for (const member of unsynced) this.#remove(member);
   }
 
   /** Each member votes for the first of its assignors that all have; the leader's order breaks ties. */
