@@ -70,8 +70,10 @@ for (const codec of CODECS) {
       fault: { code: "WIRE_BAD_COMPRESSION", codec: codec.name, what: `more than ${limitBytes} bytes decompressed` },
     });
     assert.ok(process.memoryUsage().arrayBuffers - before < 16 * 1024 * 1024);
-    assert.throws(() => codec.decompress(codec.compress(Buffer.alloc(1001)), 1000), WireError);
-    assert.equal(codec.decompress(codec.compress(Buffer.alloc(1000)), 1000).length, 1000);
+    for (const alphabet of [1, 256]) {
+      assert.throws(() => codec.decompress(codec.compress(noise(1001, 1, alphabet)), 1000), WireError);
+      assert.equal(codec.decompress(codec.compress(noise(1000, 1, alphabet)), 1000).length, 1000);
+    }
   });
 }
 
@@ -139,6 +141,27 @@ test("lz4 lets a match reach into the block before only where the frame says tha
   assert.equal(lz4.decompress(frame(0x40, 0xc0)).toString(), "abcdefghabcdefghabcde");
   assert.throws(() => lz4.decompress(frame(0x60, 0x82)), {
     fault: { code: "WIRE_BAD_COMPRESSION", codec: "lz4", what: "match outside the block" },
+  });
+});
+
+test("A copy from before the output, or from its own place, is refused rather than filled with other memory", () => {
+  // Snappy: length 5, a literal "a", then four bytes from an offset of 2 and of 0.
+  for (const offset of [2, 0]) assert.throws(() => snappy.decompress(Buffer.from([5, 0, 0x61, 1, offset])), WireError);
+  assert.equal(snappy.decompress(Buffer.from([5, 0, 0x61, 1, 1])).toString(), "aaaaa");
+  const header = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
+  for (const offset of [2, 0]) {
+    const block = [10, 0, 0, 0, 0x10, 0x61, offset, 0, 0x50, ...Buffer.from("bcdef"), 0, 0, 0, 0];
+    assert.throws(() => lz4.decompress(Buffer.from([...header, ...block])), {
+      fault: { code: "WIRE_BAD_COMPRESSION", codec: "lz4", what: "match outside the block" },
+    });
+  }
+});
+
+test("lz4 ends every block with five literals, as its decoders may demand, and takes nothing behind a frame", () => {
+  const frame = lz4.compress(Buffer.alloc(1000, 7));
+  assert.deepEqual(frame.subarray(-10), Buffer.from([0x50, 7, 7, 7, 7, 7, 0, 0, 0, 0]));
+  assert.throws(() => lz4.decompress(Buffer.concat([frame, Buffer.alloc(1)])), {
+    fault: { code: "WIRE_BAD_COMPRESSION", codec: "lz4", what: "bytes after the frame" },
   });
 });
 
