@@ -1,11 +1,13 @@
 /** Prints what things cost beside a peer measured in the same run: `npm run bench [-- NAME...]`. */
 
+import { benchForward } from "./forward.bench.ts";
 import { benchBatches, benchCodecs, benchRecords } from "./wire.bench.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   batches: benchBatches,
   records: benchRecords,
   codecs: benchCodecs,
+  forward: benchForward,
 };
 
 const wanted = process.argv.slice(2);
