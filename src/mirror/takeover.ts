@@ -133,6 +133,7 @@ async function lookAtTarget(context: TakeoverContext, held: Held): Promise<Look>
   const hidden = bounds.startOffset > fromOffset;
   if (anchored && !hidden && !holds(scan.runs, count - 1n, targetNext - 1n)) return { kind: "truncated", bounds };
   const forgotten = accepted !== undefined && accepted < count;
+  if (forgotten && !isWrittenAgain(scan.runs, accepted, targetNext)) throw changing(context);
   const next = accepted === undefined || accepted < scan.nextPosition ? scan.nextPosition : accepted;
   if (next > scan.nextPosition && !hidden) throw uncommitted(context);
   if (next === count && !forgotten) return unchanged(held);
@@ -182,6 +183,12 @@ function holds(runs: readonly OwnRun[], position: bigint, targetOffset: bigint):
       targetOffset < run.targetStart + BigInt(run.length) &&
       run.position + (targetOffset - run.targetStart) === position,
   );
+}
+
+/** True when an old batch lies behind what is known: without it, a leader's memory that lies behind only means that the log was
+ *  cut and written again between the two questions ("Positions never go back without a repeat in the log"). */
+function isWrittenAgain(runs: readonly OwnRun[], accepted: bigint, targetNext: bigint): boolean {
+  return runs.some((run) => run.targetStart >= targetNext && run.position + BigInt(run.length) === accepted);
 }
 
 /** Shortens the map to what the target still holds as the map says. */
@@ -318,6 +325,11 @@ function isSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
 function unexplained(context: TakeoverContext, what: string): MirrorError {
   const { topic, partition } = context.targetPartition;
   return new MirrorError({ code: "LANE_UNEXPLAINED", topic, partition, what });
+}
+
+function changing(context: TakeoverContext): MirrorError {
+  const { topic, partition } = context.targetPartition;
+  return new MirrorError({ code: "TARGET_UNAVAILABLE", topic, partition, why: "the partition changes its leader" });
 }
 
 function uncommitted(context: TakeoverContext): MirrorError {

@@ -1,18 +1,373 @@
-/** A lane alone in its world: what it copies, skips, rewrites, and how it stops. */
+/** A lane alone in its world: what it copies, skips and rewrites, where it stops, and how it finds itself again. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { World } from "./model/world.ts";
+import { producerIdOf, reverseLane } from "../../../src/mirror/lane-id.ts";
+import { decodeRecords } from "../../../src/wire/records.ts";
+import { MODEL_LIMITS } from "./model/model-target.ts";
+import { MODEL_LANE, type Worker, World, type WorldOptions } from "./model/world.ts";
+
+const DAY_MS = 86_400_000;
+
+function openWorld(options: Partial<WorldOptions> = {}): World {
+  return new World({ seed: 1, replicatesMs: 1, ...options });
+}
+
+async function caughtUp(world: World, worker: Worker): Promise<void> {
+  const end = world.source.endOffset;
+  const isDone = await world.until(() => worker.lane.map?.progress.sourceNext === end, 60_000);
+  assert.ok(isDone, `lane is ${worker.lane.status.state}: ${JSON.stringify(worker.lane.status.reason?.code)}`);
+}
+
+async function stopped(world: World, worker: Worker): Promise<string | undefined> {
+  assert.ok(await world.until(() => worker.lane.status.state === "stopped", 60_000), "the lane did not stop");
+  return worker.lane.status.reason?.code;
+}
+
+function assertExact(world: World, worker: Worker, expected = world.sourceRecords()): void {
+  assert.deepEqual(world.bugs, []);
+  assert.equal(world.difference(expected), undefined);
+  assert.equal(world.wrongTranslation(worker.lane, expected), undefined);
+}
 
 test("lane copies each record once and in order when nothing goes wrong", async () => {
-  const world = new World({ seed: 1, replicatesMs: 1 });
+  const world = openWorld();
   for (let i = 0; i < 40; i++) world.produce(1 + (i % 5));
   const worker = world.spawn();
-  const expected = world.sourceRecords().length;
-  assert.ok(await world.until(() => worker.lane.status.count === BigInt(expected)));
-  await Promise.all([worker.stop(), world.until(() => false, 1_000)]);
-  assert.deepEqual(world.bugs, []);
-  assert.equal(world.difference(), undefined);
-  assert.equal(world.wrongTranslation(worker.lane), undefined);
+  await caughtUp(world, worker);
+  assertExact(world, worker);
   assert.equal(worker.lane.map?.runCount, 1);
+  assert.equal(worker.lane.status.lagRecords, 0n);
+});
+
+test("lane keeps at most five batches in flight, and one before the first ack", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 40; i++) world.produce(2);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  assert.equal(worker.target.inFlightBeforeFirstAckMax, 1);
+  assert.equal(worker.target.inFlightMax, 5);
+});
+
+test("lane settles what is in flight and stores it when it is asked to stop", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 40; i++) world.produce(2);
+  const worker = world.spawn();
+  await world.until(() => worker.lane.status.counts.forwardedBatches > 7);
+  await Promise.all([worker.stop(), world.until(() => false, 1_000)]);
+  assert.equal(worker.lane.status.state, "drained");
+  assert.equal(worker.lane.map?.progress.count, world.broker.endOffset);
+  const stored = await worker.store.load(MODEL_LANE);
+  assert.deepEqual(stored.state?.progress, worker.lane.map?.progress);
+});
+
+test("lane skips markers and aborted data and maps what follows exactly", async () => {
+  const world = openWorld();
+  const transaction = { producerId: 9n, producerEpoch: 0, baseSequence: 0, isTransactional: true };
+  const marker = { ...transaction, isControl: true };
+  world.produce(3);
+  world.produce(2, transaction);
+  world.produce(1, marker);
+  const firstOffset = world.source.endOffset;
+  world.produce(4, { ...transaction, baseSequence: 2 });
+  world.produce(1, { ...transaction, producerId: 10n });
+  world.source.aborted = [{ producerId: 9n, firstOffset, lastOffset: firstOffset + 5n }];
+  world.produce(1, marker);
+  world.produce(2, { ...transaction, baseSequence: 6 });
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  const expected = world.sourceRecords().filter(({ offset }) => offset < firstOffset || offset >= firstOffset + 4n);
+  assertExact(world, worker, expected);
+  assert.equal(worker.lane.status.counts.skippedBatches.control, 2);
+  assert.equal(worker.lane.status.counts.skippedBatches.aborted, 1);
+  assert.ok(world.broker.log.every((batch) => !batch.isTransactional));
+});
+
+test("lane counts offsets that end with a marker as done", async () => {
+  const world = openWorld();
+  world.produce(3);
+  world.produce(1, { producerId: 9n, producerEpoch: 0, baseSequence: 0, isTransactional: true, isControl: true });
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  assert.equal(worker.lane.map?.progress.sourceNext, 4n);
+});
+
+test("lane closes the gaps of a compacted source and maps them exactly", async () => {
+  const world = openWorld();
+  world.produce(3);
+  world.compacted([0, 2, 3, 7], 9);
+  world.produce(2);
+  world.compacted([4], 6);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  assertExact(world, worker);
+  assert.equal(worker.lane.status.counts.rewrittenBatches["offset-gaps"], 2);
+});
+
+test("lane gives records the time at which the source's broker appended them", async () => {
+  const world = openWorld();
+  const appendTimeMs = BigInt(world.clock.nowMs() - 5);
+  world.produce(3, { appendTimeMs }, world.clock.nowMs() - 1_000);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  const times = world.broker.log.flatMap((batch) => decodeRecords(batch).map(({ timestampMs }) => timestampMs));
+  assert.deepEqual(times, [appendTimeMs, appendTimeMs, appendTimeMs]);
+});
+
+test("lane splits a batch that is larger than the target takes", async () => {
+  const world = openWorld({ limits: { ...MODEL_LIMITS, maxBatchBytes: 200 } });
+  world.produce(40);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  assertExact(world, worker);
+  assert.ok(world.broker.log.length > 1 && world.broker.log.every((batch) => batch.sizeBytes <= 200));
+  assert.equal(worker.lane.map?.runCount, 1);
+});
+
+test("lane does not carry back what the reverse lane brought", async () => {
+  const world = openWorld();
+  world.produce(2);
+  world.produce(3, { producerId: producerIdOf(reverseLane(MODEL_LANE)), producerEpoch: 0, baseSequence: 0 });
+  world.produce(2);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  const expected = world.sourceRecords().filter(({ offset }) => offset < 2n || offset >= 5n);
+  assertExact(world, worker, expected);
+  assert.equal(worker.lane.status.counts.skippedBatches.loop, 1);
+});
+
+test("lane keeps its place beside other writers in the target", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 20; i++) world.produce(2);
+  world.writeForeign(3);
+  const worker = world.spawn();
+  await world.until(() => worker.lane.status.counts.forwardedBatches > 3);
+  world.writeForeign(2);
+  await caughtUp(world, worker);
+  assertExact(world, worker);
+  assert.equal(worker.lane.map?.runCount, 2);
+});
+
+test("lane goes on from what its predecessor appended but did not store", async () => {
+  const world = openWorld({ storeEveryMs: 1_000_000 });
+  for (let i = 0; i < 20; i++) world.produce(3);
+  const first = world.spawn();
+  await world.until(() => first.lane.status.counts.forwardedBatches > 5);
+  first.crash();
+  await world.until(() => false, 500);
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assertExact(world, second);
+  assert.equal(second.lane.status.takeovers.walked, 1);
+  assert.ok(second.lane.status.repeatsAvoided >= 15n);
+});
+
+test("lane goes on from the target's log when the target has forgotten the producer", async () => {
+  const world = openWorld({ storeEveryMs: 1_000_000 });
+  for (let i = 0; i < 20; i++) world.produce(3);
+  const first = world.spawn();
+  await world.until(() => first.lane.status.counts.forwardedBatches > 5);
+  first.crash();
+  await world.until(() => false, 500);
+  world.broker.producers.clear();
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assertExact(world, second);
+});
+
+test("lane sends again what the target lost in an unclean election, and forgets its old places", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 20; i++) world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  world.broker.truncate(world.broker.log[11]?.baseOffset ?? 0n);
+  world.writeForeign(50);
+  world.produce(2);
+  await caughtUp(world, worker);
+  assertExact(world, worker);
+  assert.equal(worker.lane.status.takeovers.truncated, 1);
+});
+
+test("lane never walks back when an old batch was appended again after the target forgot the producer", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 20; i++) world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  const old = world.broker.log[4];
+  assert.ok(old !== undefined);
+  world.broker.producers.clear();
+  world.broker.append(old);
+  world.broker.commit();
+  world.produce(2);
+  world.produce(2);
+  await caughtUp(world, worker);
+  const values = world.targetRecords().map(({ value }) => value);
+  const repeated = decodeRecords(old).map(({ value }) => String(value));
+  const sent = world.sourceRecords().map(({ value }) => value);
+  assert.deepEqual(values, [...sent.slice(0, 60), ...repeated, ...sent.slice(60)]);
+  assert.equal(worker.lane.status.takeovers.repeated, 1);
+  assert.equal(worker.lane.status.repeats, 3n);
+});
+
+test("lane that another worker moved into a new era follows it", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 10; i++) world.produce(3);
+  const [first, second] = [world.spawn(), world.spawn()];
+  await caughtUp(world, first);
+  await caughtUp(world, second);
+  const old = world.broker.log[4];
+  assert.ok(old !== undefined);
+  world.broker.producers.clear();
+  world.broker.append(old);
+  world.broker.commit();
+  for (let i = 0; i < 10; i++) world.produce(2);
+  await caughtUp(world, first);
+  await caughtUp(world, second);
+  const values = world.targetRecords().map(({ value }) => value);
+  assert.equal(values.length, 50 + 3);
+  assert.deepEqual(
+    values.slice(33),
+    world
+      .sourceRecords()
+      .slice(30)
+      .map(({ value }) => value),
+  );
+});
+
+test("lane goes back to the stored place and says so when the walk leads to another record", async () => {
+  const world = openWorld({ storeEveryMs: 1_000_000 });
+  for (let i = 0; i < 20; i++) world.produce(3);
+  const first = world.spawn();
+  await world.until(() => first.lane.status.counts.forwardedBatches > 5);
+  first.crash();
+  await world.until(() => false, 500);
+  world.source.batches.splice(0, 1);
+  world.source.startOffset = 0n;
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assert.equal(second.lane.status.takeovers.unverified, 1);
+  assert.equal(second.lane.status.repeats, second.lane.map === undefined ? -1n : world.broker.endOffset - 57n);
+  const values = new Set(world.targetRecords().map(({ value }) => value));
+  assert.ok(world.sourceRecords().every(({ value }) => values.has(value)));
+});
+
+test("lane finds its place although retention removed the walked records from the source", async () => {
+  const world = openWorld({ storeEveryMs: 1_000_000 });
+  for (let i = 0; i < 20; i++) world.produce(3);
+  const first = world.spawn();
+  await world.until(() => first.lane.status.counts.forwardedBatches > 8);
+  first.crash();
+  await world.until(() => false, 500);
+  world.source.startOffset = 9n;
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assert.equal(world.difference(), undefined);
+  assert.equal(second.lane.status.gapCount, 0);
+});
+
+test("lane stops at a gap unless it was told to skip", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 5; i++) world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  await Promise.all([worker.stop(), world.until(() => false, 1_000)]);
+  for (let i = 0; i < 5; i++) world.produce(3);
+  world.source.startOffset = 21n;
+  assert.equal(await stopped(world, world.spawn()), "SOURCE_GAP");
+});
+
+test("lane that skips a gap records it and maps across it", async () => {
+  const world = openWorld({ lane: { gapPolicy: "skip" } });
+  for (let i = 0; i < 5; i++) world.produce(3);
+  const first = world.spawn();
+  await caughtUp(world, first);
+  await Promise.all([first.stop(), world.until(() => false, 1_000)]);
+  for (let i = 0; i < 5; i++) world.produce(3);
+  world.source.startOffset = 21n;
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  const expected = world.sourceRecords().filter(({ offset }) => offset < 15n || offset >= 21n);
+  assert.equal(world.difference(expected), undefined);
+  const [gap] = worker.lane.status.gaps;
+  assert.deepEqual([gap?.fromOffset, gap?.toOffset, gap?.cause], [15n, 21n, "retention"]);
+});
+
+test("lane stops when the source lost what was copied", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 5; i++) world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  world.source.truncate(9n);
+  for (let i = 0; i < 5; i++) world.produce(3);
+  assert.equal(await stopped(world, worker), "SOURCE_DIVERGED");
+});
+
+test("lane stops before records that are too old for the target to remember their producer", async () => {
+  const world = openWorld();
+  world.produce(3);
+  world.produce(3, {}, world.clock.nowMs() - DAY_MS / 2 - 10_000);
+  const worker = world.spawn();
+  assert.equal(await stopped(world, worker), "HISTORY_NEEDED");
+  assert.equal(worker.lane.map?.progress.sourceNext, 3n);
+  assert.equal(world.broker.endOffset, 3n);
+});
+
+test("lane of an at-least-once mirror copies old records without a producer, one batch at a time", async () => {
+  const world = openWorld({ lane: { delivery: "at-least-once" } });
+  for (let i = 0; i < 10; i++) world.produce(3, {}, world.clock.nowMs() - 30 * DAY_MS);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  assertExact(world, worker);
+  assert.equal(worker.target.inFlightMax, 1);
+  assert.ok(world.broker.log.every(({ producerId }) => producerId === -1n));
+  assert.equal(worker.lane.status.delivery, "at-least-once");
+});
+
+test("lane takes records with times in the future", async () => {
+  const world = openWorld();
+  world.produce(3, {}, world.clock.nowMs() + DAY_MS);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  assertExact(world, worker);
+});
+
+test("lane that was idle for longer than the target remembers looks before it sends", async () => {
+  const world = openWorld({ replicatesMs: 10_000, storeEveryMs: 600_000 });
+  world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  await world.until(() => false, DAY_MS);
+  world.broker.expire(world.clock.nowMs() - DAY_MS);
+  world.produce(3);
+  await caughtUp(world, worker);
+  assertExact(world, worker);
+  assert.equal(worker.lane.status.takeovers.unchanged, 2);
+});
+
+test("lane that is told to begin at the end copies only what comes after", async () => {
+  const world = openWorld({ lane: { start: "latest" } });
+  world.produce(5);
+  const worker = world.spawn();
+  await world.until(() => worker.lane.status.state === "copying");
+  world.produce(2);
+  await caughtUp(world, worker);
+  assert.deepEqual(
+    world.targetRecords().map(({ value }) => value),
+    ["v5", "v6"],
+  );
+});
+
+test("sequence numbers wrap without a repeat or a loss", async () => {
+  const world = openWorld({ storeEveryMs: 20 });
+  const position = 2n ** 31n - 10n;
+  world.beginAt(position);
+  for (let i = 0; i < 10; i++) world.produce(3);
+  const first = world.spawn();
+  await world.until(() => first.lane.status.counts.forwardedBatches > 4);
+  first.crash();
+  await world.until(() => false, 500);
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assert.equal(world.difference(), undefined);
+  assert.equal(second.lane.map?.progress.count, position + 30n);
 });

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomInt } from "../../../src/core/random.ts";
 import { walkSource } from "../../../src/mirror/source-walk.ts";
+import { MODEL_LIMITS } from "./model/model-target.ts";
 import { type Worker, World, type WorldOptions } from "./model/world.ts";
 
 const SEEDS = Number(process.env["RACE_SEEDS"] ?? 500);
@@ -12,33 +13,55 @@ const SEEDS = Number(process.env["RACE_SEEDS"] ?? 500);
 const BROKEN_SEEDS = 20;
 const FAULTS = { breaks: 0.05, refuses: 0.03, repeats: 0.05, delayMsMax: 20 };
 
+/** So small that many source batches have to be split. */
+const SMALL_BATCHES = { ...MODEL_LIMITS, maxBatchBytes: 110 };
+
 /** What happened in all seeds together: a race without trouble would prove nothing. */
 interface Tally {
   refusals: number;
   duplicates: number;
   crashes: number;
   leaderChanges: number;
+  uncleanElections: number;
   walkedRecords: bigint;
 }
 
+/** What makes a race harder. */
+interface Hardship {
+  /** Markers, aborted and committed transactions, compacted batches, foreign records in the target, small batches there. */
+  readonly mixed?: boolean;
+  /** Unclean elections: the target loses acknowledged records. */
+  readonly unclean?: boolean;
+  /** Sequence numbers wrap during the race. */
+  readonly wraps?: boolean;
+}
+
+type RaceOptions = WorldOptions & Hardship;
+
 /** Runs one seed; answers what is wrong, or undefined. */
-async function race(options: WorldOptions, tally: Tally = noTally()): Promise<string | undefined> {
-  const world = new World({ faults: FAULTS, ...options });
+async function race(options: RaceOptions, tally: Tally = noTally()): Promise<string | undefined> {
+  const world = new World({ faults: FAULTS, ...(options.mixed && { limits: SMALL_BATCHES }), ...options });
   const { random, clock, broker } = world;
-  for (let i = randomInt(random, 12); i > 0; i--) world.produce(1 + randomInt(random, 6));
+  if (options.wraps) world.beginAt(2n ** 31n - BigInt(1 + randomInt(random, 100)));
+  const produce = (): void => produceSome(world, options.mixed === true);
+  for (let i = randomInt(random, 12); i > 0; i--) produce();
   const workers = [world.spawn(), world.spawn()];
   const batches = 20 + randomInt(random, 40);
-  for (let i = 0; i < batches; i++) clock.after(random.next() * 400, () => world.produce(1 + randomInt(random, 6)));
+  for (let i = 0; i < batches; i++) clock.after(random.next() * 400, produce);
   replicateNowAndThen(world);
   let trouble = true;
   const disturb = (): void => {
     if (!trouble) return;
     disturbOnce(world, workers, tally);
+    if (options.unclean && random.next() < 0.3) loseAcknowledged(world, tally);
+    if (options.mixed && random.next() < 0.3) world.writeForeign(1 + randomInt(random, 3));
     clock.after(random.next() * 100, disturb);
   };
   clock.after(random.next() * 100, disturb);
   await world.until(() => false, 800);
   trouble = false;
+  if (options.unclean) for (const worker of workers) worker.crash();
+  if (options.unclean) workers.splice(0, 2, world.spawn(), world.spawn());
   const total = world.source.endOffset;
   const isDone = (): boolean => workers.every(({ lane }) => lane.map?.progress.sourceNext === total);
   const done = await world.until(isDone, 60_000);
@@ -47,13 +70,32 @@ async function race(options: WorldOptions, tally: Tally = noTally()): Promise<st
   tally.refusals += broker.refusals;
   tally.duplicates += broker.duplicates;
   if (world.bugs[0] !== undefined) return String(world.bugs[0]);
-  const wrong = world.difference() ?? workers.map(({ lane }) => world.wrongTranslation(lane)).find(Boolean);
+  const expected = world.committedRecords();
+  const wrong =
+    world.difference(expected) ?? workers.map(({ lane }) => world.wrongTranslation(lane, expected)).find(Boolean);
   if (wrong !== undefined || done) return wrong;
   return `not done: ${workers.map(({ lane }) => lane.status.reason?.code ?? "no reason").join()}`;
 }
 
+/** The next of the source's batches. */
+function produceSome(world: World, mixed: boolean): void {
+  const { random } = world;
+  const dice = mixed ? random.next() : 0;
+  const count = 1 + randomInt(random, 6);
+  if (dice < 0.5) world.produce(count);
+  else if (dice < 0.7) world.compacted([0, 2, 3].slice(0, 1 + randomInt(random, 3)), 4 + randomInt(random, 3));
+  else world.transaction(count, random.next() < 0.5 ? "commit" : "abort");
+}
+
+/** The leader dies with acknowledged records that nobody else has. */
+function loseAcknowledged({ broker, random }: World, tally: Tally): void {
+  const keep = broker.log.length - randomInt(random, 6);
+  tally.uncleanElections++;
+  broker.truncate(broker.log[Math.max(0, keep - 1)]?.nextOffset ?? 0n);
+}
+
 function noTally(): Tally {
-  return { refusals: 0, duplicates: 0, crashes: 0, leaderChanges: 0, walkedRecords: 0n };
+  return { refusals: 0, duplicates: 0, crashes: 0, leaderChanges: 0, uncleanElections: 0, walkedRecords: 0n };
 }
 
 function replicateNowAndThen(world: World): void {
@@ -77,7 +119,7 @@ function disturbOnce(world: World, workers: Worker[], tally: Tally): void {
 }
 
 /** Seeds of `count` that show something wrong. */
-async function failingSeeds(count: number, options: Omit<WorldOptions, "seed">, tally?: Tally): Promise<string[]> {
+async function failingSeeds(count: number, options: Omit<RaceOptions, "seed">, tally?: Tally): Promise<string[]> {
   const failures: string[] = [];
   for (let seed = 1; seed <= count; seed++) {
     const wrong = await race({ ...options, seed }, tally);
@@ -93,6 +135,22 @@ test("lane appends each record once when two workers write it at the same time",
   assert.ok(
     tally.refusals > SEEDS && tally.duplicates > SEEDS && tally.crashes > SEEDS && tally.leaderChanges > SEEDS / 2,
   );
+});
+
+test("lane appends each record once when the source has markers, aborted data and gaps, and the target other writers", async () => {
+  const tally = noTally();
+  assert.deepEqual(await failingSeeds(SEEDS / 4, { mixed: true }, tally), []);
+  assert.ok(tally.walkedRecords > SEEDS / 4);
+});
+
+test("lane appends each record once when sequence numbers wrap during the race", async () => {
+  assert.deepEqual(await failingSeeds(SEEDS / 10, { wraps: true }), []);
+});
+
+test("lane restores what the target lost in unclean elections, each record once", async () => {
+  const tally = noTally();
+  assert.deepEqual(await failingSeeds(SEEDS / 4, { unclean: true }, tally), []);
+  assert.ok(tally.uncleanElections > SEEDS / 10);
 });
 
 test("race finds lost or repeated records when the walk of takeover is one record short", async () => {

@@ -25,6 +25,8 @@ export class ModelBroker {
   readonly producers = new Map<bigint, ProducerMemory>();
   highWatermark = 0n;
   startOffset = 0n;
+  /** Rises with every leader. */
+  leaderEpoch = 0;
   refusals = 0;
   duplicates = 0;
   readonly #dedup: boolean;
@@ -61,6 +63,7 @@ export class ModelBroker {
 
   /** The next leader has the log up to `offset` (on a batch's border) and computes its memory from it. */
   truncate(offset: bigint): void {
+    this.leaderEpoch++;
     while (this.endOffset > offset) this.log.pop();
     if (this.highWatermark > this.endOffset) this.highWatermark = this.endOffset;
     this.producers.clear();
@@ -85,7 +88,7 @@ export class ModelBroker {
   #store(batch: BatchView): Append {
     const stored = new BatchView(Buffer.from(batch.bytes), 0, batch.sizeBytes);
     stored.setBaseOffset(this.endOffset);
-    stored.setLeaderEpoch(0);
+    stored.setLeaderEpoch(this.leaderEpoch);
     this.log.push(stored);
     this.#remember(stored);
     return { kind: "stored", baseOffset: stored.baseOffset, nextOffset: stored.nextOffset };

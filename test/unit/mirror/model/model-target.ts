@@ -45,7 +45,10 @@ export class ModelTarget implements Target {
   #faults: NetworkFaults;
   #connection: Request[] = [];
   #delivering = false;
-  requests = 0;
+  inFlightMax = 0;
+  inFlightBeforeFirstAckMax = 0;
+  #inFlight = 0;
+  #acked = false;
 
   constructor(
     options: { readonly clusterId: string; readonly faults: NetworkFaults },
@@ -64,12 +67,23 @@ export class ModelTarget implements Target {
   }
 
   append(_partition: unknown, batch: BatchView): Promise<AppendOutcome> {
-    this.requests++;
-    return new Promise((answer) => {
+    this.#countIn();
+    return new Promise((resolve) => {
+      const answer = (outcome: AppendOutcome): void => {
+        this.#inFlight--;
+        this.#acked ||= outcome.kind === "appended";
+        resolve(outcome);
+      };
       const refused = this.#random.next() < this.#faults.refuses;
       this.#connection.push({ bytes: Buffer.from(batch.bytes), answer, refused });
       this.#deliverNext();
     });
+  }
+
+  #countIn(): void {
+    this.#inFlight++;
+    this.inFlightMax = Math.max(this.inFlightMax, this.#inFlight);
+    if (!this.#acked) this.inFlightBeforeFirstAckMax = Math.max(this.inFlightBeforeFirstAckMax, this.#inFlight);
   }
 
   async producer(_partition: unknown, producerId: bigint) {
@@ -142,9 +156,10 @@ export class ModelTarget implements Target {
   }
 
   #answerWhenCommitted(request: Request, stored: { readonly baseOffset: bigint; readonly nextOffset: bigint }): void {
+    const broker = this.#broker;
+    const { leaderEpoch } = broker;
     const poll = (): void => {
-      const broker = this.#broker;
-      if (broker.endOffset < stored.nextOffset) request.answer(failed("NOT_LEADER_OR_FOLLOWER"));
+      if (broker.leaderEpoch !== leaderEpoch) request.answer(failed("NOT_LEADER_OR_FOLLOWER"));
       else if (broker.highWatermark >= stored.nextOffset)
         request.answer({ kind: "appended", baseOffset: stored.baseOffset });
       else this.#clock.after(1, poll);

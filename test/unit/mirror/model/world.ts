@@ -8,10 +8,13 @@ import { silentLogger } from "../../../../src/core/logger.ts";
 import type { Random } from "../../../../src/core/random.ts";
 import { Lane } from "../../../../src/mirror/lane.ts";
 import { producerIdOf, reverseLane } from "../../../../src/mirror/lane-id.ts";
+import { toRecord } from "../../../../src/mirror/lane-memory.ts";
 import type { LaneHooks, LaneOptions } from "../../../../src/mirror/lane-options.ts";
+import { OffsetMap } from "../../../../src/mirror/offset-map.ts";
+import { later } from "../../../../src/mirror/offset-order.ts";
 import type { LaneIdentity, ProgressStore } from "../../../../src/mirror/offset-ports.ts";
-import type { Target, TopicPartition } from "../../../../src/mirror/ports.ts";
-import type { BatchView } from "../../../../src/wire/record-batch.ts";
+import type { Target, TargetLimits, TopicPartition } from "../../../../src/mirror/ports.ts";
+import { BatchView, stampBatch } from "../../../../src/wire/record-batch.ts";
 import { decodeRecords, type EncodeOptions, encodeBatch } from "../../../../src/wire/records.ts";
 import { seededRandom } from "../../../support/seeded-random.ts";
 import { ModelBroker } from "./model-broker.ts";
@@ -20,6 +23,9 @@ import { ModelTarget, type NetworkFaults, NO_FAULTS } from "./model-target.ts";
 
 const SOURCE: TopicPartition = { topic: "orders", topicId: "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid, partition: 0 };
 const TARGET: TopicPartition = { topic: "west.orders", topicId: "AAAAAAAAAAAAAAAAAAAAAg" as Uuid, partition: 0 };
+
+/** The value of records that the lane did not write. */
+const FOREIGN = "foreign";
 
 /** The one lane of the model. */
 export const MODEL_LANE: LaneIdentity = {
@@ -49,6 +55,7 @@ export interface WorldOptions {
   readonly hooks?: LaneHooks;
   readonly dedup?: boolean;
   readonly lane?: Partial<LaneOptions>;
+  readonly limits?: TargetLimits;
   /** How often a worker stores its progress. */
   readonly storeEveryMs?: number;
   /** Followers copy everything this often; without it, when the test says so. */
@@ -101,6 +108,53 @@ export class World {
     this.source.append(encodeBatch(this.records(count, timestampMs), encode));
   }
 
+  /** Appends a batch as compaction leaves it: records at `deltas` only, of `span` offsets. */
+  compacted(deltas: readonly number[], span: number): void {
+    const records = this.records(deltas.length).map((record, at) => ({ ...record, offsetDelta: deltas[at] ?? 0 }));
+    this.source.append(encodeBatch(records, { lastOffsetDelta: span - 1 }));
+  }
+
+  /** A transaction of one batch, and its marker. */
+  transaction(count: number, end: "commit" | "abort"): void {
+    const producer = { producerId: 9n, producerEpoch: 0, baseSequence: 0, isTransactional: true };
+    const firstOffset = this.source.endOffset;
+    this.produce(count, producer);
+    this.produce(1, { ...producer, isControl: true });
+    if (end === "abort")
+      this.source.aborted.push({ producerId: 9n, firstOffset, lastOffset: firstOffset + BigInt(count) });
+  }
+
+  /** What a read_committed consumer of the source reads. */
+  committedRecords(): Seen[] {
+    const isAborted = (offset: bigint): boolean =>
+      this.source.aborted.some((txn) => offset >= txn.firstOffset && offset <= txn.lastOffset);
+    return this.sourceRecords().filter(({ offset }) => !isAborted(offset));
+  }
+
+  /** Somebody else writes into the target. */
+  writeForeign(count: number): void {
+    const timestampMs = BigInt(this.clock.nowMs());
+    const records = Array.from({ length: count }, () => ({ timestampMs, key: null, value: Buffer.from(FOREIGN) }));
+    this.broker.append(encodeBatch(records));
+  }
+
+  /** The lane has a long past: `position` records, the last of which is the source's and the target's first here. */
+  beginAt(position: bigint): void {
+    this.produce(1);
+    const [first] = this.source.batches;
+    if (first === undefined) throw new Error("nothing produced");
+    const copy = new BatchView(Buffer.from(first.bytes), 0, first.sizeBytes);
+    const baseSequence = Number((position - 1n) % 2n ** 31n);
+    stampBatch(copy, { producerId: LANE_OPTIONS.producerId, producerEpoch: 0, baseSequence });
+    this.broker.append(copy);
+    this.broker.commit();
+    const map = OffsetMap.startingAt({ sourceNext: 1n, targetNext: 1n, count: position });
+    const store = new MemoryProgressStore(this.lanes);
+    const memory = { map, era: { epoch: 0, base: 0n }, sourceEpoch: -1, gaps: [], gapCount: 0, repeats: 0n };
+    store.save(toRecord(LANE_OPTIONS, { ...memory, walkProvenance: "all" }, this.clock.nowMs()), map);
+    void store.flush();
+  }
+
   /** The next records to be produced. */
   records(count: number, timestampMs = this.clock.nowMs()): { timestampMs: bigint; key: Buffer; value: Buffer }[] {
     return Array.from({ length: count }, () => {
@@ -118,6 +172,7 @@ export class World {
       { clusterId: MODEL_LANE.targetClusterId, faults: this.#options.faults ?? NO_FAULTS },
       { broker, clock, random },
     );
+    if (this.#options.limits !== undefined) target.limitsNow = this.#options.limits;
     const store = new MemoryProgressStore(this.lanes);
     const source = modelSource(this.source, { clock: mortal, random, clusterId: MODEL_LANE.sourceClusterId });
     const lane = new Lane(
@@ -169,8 +224,9 @@ export class World {
   sourceRecords(batches: readonly BatchView[] = this.source.batches): Seen[] {
     return batches.flatMap(seen);
   }
+  /** What the lane wrote. */
   targetRecords(): Seen[] {
-    return this.broker.log.flatMap(seen);
+    return this.broker.log.flatMap(seen).filter(({ value }) => value !== FOREIGN);
   }
 
   /** The first difference between two lists of values, for messages; undefined when equal. */
@@ -184,13 +240,12 @@ export class World {
   }
 
   /** The first source offset that a lane's map translates wrongly, forwards or backwards. */
-  wrongTranslation(lane: Lane): string | undefined {
+  wrongTranslation(lane: Lane, source: readonly Seen[] = this.sourceRecords()): string | undefined {
     const { map } = lane;
     if (map === undefined) return "no map";
-    const source = this.sourceRecords();
     const target = this.targetRecords();
     const placeOf = new Map(target.map(({ value, offset }) => [value, offset]));
-    for (let g = this.source.startOffset; g < this.source.endOffset; g++) {
+    for (let g = later(this.source.startOffset, map.floor.source); g < this.source.endOffset; g++) {
       const next = source.find(({ offset }) => offset >= g);
       const want = next === undefined ? map.progress.targetNext : placeOf.get(next.value);
       const got = map.translate(g);
