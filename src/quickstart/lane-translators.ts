@@ -10,8 +10,8 @@ import { openClient, regionAddress } from "../runtime/connect.ts";
 import type { StateDirectory } from "../runtime/state-directory.ts";
 import type { Topology } from "../topology/model.ts";
 import type { OffsetTranslator } from "./check-offsets.ts";
-import type { LaneContent } from "./records.ts";
 import { until } from "./waiting.ts";
+import type { LanePlace } from "./world.ts";
 
 /** Maps are stored once a second; ten of them mean that a worker stores none. */
 const STORED_TIMEOUT_MS = 10_000;
@@ -29,37 +29,50 @@ export interface TranslatorSource {
  *  does answers nothing beyond it, which the check then counts. */
 export async function laneTranslators(
   from: TranslatorSource,
-  lanes: readonly LaneContent[],
-): Promise<(lane: LaneContent) => OffsetTranslator> {
+  lanes: readonly LanePlace[],
+): Promise<(lane: LanePlace) => OffsetTranslator> {
   await using client = await openClient(regionAddress(from.topology, from.state, from.target), {
     clientId: "quickstart",
   });
   const deps = { client, clock: nodeClock(), random: nodeRandom(), logger: silentLogger };
   await using store = await openKafkaProgress({}, deps);
-  let maps = new Map<LaneContent, OffsetMap>();
+  let maps = new Map<string, OffsetMap>();
   const reached = async (): Promise<number> => {
     maps = await storedMaps(store, lanes);
-    return [...maps].filter(([lane, map]) => map.progress.sourceNext >= lane.source.endOffset).length;
+    return lanes.filter((lane) => reachesEnd(lane, maps.get(placeOf(lane)))).length;
   };
-  const wanted = lanes.filter(({ source }) => source.endOffset > source.startOffset).length;
-  const wait = { what: "stored offset maps", wanted, timeoutMs: STORED_TIMEOUT_MS, pollMs: STORED_POLL_MS };
+  const wait = {
+    what: "stored offset maps",
+    wanted: lanes.length,
+    timeoutMs: STORED_TIMEOUT_MS,
+    pollMs: STORED_POLL_MS,
+  };
   await until(wait, reached).catch(() => undefined);
-  return (lane) => translator(maps.get(lane));
+  return (lane) => translator(maps.get(placeOf(lane)));
 }
 
-async function storedMaps(store: ProgressStore, lanes: readonly LaneContent[]): Promise<Map<LaneContent, OffsetMap>> {
+/** An empty source is reached without a map: nothing was ever copied. */
+function reachesEnd({ source }: LanePlace, map: OffsetMap | undefined): boolean {
+  return (map?.progress.sourceNext ?? source.startOffset) >= source.endOffset;
+}
+
+function placeOf({ target }: LanePlace): string {
+  return `${target.topic}-${target.partition}`;
+}
+
+async function storedMaps(store: ProgressStore, lanes: readonly LanePlace[]): Promise<Map<string, OffsetMap>> {
   const states = await store.list();
-  const maps = new Map<LaneContent, OffsetMap>();
+  const maps = new Map<string, OffsetMap>();
   for (const lane of lanes) {
     const state = states.find((one) => isOf(one, lane));
     const stored = state && (await store.load(state.lane));
-    if (stored?.map !== undefined) maps.set(lane, stored.map);
+    if (stored?.map !== undefined) maps.set(placeOf(lane), stored.map);
   }
   return maps;
 }
 
 /** Each source has a target topic of its own, so the target's place says which lane it is. */
-function isOf(state: LaneStateRecord, { target }: LaneContent): boolean {
+function isOf(state: LaneStateRecord, { target }: LanePlace): boolean {
   return state.targetTopic === target.topic && state.lane.targetPartition === target.partition;
 }
 

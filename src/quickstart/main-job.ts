@@ -144,12 +144,15 @@ async function checkEverything(world: MainJobWorld, copied: Copied, options: Mai
   const step = (text: string): void => {
     options.onProgress?.({ step: text, produced: total, mirrored: total, total });
   };
-  step("reading both sides back");
+  step("reading the sources back");
+  const sourceContents = await Promise.all(world.sources.map((source) => readTopics(source, [topic])));
+  // The maps reach the sources' ends once everything is copied. Counting records on the target would not tell: where
+  // some are there twice, others may still be on their way.
+  step("waiting for the last records and the offset maps");
+  const translatorOf = await world.translators(lanesOf(world, sourceContents, []));
+  step("reading central back");
   const topics = world.sources.map(({ region }) => world.targetTopic(region, topic));
-  const [targetContent, ...sourceContents] = await Promise.all([
-    readTopics(world.target, topics),
-    ...world.sources.map((source) => readTopics(source, [topic])),
-  ]);
+  const targetContent = await readTopics(world.target, topics);
   const lanes = lanesOf(world, sourceContents, targetContent);
   const sourceAnomalies = world.sources.flatMap(({ region }, index) =>
     checkSource(copied.sent.get(region) ?? [], sourceContents[index] ?? []),
@@ -157,7 +160,6 @@ async function checkEverything(world: MainJobWorld, copied: Copied, options: Mai
   const copies = checkLanes(lanes);
 
   step("translating every offset");
-  const translatorOf = await world.translators(lanes);
   const offsets = checkOffsets(lanes, translatorOf);
 
   step("moving the groups");

@@ -2,7 +2,7 @@
 
 import type { ColdRange } from "./check-cold.ts";
 import type { OffsetTranslator } from "./check-offsets.ts";
-import type { LaneContent } from "./records.ts";
+import type { PartitionContent } from "./records.ts";
 import type { RegionAccess } from "./region-access.ts";
 
 /** How a worker process ended. */
@@ -29,6 +29,12 @@ export interface OffloadResult {
   readonly ranges: readonly ColdRange[];
 }
 
+/** A lane whose target need not have been read yet. */
+export interface LanePlace {
+  readonly source: Pick<PartitionContent, "startOffset" | "endOffset">;
+  readonly target: Pick<PartitionContent, "topic" | "partition">;
+}
+
 /** Sources, a target, and the means to hurt them. */
 export interface MainJobWorld {
   readonly sources: readonly RegionAccess[];
@@ -41,8 +47,8 @@ export interface MainJobWorld {
   stopTargetBroker(): Promise<void>;
   /** Brings it back; resolves once it answers. */
   startTargetBroker(): Promise<void>;
-  /** The product's own translation for every given lane. */
-  translators(lanes: readonly LaneContent[]): Promise<(lane: LaneContent) => OffsetTranslator>;
+  /** The product's own translation for every given lane; resolves once it reaches the ends of the sources, or will not. */
+  translators(lanes: readonly LanePlace[]): Promise<(lane: LanePlace) => OffsetTranslator>;
   /** Moves closed segments to the object store, where the target can do that, and drops the local copies. */
   offload?(): Promise<OffloadResult>;
 }
