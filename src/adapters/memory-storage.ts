@@ -29,6 +29,12 @@ export class MemoryStorage implements Storage {
   #isFull = false;
   /** Handles opened before a crash belong to a dead process. */
   #generation = 0;
+  #openFiles = 0;
+
+  /** Handles that are open now: what a process would hold as descriptors. */
+  get openFiles(): number {
+    return this.#openFiles;
+  }
 
   /** From now on nothing can be written: every append and write answers `STORAGE_FULL`. */
   fillDisk(): void {
@@ -43,6 +49,7 @@ export class MemoryStorage implements Storage {
   /** The machine loses power: handles die, and of each file `survives` says how much is left (default: what was synced). */
   crash(survives: CrashSurvival = (file) => file.syncedBytes): void {
     this.#generation += 1;
+    this.#openFiles = 0;
     for (const [path, content] of this.#files) {
       const { syncedBytes, sizeBytes } = content;
       const left = Math.max(syncedBytes, Math.min(sizeBytes, survives({ path, syncedBytes, sizeBytes })));
@@ -118,6 +125,7 @@ export class MemoryStorage implements Storage {
   #handle(path: string, content: Content): StorageFile {
     const generation = this.#generation;
     let closed = false;
+    this.#openFiles += 1;
     const alive = (): void => {
       if (closed || generation !== this.#generation) throw fault("STORAGE_IO", path);
     };
@@ -145,6 +153,7 @@ export class MemoryStorage implements Storage {
         content.syncedBytes = content.sizeBytes;
       },
       close: () => {
+        if (!closed && generation === this.#generation) this.#openFiles -= 1;
         closed = true;
       },
     };

@@ -63,9 +63,13 @@ export function loadLog(options: LogOptions, deps: LogDeps): LoadedLog {
   const noteEpoch = (batch: BatchView): void => {
     if (batch.leaderEpoch > epochs.latest) epochs.assign(batch.leaderEpoch, batch.baseOffset);
   };
-  // Without the epochs' file they are found in the batches, so nothing may be skipped.
-  const trustedOffset = hasEpochs ? recoveryPoint : 0n;
-  const segments = loadSegments(options, deps, { trustedOffset, startOffset: checkpointStart ?? 0n, noteEpoch });
+  const segments = loadSegments(options, deps, {
+    trustedOffset: recoveryPoint,
+    // Without the epochs' file they are found in the batches, so nothing may be skipped.
+    walkAll: !hasEpochs,
+    startOffset: checkpointStart ?? 0n,
+    noteEpoch,
+  });
 
   let end = segments.at(-1)?.nextOffset;
   if (end === undefined || end < (checkpointStart ?? 0n)) {
@@ -93,6 +97,7 @@ function loadSegments(
   deps: LogDeps,
   known: {
     readonly trustedOffset: bigint;
+    readonly walkAll: boolean;
     readonly startOffset: bigint;
     readonly noteEpoch: (batch: BatchView) => void;
   },
@@ -108,16 +113,18 @@ function loadSegments(
       continue;
     }
     segments.push(segment);
-    if (nextBase !== undefined && nextBase <= known.trustedOffset && segment.openSealed(nextBase)) continue;
+    const isTrusted = nextBase !== undefined && nextBase <= known.trustedOffset;
+    if (isTrusted && !known.walkAll && segment.openSealed(nextBase)) continue;
     const cutBytes = segment.recover({
       trustedOffset: known.trustedOffset,
+      walkAll: known.walkAll,
       indexIntervalBytes: config.indexIntervalBytes,
       seen: known.noteEpoch,
     });
     if (cutBytes > 0) deps.logger.warn("torn end of a segment cut off", { path: segment.path(".log"), cutBytes });
     if (nextBase === undefined) break;
     // Compaction may end a segment early, but only below the recovery point; above it a gap is lost data.
-    if (segment.nextOffset === nextBase || (cutBytes === 0 && nextBase <= known.trustedOffset)) {
+    if (segment.nextOffset === nextBase || (cutBytes === 0 && isTrusted)) {
       segment.seal();
       segment.release();
       continue;

@@ -113,11 +113,12 @@ export class Segment {
     return true;
   }
 
-  /** Rebuilds indexes and counters from the data and cuts it where it is damaged. Below `trustedOffset` CRCs are not
-   *  checked, and the indexes on disk are believed. `seen` is called for each batch walked and kept.
+  /** Rebuilds indexes and counters from the data and cuts it where it is damaged. Below `trustedOffset` batches are not
+   *  checked, and the indexes on disk are believed unless `walkAll`. `seen` is called for each batch walked and kept.
    *  @returns bytes cut off */
   recover(options: {
     readonly trustedOffset: bigint;
+    readonly walkAll?: boolean;
     readonly indexIntervalBytes: number;
     readonly seen: (batch: BatchView) => void;
   }): number {
@@ -125,7 +126,7 @@ export class Segment {
     const file = this.#storage.open(this.path(".log"), { create: true });
     this.#file = file;
     this.#reset();
-    this.#resume(file, options.trustedOffset);
+    if (options.walkAll !== true) this.#resume(file, options.trustedOffset);
     for (const placed of scanBatches(file, this.#sizeBytes)) {
       if (!this.#isSound(placed.batch, options.trustedOffset)) break;
       this.#note(placed, options.indexIntervalBytes);
@@ -246,12 +247,13 @@ export class Segment {
     this.#sizeBytes = position + batch.sizeBytes;
   }
 
-  /** A batch is kept when its offsets go on upwards from the last one's and its bytes are what was written. */
+  /** A batch is kept when its offsets go on from the last one's and its bytes are what was written. The base offset is
+   *  outside the CRC, so it must be exactly the next one; below the trusted offset compaction may have left gaps. */
   #isSound(batch: BatchView, trustedOffset: bigint): boolean {
-    if (batch.lastOffsetDelta < 0 || batch.baseOffset < this.nextOffset) return false;
-    const lastOffset = batch.lastOffset;
+    const { baseOffset, lastOffset } = batch;
+    if (batch.lastOffsetDelta < 0 || baseOffset < this.nextOffset) return false;
     if (lastOffset - this.baseOffset > BigInt(RELATIVE_OFFSET_MAX)) return false;
-    return lastOffset < trustedOffset || hasValidCrc(batch);
+    return lastOffset < trustedOffset || (baseOffset === this.nextOffset && hasValidCrc(batch));
   }
 
   #readIndexes(): { offsets: OffsetIndex | undefined; times: TimeIndex | undefined } {

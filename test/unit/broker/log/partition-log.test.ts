@@ -57,3 +57,21 @@ test("log starts the next segment when record time is segment.ms past the first 
   );
   await log.close();
 });
+
+test("log holds few files open when it has read all of its segments", async () => {
+  const world = openWorld({ segmentBytes: 300 });
+  appendAll(
+    world.log,
+    Array.from({ length: 40 }, (_, i) => batchOf({ timestampMs: NOW_MS + i })),
+  );
+  await world.log.sync();
+  readAll(world.log);
+  for (let i = 0; i < 40; i++) world.log.offsetForTimestamp(BigInt(NOW_MS + i));
+  for (const { baseOffset } of world.log.closedSegments()) world.log.readSegmentFiles(baseOffset).readLog(0, 10);
+  assert.ok(world.log.closedSegments().length > 10);
+  assert.equal(world.storage.openFiles, 3);
+  await world.log.close();
+  assert.equal(world.storage.openFiles, 0);
+  readAll(world.reopen());
+  assert.equal(world.storage.openFiles, 3);
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { batchAt } from "../../../../src/wire/record-batch.ts";
 import { appendAll, batchOf, openWorld, readAll } from "./log-fixture.ts";
 
 test("log forgets batches, epochs and sequences past the cut when it is truncated", () => {
@@ -111,4 +112,14 @@ test("log says where each epoch ended as Kafka does", () => {
     { epoch: 5, startOffset: 3n },
     { epoch: 7, startOffset: 5n },
   ]);
+});
+
+test("log forgets where readers were when it is truncated", () => {
+  const { log } = openWorld();
+  appendAll(log, [batchOf(), batchOf(), batchOf()]);
+  log.read({ fromOffset: 0n, maxBytes: 1 });
+  log.truncateTo(0n);
+  appendAll(log, [batchOf({ valueBytes: 500 }), batchOf()], 1);
+  const batch = batchAt(log.read({ fromOffset: 1n, maxBytes: 1 }), 0);
+  assert.equal(batch?.baseOffset, 1n);
 });
