@@ -26,10 +26,11 @@ const TARGET = "central";
 /** Not the controller's first choice and not the only one of anything: two of three brokers go on. */
 const BROKER_TO_STOP = 3;
 
-/** Generates a topology for the clusters. `suffix` keeps topic names of several worlds on one target apart. */
-export function apacheWorld(regions: ApacheRegions, suffix = ""): ApacheWorld {
+/** Generates a topology that mirrors one topic of every source. Worlds with the same clusters and topic have the same lanes,
+ *  whatever their directories. */
+export function apacheWorld(regions: ApacheRegions, topic: string): ApacheWorld {
   const directory = mkdtempSync(join(tmpdir(), "apache-world-"));
-  const topologyFile = writeTopology(directory, regions, suffix);
+  const topologyFile = writeTopology(directory, regions, topic);
   const topology = loadTopology(topologyFile);
   const stateRoot = join(directory, "state");
   const state = new StateDirectory({ root: stateRoot, topology: topology.name }, { storage: nodeStorage() });
@@ -51,7 +52,7 @@ function access(region: string, cluster: ApacheKafka): RegionAccess {
   return { region, bootstrap: cluster.bootstrap };
 }
 
-function writeTopology(directory: string, regions: ApacheRegions, suffix: string): string {
+function writeTopology(directory: string, regions: ApacheRegions, topic: string): string {
   const folder = join(directory, "regions");
   mkdirSync(folder);
   const all: readonly (readonly [string, ApacheKafka])[] = [...regions.sources, [TARGET, regions.target]];
@@ -71,8 +72,8 @@ function writeTopology(directory: string, regions: ApacheRegions, suffix: string
     "  - name: regions-to-central",
     `    from: [${sources}]`,
     `    to: ${TARGET}`,
-    '    topics: { include: ["flights"] }',
-    `    rename: "{source}.{topic}${suffix}"`,
+    `    topics: { include: ["${topic}"] }`,
+    '    rename: "{source}.{topic}"',
     '    groups: { include: ["delays"], every: 1s }',
   ];
   writeFileSync(file, `${lines.join("\n")}\n`);

@@ -2,9 +2,9 @@
  *  `npm run test:kafka`; prints the totals of node:test. Without Java all is skipped, except where `CI=true`. */
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { flightsByRegion, loadFlights } from "../../src/quickstart/flights.ts";
-import { runMainJob } from "../../src/quickstart/main-job.ts";
+import { type MainJobResult, runMainJob } from "../../src/quickstart/main-job.ts";
 import { anomalyLines } from "../../src/quickstart/report.ts";
 import { answerToUnknownVersion, apiRanges } from "../contract/api-versions.ts";
 import { CONTRACT_CASES } from "../contract/cases.ts";
@@ -15,9 +15,10 @@ import { KAFKA_PROPERTIES } from "../contract/peer.ts";
 import { Probe } from "../contract/probe.ts";
 import { recorded } from "../contract/recorded.ts";
 import { CLIENT_CASES } from "../integration/client-cases.ts";
-import { apacheWorld } from "./apache-world.ts";
+import { type ApacheRegions, apacheWorld } from "./apache-world.ts";
 import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
+import { startRival } from "./rival.ts";
 import "./segment-files.ts";
 
 const skip = apacheKafkaMissing() ?? false;
@@ -81,14 +82,31 @@ for (const one of CLIENT_CASES) {
   });
 }
 
-test("main job holds on Apache Kafka as source and target, under kills and a broker's crash", {
-  skip,
-  timeout,
-}, async (t) => {
+async function startedRegions(): Promise<ApacheRegions> {
   const sources = new Map<string, ApacheKafka>();
   await Promise.all([...sourceClusters].map(async ([alias, start]) => sources.set(alias, await start())));
-  using apache = apacheWorld({ sources, target: await targetCluster() });
+  return { sources, target: await targetCluster() };
+}
+
+test("main job holds on Apache Kafka under kills and a broker's crash", { skip, timeout }, async (t) => {
+  using apache = apacheWorld(await startedRegions(), "flights");
   const result = await runMainJob(apache.world, { flights, onEvent: (text) => t.diagnostic(text) });
+  checkResult(t, result);
+});
+
+test("main job holds on Apache Kafka while a rival copies the same lanes", { skip, timeout }, async (t) => {
+  const regions = await startedRegions();
+  const topic = "raced-flights";
+  using apache = apacheWorld(regions, topic);
+  using other = apacheWorld(regions, topic);
+  await using rival = await startRival(other.world);
+  const result = await runMainJob(apache.world, { flights, topic, onEvent: (text) => t.diagnostic(text) });
+  t.diagnostic(`the rival was frozen ${rival.pauses} times`);
+  assert.ok(rival.pauses > 3);
+  checkResult(t, result);
+});
+
+function checkResult(t: TestContext, result: MainJobResult): void {
   assert.deepEqual(anomalyLines(result.anomalies), []);
   const { elapsedMs, offsetsChecked, ...rest } = result.figures;
   t.diagnostic(`${offsetsChecked} offsets translated, all in ${elapsedMs} ms`);
@@ -109,4 +127,4 @@ test("main job holds on Apache Kafka as source and target, under kills and a bro
     bytesOffloaded: 0,
     coldRecordsRead: 0,
   });
-});
+}
