@@ -27,6 +27,8 @@ import { type FlowStatus, type LaneStatus, restingLane, type TopicTrouble } from
 
 /** New topics and partitions are copied this soon after they appear. */
 export const DEFAULT_DISCOVER_EVERY_MS = 2_000;
+/** Whether the target lost records of idle lanes is asked this often: one small request per leader. */
+export const DEFAULT_CHECK_EVERY_MS = 10_000;
 /** Time for lanes to settle what is in flight when the flow is asked to stop; with the final flush below 10 s in all. */
 export const DEFAULT_DRAIN_MS = 7_000;
 /** Time for the last flush of progress. */
@@ -44,6 +46,7 @@ export interface FlowOptions {
   readonly onRecreate: "stop" | "restart";
   readonly provenance: Provenance;
   readonly discoverEveryMs?: number;
+  readonly checkEveryMs?: number;
   readonly drainMs?: number;
 }
 
@@ -79,6 +82,7 @@ export class Flow implements AsyncDisposable {
   #troubles: readonly TopicTrouble[] = [];
   #discoveryFailure: string | undefined;
   #discovering: Promise<void> = Promise.resolve();
+  #checking: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
   private constructor(options: FlowOptions, deps: FlowDeps) {
@@ -96,6 +100,7 @@ export class Flow implements AsyncDisposable {
       });
     const flow = new Flow(options, deps);
     flow.#discovering = flow.#discoverForEver();
+    flow.#checking = flow.#checkForEver();
     return flow;
   }
 
@@ -139,7 +144,11 @@ export class Flow implements AsyncDisposable {
   async #drain(): Promise<void> {
     const { clock, progress, logger } = this.#deps;
     this.#stopping.abort();
-    const ended = Promise.all([this.#discovering, ...[...this.#lanes.values()].map((running) => running.ended)]);
+    const ended = Promise.all([
+      this.#discovering,
+      this.#checking,
+      ...[...this.#lanes.values()].map((running) => running.ended),
+    ]);
     if (!(await within(ended, this.#options.drainMs ?? DEFAULT_DRAIN_MS, clock)))
       logger.warn("flow stopped with batches in flight", { flow: this.#options.name });
     const flushed = progress.flush().catch((error: unknown) => {
@@ -165,6 +174,17 @@ export class Flow implements AsyncDisposable {
       const everyMs = this.#options.discoverEveryMs ?? DEFAULT_DISCOVER_EVERY_MS;
       const waitMs = failures === 0 ? everyMs : Math.min(everyMs, backoffMs(failures, this.#deps.random));
       await sleep(this.#deps.clock, waitMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #checkForEver(): Promise<void> {
+    const { signal } = this.#stopping;
+    const everyMs = this.#options.checkEveryMs ?? DEFAULT_CHECK_EVERY_MS;
+    for (;;) {
+      await sleep(this.#deps.clock, everyMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      // Whatever keeps the answer away is met, and told, by the lanes themselves.
+      await Promise.allSettled([...this.#lanes.values()].map(({ lane }) => lane.checkTarget()));
     }
   }
 

@@ -33,6 +33,8 @@ export class Lane {
   #memory: LaneMemory | undefined;
   #limits: TargetLimits | undefined;
   #reason: LaneFault | undefined;
+  /** Ends the present copy run. */
+  #interrupt = new AbortController();
   #sourceEnd: bigint | undefined;
   #repeatsAvoided = 0n;
   readonly #counts = noPlanCounts();
@@ -84,6 +86,18 @@ export class Lane {
       gaps: this.#memory?.gaps ?? [],
       gapCount: this.#memory?.gapCount ?? 0,
     };
+  }
+
+  /** Asks whether the target still ends behind the lane's last record. An idle lane would not notice that an unclean
+   *  election took acknowledged records away; call now and then. @throws {MirrorError} `TARGET_*` */
+  async checkTarget(): Promise<void> {
+    const { topic, partition } = this.options.targetPartition;
+    const targetNext = this.#memory?.map.progress.targetNext;
+    if (targetNext === undefined || this.#state.kind !== "copying") return;
+    const { endOffset } = await this.#deps.target.bounds(this.options.targetPartition);
+    if (endOffset >= targetNext) return;
+    const why = "the target ends before the lane's last record";
+    this.#interrupt.abort(new MirrorError({ code: "TARGET_DOUBT", topic, partition, why }));
   }
 
   /** Turns operating errors into state; everything else is a bug and passes. */
@@ -181,8 +195,9 @@ export class Lane {
       },
       onProgress: () => this.#save(memory),
     };
+    this.#interrupt = new AbortController();
     try {
-      await copyLane(context, signal);
+      await copyLane(context, AbortSignal.any([signal, this.#interrupt.signal]));
     } catch (error) {
       if (!hasFault(error, "SOURCE_GAP") || this.options.gapPolicy !== "skip") throw error;
       this.#skipGap(memory, error.fault.logStartOffset);

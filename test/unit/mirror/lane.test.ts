@@ -188,6 +188,17 @@ test("lane sends again what the target lost in an unclean election, and forgets 
   assert.equal(worker.lane.status.takeovers.truncated, 1);
 });
 
+test("lane that is idle notices that the target lost records, and sends them again", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 20; i++) world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  world.broker.truncate(world.broker.log[11]?.baseOffset ?? 0n);
+  assert.ok(await world.until(() => worker.lane.status.takeovers.truncated === 1, 5_000));
+  await caughtUp(world, worker);
+  assertExact(world, worker);
+});
+
 test("lane never walks back when an old batch was appended again after the target forgot the producer", async () => {
   const world = openWorld();
   for (let i = 0; i < 20; i++) world.produce(3);

@@ -195,6 +195,7 @@ export class World {
     const tick = (): void => {
       if (life.dead) return;
       void store.flush();
+      void lane.checkTarget();
       clock.after(everyMs, tick);
     };
     clock.after(everyMs * random.next(), tick);
