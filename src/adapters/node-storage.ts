@@ -37,7 +37,7 @@ export function nodeStorage(rootDirectory = "."): Storage {
   const at = (relative: string): string => path.resolve(root, relative);
 
   return {
-    makeDirectory: (directory) => attempt(at(directory), (place) => void fs.mkdirSync(place, { recursive: true })),
+    makeDirectory: (directory) => attempt(at(directory), makeDirectories),
     list: (directory) => attempt(at(directory), listSorted),
     exists: (file) => fs.existsSync(at(file)),
     open: (file, { create }) => attempt(at(file), (place) => openFile(place, create)),
@@ -49,6 +49,18 @@ export function nodeStorage(rootDirectory = "."): Storage {
     rename: (from, to) => attempt(at(from), (place) => fs.renameSync(place, at(to))),
     remove: (file) => attempt(at(file), (place) => fs.rmSync(place, { recursive: true, force: true })),
   };
+}
+
+/** Node's own recursive mkdir never returns where parents cannot be made but seem missing, as in /proc. */
+function makeDirectories(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  const parent = path.dirname(directory);
+  if (parent !== directory) makeDirectories(parent);
+  try {
+    fs.mkdirSync(directory);
+  } catch (thrown) {
+    if (codeOf(thrown) !== "EEXIST") throw thrown; // another process was faster
+  }
 }
 
 function listSorted(directory: string): readonly string[] {

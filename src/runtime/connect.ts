@@ -5,6 +5,7 @@ import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeNetwork } from "../adapters/node-network.ts";
 import { nodeRandom } from "../adapters/node-random.ts";
 import { KafkaClient } from "../client/kafka-client.ts";
+import { toError } from "../core/errors.ts";
 import { type Logger, silentLogger } from "../core/logger.ts";
 import type { Endpoint } from "../core/network.ts";
 import { parseEndpoint, type Region, type Topology } from "../topology/model.ts";
@@ -83,9 +84,12 @@ export async function openClient(address: RegionAddress, options: OpenOptions): 
   }
 }
 
+/** The client names the bootstrap list as well; once is enough. */
+const CLIENT_PREFIX = /^no broker of \S+ can be used: /;
+
 function unreachable(region: string, bootstrap: readonly Endpoint[], cause: unknown): RuntimeError {
   const endpoint = bootstrap.map(({ host, port }) => `${host}:${port}`).join(",");
-  const why = cause instanceof Error ? cause.message : String(cause);
-  const message = `region "${region}" cannot be reached: ${why} (${endpoint}); check that it runs and that the address is right`;
+  const why = toError(cause).message.replace(CLIENT_PREFIX, "");
+  const message = `region "${region}" cannot be reached (${endpoint}): ${why}; check that it runs and that the address is right`;
   return new RuntimeError({ code: "REGION_UNREACHABLE", region, endpoint, why }, { message, cause });
 }

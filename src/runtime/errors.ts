@@ -15,6 +15,7 @@ export type RuntimeFault =
   | { readonly code: "MIRROR_UNKNOWN"; readonly mirror: string; readonly known: readonly string[] }
   | { readonly code: "LANE_UNKNOWN"; readonly topic: string; readonly partition: number }
   | { readonly code: "STATE_LOCKED"; readonly path: string; readonly pid: number }
+  | { readonly code: "STATE_UNWRITABLE"; readonly path: string; readonly why: string }
   | { readonly code: "STATE_CORRUPT"; readonly path: string }
   | { readonly code: "CONTROL_FAILED"; readonly socketPath: string; readonly why: string };
 

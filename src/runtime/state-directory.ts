@@ -14,6 +14,7 @@
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { toError } from "../core/errors.ts";
 import type { Endpoint } from "../core/network.ts";
 import type { Storage } from "../core/storage.ts";
 import { RuntimeError } from "./errors.ts";
@@ -81,9 +82,18 @@ export class StateDirectory {
     return join(tmpdir(), `tributary-${hash}.sock`);
   }
 
-  /** Makes the directory. @throws {StorageError} when it cannot be written */
+  /** Makes the directory and proves that it can be written. @throws {RuntimeError} `STATE_UNWRITABLE` */
   create(): void {
-    this.#storage.makeDirectory(this.path);
+    const probe = join(this.path, `probe.${process.pid}`);
+    try {
+      this.#storage.makeDirectory(this.path);
+      this.#storage.writeFile(probe, new Uint8Array());
+      this.#storage.remove(probe);
+    } catch (cause) {
+      const why = toError(cause).message;
+      const message = `state directory cannot be written: ${why}; choose another with --state`;
+      throw new RuntimeError({ code: "STATE_UNWRITABLE", path: this.path, why }, { message, cause });
+    }
   }
 
   /** Records of regions whose process lives. */
