@@ -38,9 +38,15 @@ export function inspectRecords(
     return walkRecords(batch, limitBytes);
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
-    const isCodec = error.fault.code === "WIRE_BAD_COMPRESSION";
+    const isCodec = error.fault.code === "WIRE_BAD_COMPRESSION" && !isCutGzip(batch, error);
     return { errorCode: isCodec ? ErrorCode.UNKNOWN : ErrorCode.INVALID_RECORD, message: error.message };
   }
+}
+
+/** Kafka's brokers meet the end of a cut gzip stream as the end of the records, and name it so; other codecs fail whole. */
+function isCutGzip(batch: BatchView, error: WireError): boolean {
+  const { cause } = error;
+  return batch.codec === 1 && cause instanceof Error && "code" in cause && cause.code === "Z_BUF_ERROR";
 }
 
 function walkRecords(batch: BatchView, limitBytes: number): RecordFacts {

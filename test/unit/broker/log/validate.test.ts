@@ -136,6 +136,15 @@ test("validation looks into wrong inner offsets only when the batch is compresse
   }
 });
 
+test("validation calls a cut gzip stream a bad record and other cut streams unknown, as brokers do", () => {
+  for (const codec of CODECS.slice(1)) {
+    const { recordBytes } = batchOf({ count: 5, codec });
+    const header = { attributes: codec, lastOffsetDelta: 4, baseTimestamp: 5n, maxTimestamp: 5n, recordCount: 5 };
+    const cut = assembleBatch(header, recordBytes.subarray(0, -6));
+    assert.equal(outcome(cut), codec === 1 ? "INVALID_RECORD" : "UNKNOWN");
+  }
+});
+
 test("validation corrects a greatest timestamp that is not the records' own, codec or not", () => {
   for (const codec of CODECS) {
     const batch = batchOf({ count: 5, codec, stepMs: 2 });
