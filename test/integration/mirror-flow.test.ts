@@ -2,7 +2,25 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { contents, eventually, MirrorWorld, type Side } from "./mirror-world.ts";
+import { deleteRecords, deleteTopics } from "../../src/client/admin.ts";
+import { namingOf } from "../../src/mirror/naming.ts";
+import { contents, eventually, type MirrorWorker, MirrorWorld, type Side } from "./mirror-world.ts";
+
+const SAME_NAMES = namingOf("{topic}", { source: "west", target: "central", mirror: "test" });
+
+/** Two small regions. */
+async function sides(world: MirrorWorld): Promise<[Side, Side]> {
+  return [await world.side("west", { brokers: 1 }), await world.side("central", { brokers: 1 })];
+}
+
+function laneOf({ flow }: MirrorWorker, partition = 0) {
+  return flow.status.lanes.find((lane) => lane.partition === partition);
+}
+
+function reasonOf(worker: MirrorWorker): string | undefined {
+  const lane = worker.flow.status.lanes.find(({ state }) => state === "stopped");
+  return lane?.reason?.code;
+}
 
 async function copied(world: MirrorWorld, west: Side, central: Side, topic: string, partitions: number) {
   for (let index = 0; index < partitions; index++) {
@@ -76,4 +94,117 @@ test("flow copies new topics and partitions soon after they appear", async () =>
   await world.topic(west, "later", 1);
   await world.produce(west, "later", 0, 5);
   await eventually(() => copied(world, west, central, "later", 1), "the new topic is copied");
+});
+
+test("flow stops a lane at a gap, and goes on behind it when told to skip", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5);
+  const first = await world.worker(west, central);
+  await eventually(() => copied(world, west, central, "orders", 1), "it is copied");
+  await first.stop();
+  await world.produce(west, "orders", 0, 5);
+  await world.produce(west, "orders", 0, 5);
+  await deleteRecords(west.client, [{ topic: "orders", index: 0, offset: 10n }]);
+  const second = await world.worker(west, central);
+  await eventually(() => reasonOf(second) === "SOURCE_GAP", "the lane stops");
+  await second.stop();
+  const third = await world.worker(west, central, { onGap: "skip" });
+  await eventually(() => laneOf(third)?.count === 10n, "the rest is copied");
+  const gaps = laneOf(third)?.gaps.map(({ fromOffset, toOffset }) => [fromOffset, toOffset]);
+  assert.deepEqual(gaps, [[5n, 10n]]);
+});
+
+test("flow stops a lane whose topic was made again, and begins anew when told to restart", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5);
+  const first = await world.worker(west, central);
+  await eventually(() => copied(world, west, central, "orders", 1), "it is copied");
+  await deleteTopics(west.client, ["orders"]);
+  await eventually(() => reasonOf(first) === "SOURCE_TOPIC_DELETED", "the lane stops");
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 3);
+  await eventually(() => first.flow.status.lanes.length === 2, "the new topic is noticed");
+  await first.stop();
+  const second = await world.worker(west, central);
+  await eventually(() => reasonOf(second) === "SOURCE_TOPIC_RECREATED", "the next worker stops, too");
+  await second.stop();
+  const third = await world.worker(west, central, { onRecreate: "restart" });
+  await eventually(async () => (await world.read(central, "west.orders", 0)).length === 8, "the new records follow");
+  assert.equal(laneOf(third)?.state, "copying");
+});
+
+test("flow copies everything again into a target topic that was deleted", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5);
+  await world.worker(west, central);
+  await eventually(() => copied(world, west, central, "orders", 1), "it is copied");
+  await deleteTopics(central.client, ["west.orders"]);
+  await world.produce(west, "orders", 0, 5);
+  await eventually(() => copied(world, west, central, "orders", 1), "it is copied again");
+});
+
+test("flows both ways between the same names carry each record over once", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  for (const side of [west, central]) {
+    await world.topic(side, "orders", 1);
+    await world.produce(side, "orders", 0, 5);
+  }
+  const options = { naming: SAME_NAMES, provenance: "local" } as const;
+  const there = await world.worker(west, central, options);
+  const back = await world.worker(central, west, options);
+  const all = async (): Promise<boolean> => {
+    const lengths = [west, central].map(async (side) => (await world.read(side, "orders", 0)).length);
+    return (await Promise.all(lengths)).every((length) => length === 10);
+  };
+  await eventually(all, "both sides have all");
+  await world.produce(west, "orders", 0, 1);
+  await eventually(() => there.flow.status.lagRecords + back.flow.status.lagRecords === 0n, "no lag");
+  const seen = await Promise.all([west, central].map((side) => world.read(side, "orders", 0)));
+  await eventually(() => laneOf(there)?.count === 6n && laneOf(back)?.count === 5n, "each record is carried once");
+  for (const records of seen) assert.equal(new Set(records.map(({ value }) => value)).size, records.length);
+});
+
+test("flow does not pass over records that are too old, unless the mirror is at-least-once", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5, {}, Date.now() - 20 * 3_600_000);
+  const first = await world.worker(west, central);
+  await eventually(() => reasonOf(first) === "HISTORY_NEEDED", "the lane stops");
+  await first.stop();
+  const second = await world.worker(west, central, { delivery: "at-least-once" });
+  await eventually(() => copied(world, west, central, "orders", 1), "it is copied");
+  assert.equal(laneOf(second)?.delivery, "at-least-once");
+});
+
+test("flow stops within a second although new records keep coming", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  await world.topic(west, "orders", 1);
+  const worker = await world.worker(west, central);
+  for (let i = 0; i < 20; i++) await world.produce(west, "orders", 0, 2);
+  await eventually(() => (laneOf(worker)?.count ?? 0n) > 0n, "it copies");
+  const producing = (async () => {
+    for (let i = 0; i < 50; i++) await world.produce(west, "orders", 0, 2);
+  })();
+  const startMs = performance.now();
+  await worker.stop();
+  assert.ok(performance.now() - startMs < 5_000);
+  await producing;
+  await world.worker(west, central);
+  await eventually(() => copied(world, west, central, "orders", 1), "everything is copied");
+});
+
+test("flow refuses to lose its guard against loops", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  const options = { naming: SAME_NAMES, provenance: "local", delivery: "at-least-once" } as const;
+  await assert.rejects(world.worker(west, central, options), { name: "MirrorError" });
 });

@@ -130,8 +130,15 @@ export class MirrorWorld implements AsyncDisposable {
   }
 
   /** Appends one batch of `count` records with the time of now; the values are unique in this world. */
-  async produce({ client }: Side, topic: string, index: number, count: number, encode: EncodeOptions = {}) {
-    const timestampMs = BigInt(deps.clock.nowMs());
+  async produce(
+    { client }: Side,
+    topic: string,
+    index: number,
+    count: number,
+    encode: EncodeOptions = {},
+    atMs = deps.clock.nowMs(),
+  ) {
+    const timestampMs = BigInt(atMs);
     const records = Array.from({ length: count }, (_, at) => ({
       timestampMs: timestampMs + BigInt(at),
       key: Buffer.from(`k${at}`),
