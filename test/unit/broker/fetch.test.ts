@@ -110,6 +110,18 @@ test("followers serve consumers from version 11 on, up to what they have themsel
   assert.equal((await fetched(follower, "orders", { version: 11 })).batches.length, 1);
 });
 
+test("a follower that fell behind shows no more than it has", async () => {
+  await using world = await openTestRegion({ brokerConfigs: { "replica.lag.time.max.ms": "1000" } });
+  await world.createTopic("orders", ORDERS);
+  const client = await world.leader("orders");
+  await send(client, "orders", batchOf(["a"]));
+  world.region.setFollowing(3, { isHeld: true });
+  await send(client, "orders", batchOf(["b"]), { acks: 1 });
+  await world.clock.advance(2_000);
+  assert.equal((await fetched(client, "orders")).batches.length, 2);
+  assert.equal((await fetched(await world.connect(3), "orders")).batches.length, 1);
+});
+
 test("fetch of a partition that the broker has no replica of is refused with the leader", async () => {
   await using world = await openTestRegion();
   await world.createTopic("orders", { assignment: [1] });
