@@ -40,6 +40,9 @@ const DEFAULT_WAITING_MAX = 1_024;
 /** A broker that owes this many answers is hung. */
 const DEFAULT_ORPHANS_MAX = 16;
 
+/** Highest correlation id: they are int32 and never negative. */
+const CORRELATION_ID_MAX = 2 ** 31 - 1;
+
 /** Options of one connection. */
 export interface BrokerConnectionOptions {
   readonly endpoint: Endpoint;
@@ -51,8 +54,9 @@ export interface BrokerConnectionOptions {
   readonly waitingMax?: number;
   readonly orphansMax?: number;
   readonly frameBytesMax?: number;
-  /** Where correlation ids begin; for tests of their wrap. */
+  /** Where correlation ids begin, and after which they wrap to 0; for tests of that. */
   readonly firstCorrelationId?: number;
+  readonly lastCorrelationId?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -231,5 +235,6 @@ function channelOptions(options: BrokerConnectionOptions): Parameters<typeof Fra
     orphansMax: options.orphansMax ?? DEFAULT_ORPHANS_MAX,
     frameBytesMax: options.frameBytesMax ?? DEFAULT_FRAME_BYTES_MAX,
     firstCorrelationId: options.firstCorrelationId ?? 1,
+    lastCorrelationId: options.lastCorrelationId ?? CORRELATION_ID_MAX,
   };
 }

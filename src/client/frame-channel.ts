@@ -16,9 +16,6 @@ import { ClientError, endpointText } from "./errors.ts";
 import { arm, type Exchange, InFlight, type InFlightLimits } from "./in-flight.ts";
 import { notKafka } from "./not-kafka.ts";
 
-/** Highest correlation id; the next is 0. */
-const CORRELATION_ID_MAX = 2 ** 31 - 1;
-
 /** Bounds of a channel. */
 export interface FrameChannelOptions extends InFlightLimits {
   readonly endpoint: Endpoint;
@@ -28,6 +25,8 @@ export interface FrameChannelOptions extends InFlightLimits {
   readonly orphansMax: number;
   readonly frameBytesMax: number;
   readonly firstCorrelationId: number;
+  /** After this id the next is 0. */
+  readonly lastCorrelationId: number;
 }
 
 /** What a channel needs from outside; the stream is connected and not started. */
@@ -288,14 +287,14 @@ export class FrameChannel {
   #takeCorrelationId(): number {
     let id = this.#nextCorrelationId;
     // After a wrap an id may still be open: a long poll, or an orphan.
-    while (this.#inFlight.isOpen(id)) id = following(id);
-    this.#nextCorrelationId = following(id);
+    while (this.#inFlight.isOpen(id)) id = this.#following(id);
+    this.#nextCorrelationId = this.#following(id);
     return id;
+  }
+
+  #following(id: number): number {
+    return id >= this.#options.lastCorrelationId ? 0 : id + 1;
   }
 }
 
 const EMPTY = Buffer.alloc(0);
-
-function following(id: number): number {
-  return id >= CORRELATION_ID_MAX ? 0 : id + 1;
-}

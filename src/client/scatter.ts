@@ -18,7 +18,7 @@ export interface Scatter<Q, A extends { readonly errorCode: number }> {
   readonly failed: (item: Q, errorCode: number) => A;
   /** Whether an item with this code should be asked about again. */
   readonly isPassing: (errorCode: number) => boolean;
-  /** Whether a request that failed as a whole may be repeated; `mayRetry` unless given. */
+  /** Whether a question that failed as a whole may be repeated; `mayRetry` unless given. */
   readonly isHarmless?: (error: unknown) => boolean;
 }
 
@@ -27,6 +27,7 @@ interface Asked<Q, A> {
   readonly item: Q;
   answer: A | undefined;
   failure: unknown;
+  /** No further attempt: it would not help, or could do harm. */
   isFinal: boolean;
 }
 
@@ -41,7 +42,6 @@ export async function scatter<Q, A extends { readonly errorCode: number }>(
   options: CallOptions & Scatter<Q, A>,
 ): Promise<readonly A[]> {
   const all = items.map((item): Asked<Q, A> => ({ item, answer: undefined, failure: undefined, isFinal: false }));
-  const isHarmless = options.isHarmless ?? mayRetry;
   let pending = all;
   let isRetry = false;
   try {
@@ -54,8 +54,8 @@ export async function scatter<Q, A extends { readonly errorCode: number }>(
         pending = pending.filter(
           ({ answer, isFinal }) => !isFinal && (answer === undefined || options.isPassing(answer.errorCode)),
         );
-        if (pending.some(({ failure }) => failure !== undefined && !isHarmless(failure))) return;
-        if (pending.length > 0) throw AGAIN;
+        const isLost = all.some(({ failure, isFinal }) => failure !== undefined && isFinal);
+        if (pending.length > 0 && !isLost) throw AGAIN;
       },
     );
   } catch (thrown) {
@@ -74,7 +74,8 @@ async function askOnce<Q, A extends { readonly errorCode: number }>(
 ): Promise<void> {
   const items = pending.map(({ item }) => item);
   const places = await options.locate(items, isRetry).catch((thrown: unknown) => {
-    for (const asked of pending) fail(asked, thrown);
+    // Looking for a broker changes nothing, so it may always be repeated.
+    for (const asked of pending) fail(asked, thrown, mayRetry(thrown));
     return undefined;
   });
   if (places === undefined) return;
@@ -97,15 +98,16 @@ async function askOnce<Q, A extends { readonly errorCode: number }>(
         for (const [at, asked] of group.entries())
           asked.answer = answers[at] ?? options.failed(asked.item, ErrorCode.UNKNOWN);
       } catch (thrown) {
-        for (const asked of group) fail(asked, thrown);
+        for (const asked of group) fail(asked, thrown, (options.isHarmless ?? mayRetry)(thrown));
       }
     }),
   );
 }
 
-function fail<Q, A>(asked: Asked<Q, A>, failure: unknown): void {
+function fail<Q, A>(asked: Asked<Q, A>, failure: unknown, mayRepeat: boolean): void {
   asked.answer = undefined;
   asked.failure = failure;
+  asked.isFinal = !mayRepeat;
 }
 
 /** The list under `key`, made when missing. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { BrokerConnection, type BrokerConnectionOptions } from "../../../src/client/connection.ts";
 import { ClientError, hadNoEffect } from "../../../src/client/errors.ts";
 import { hasFaultCode } from "../../../src/core/errors.ts";
@@ -277,7 +278,7 @@ test("connection sends Produce with acks 0 without waiting for an answer", async
   assert.equal(broker.received(produce).length, 1);
 });
 
-test("connection wraps correlation ids around and skips those still open", async () => {
+test("connection wraps correlation ids around at the end of int32", async () => {
   const { clock, broker, connection } = await openPair({ firstCorrelationId: 2 ** 31 - 2 });
   const answers = Promise.all(["a", "b", "c"].map((name) => ask(connection, name)));
   await clock.run(0);
@@ -287,6 +288,47 @@ test("connection wraps correlation ids around and skips those still open", async
   );
   for (const request of broker.received(deleteGroups)) broker.reply(request, answerTo(request));
   assert.deepEqual(await clock.until(answers), ["a", "b", "c"]);
+});
+
+test("connection skips correlation ids that are still open after a wrap", async () => {
+  const { clock, broker, connection } = await openPair({ lastCorrelationId: 3 });
+  const held = ask(connection, "held");
+  await clock.run(0);
+  broker.on(deleteGroups, answerTo);
+  for (const name of ["a", "b", "c", "d", "e"]) assert.equal(await clock.until(ask(connection, name)), name);
+  assert.deepEqual(
+    broker.requests.map(({ header }) => header.correlationId),
+    [1, 2, 3, 0, 1, 3, 0],
+  );
+  const request = broker.received(deleteGroups)[0];
+  assert.ok(request !== undefined);
+  broker.reply(request, answerTo(request));
+  assert.equal(await clock.until(held), "held");
+});
+
+test("connection settles every request, whatever bytes a broker sends", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 5 }),
+      fc.nat({ max: 60 }),
+      async (chunks, cutAt) => {
+        const { clock, broker, connection } = await openPair({}, { randomPieces: true });
+        const outcomes = Promise.allSettled(["a", "b"].map((name) => ask(connection, name, { timeoutMs: 500 })));
+        await clock.run(0);
+        const [first] = broker.received(deleteGroups);
+        assert.ok(first !== undefined);
+        const [header, body] = [Buffer.alloc(8), Buffer.concat(chunks)];
+        header.writeInt32BE(4 + Math.min(cutAt, body.length), 0);
+        header.writeInt32BE(first.header.correlationId, 4);
+        // A frame for the first request with nonsense inside, then nonsense.
+        first.connection.write([header, body]);
+        const settled = await clock.until(outcomes);
+        assert.equal(settled.length, 2);
+        connection.close();
+      },
+    ),
+    { numRuns: 200 },
+  );
 });
 
 test("connection rejects one request when its answer cannot be read, and keeps the others", async () => {

@@ -61,6 +61,27 @@ test("groups repeat a commit while the coordinator loads or has moved", async ()
   assert.equal(cluster.received(findCoordinator).length, 3);
 });
 
+test("groups look for a coordinator again when the broker asked for it goes away", async () => {
+  await using cluster = await FakeCluster.open();
+  let lookups = 0;
+  cluster.onAll(findCoordinator, ({ body, connection }) => {
+    lookups++;
+    if (lookups === 1) {
+      connection.destroy();
+      return undefined;
+    }
+    const found = { nodeId: 1, host: "", port: 0, errorCode: 0, errorMessage: null };
+    return { throttleMs: 0, coordinators: body.coordinatorKeys.map((key: string) => ({ key, ...found })) };
+  });
+  cluster.onAll(offsetCommit, (request) => committed(request, 0));
+  await using client = await cluster.client();
+  const offsets = [{ topic: "t", index: 0, committedOffset: 7n }];
+  const failure = await cluster.world.clock.until(
+    commitOffsets(client, "g", { offsets }).catch((error: Error) => error),
+  );
+  assert.deepEqual(failure, [{ topic: "t", index: 0, errorCode: 0 }]);
+});
+
 test("groups remember a coordinator", async () => {
   await using cluster = await FakeCluster.open();
   cluster.onAll(offsetCommit, (request) => committed(request, 0));

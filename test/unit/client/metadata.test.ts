@@ -73,6 +73,19 @@ test("metadata coalesces refreshes that wait and never joins one that has begun"
   assert.equal(client.metadata.leaderOf("t", 0)?.leaderId, 3);
 });
 
+test("metadata asks at most twenty times a second, however often it is found stale", async () => {
+  await using cluster = await FakeCluster.open();
+  await using client = await cluster.client();
+  const { clock } = cluster.world;
+  const before = cluster.received(metadata).length;
+  for (let elapsedMs = 0; elapsedMs < 1_000; elapsedMs++) {
+    client.metadata.markStale("storm");
+    await clock.run(1);
+  }
+  const asked = cluster.received(metadata).length - before;
+  assert.ok(asked >= 15 && asked <= 20, `${asked}`);
+});
+
 test("metadata answers from the cache and knows topics by name and id once they are required", async () => {
   await using cluster = await FakeCluster.open();
   await using client = await cluster.client();
