@@ -70,10 +70,13 @@ export async function createTopics(
     const body = { topics, timeoutMs: CHANGE_TIMEOUT_MS, validateOnly };
     return (await client.request("controller", createTopicsApi, body, { signal: options.signal })).topics;
   });
-  const made = outcomes.filter(({ errorCode }) => errorCode === ErrorCode.NONE).map(({ name }) => name);
+  const made = outcomes.filter(({ errorCode }) => errorCode === ErrorCode.NONE);
   if (!validateOnly && made.length > 0) {
-    client.metadata.track(made);
-    await client.metadata.waitFor((view) => (made.every((name) => hasLeaders(view, name)) ? true : undefined), options);
+    client.metadata.track(made.map(({ name }) => name));
+    // By id too: a topic of the same name may have been there before, and may be what the cache still shows.
+    const isThere = (view: ClusterView) =>
+      made.every(({ name, topicId }) => hasLeaders(view, name) && hasId(view.topics.get(name), topicId));
+    await client.metadata.waitFor((view) => (isThere(view) ? true : undefined), options);
   }
   const byName = new Map(outcomes.map((outcome) => [outcome.name, outcome]));
   return specs.map(({ name }) => {
@@ -203,4 +206,8 @@ function hasLeaders(view: ClusterView, name: string, partitions = 1): boolean {
     topic.partitions.length >= partitions &&
     topic.partitions.every(({ leaderId }) => leaderId >= 0)
   );
+}
+
+function hasId(topic: TopicMetadata | undefined, topicId: Uuid): boolean {
+  return topicId === ZERO_UUID || topic?.topicId === topicId;
 }

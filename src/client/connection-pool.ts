@@ -16,6 +16,10 @@ export type Purpose = "fetch" | "produce" | "control";
 /** A connection that ends sooner than this after it was made counts as a failed attempt. */
 const LIVED_MS_MIN = 1_000;
 
+/** A connection that was idle for longer is not used again: the broker is about to close it (Kafka after 10 min, some
+ *  services after 4), and a request that meets the close has an unknown outcome. */
+const IDLE_MS_MAX = 180_000;
+
 /** Which connection is wanted. */
 export interface ConnectionKey {
   readonly nodeId: number;
@@ -61,7 +65,10 @@ export class ConnectionPool {
     const endpoint = this.#deps.addressOf(key.nodeId);
     if (endpoint === undefined) throw new ClientError({ code: "CLIENT_UNKNOWN_NODE", nodeId: key.nodeId });
     const slot = this.#slotOf(key, endpoint);
-    if (slot.connection?.isOpen === true) return slot.connection;
+    if (slot.connection?.isOpen === true) {
+      if (slot.connection.idleMs < IDLE_MS_MAX) return slot.connection;
+      slot.connection.close();
+    }
     slot.opening ??= this.#open(slot).finally(() => {
       slot.opening = undefined;
     });

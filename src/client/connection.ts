@@ -128,6 +128,11 @@ export class BrokerConnection implements AsyncDisposable {
     return this.#channel.closed;
   }
 
+  /** How long nothing has been sent or received; 0 while an answer is waited for. */
+  get idleMs(): number {
+    return this.#channel.idleMs;
+  }
+
   /** Figures of the moment, for status and tests. */
   get load(): ChannelLoad {
     return this.#channel.load;

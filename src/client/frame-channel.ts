@@ -74,6 +74,7 @@ export class FrameChannel {
   #failure: { readonly error: Error | undefined } | undefined;
   #framesReceived = 0;
   #lastReceivedMs: number;
+  #lastSentMs: number;
 
   private constructor(options: FrameChannelOptions, deps: FrameChannelDeps) {
     this.#options = options;
@@ -83,6 +84,7 @@ export class FrameChannel {
     this.#place = endpointText(options.endpoint);
     this.#nextCorrelationId = options.firstCorrelationId;
     this.#lastReceivedMs = deps.clock.monotonicMs();
+    this.#lastSentMs = this.#lastReceivedMs;
   }
 
   /** Starts the stream; call in the turn in which the stream was obtained. */
@@ -100,6 +102,12 @@ export class FrameChannel {
   /** Resolves when the stream has ended, with the reason when it was not closed by this side. */
   get closed(): Promise<Error | undefined> {
     return this.#closed.promise;
+  }
+
+  /** How long nothing has been sent or received; 0 while an answer is waited for. */
+  get idleMs(): number {
+    if (this.#inFlight.sent > 0 || this.#inFlight.waiting > 0) return 0;
+    return this.#deps.clock.monotonicMs() - Math.max(this.#lastSentMs, this.#lastReceivedMs);
   }
 
   get load(): ChannelLoad {
@@ -176,6 +184,7 @@ export class FrameChannel {
     while (!this.#blocked && this.#failure === undefined) {
       const exchange = this.#inFlight.next();
       if (exchange === undefined) return;
+      this.#lastSentMs = this.#deps.clock.monotonicMs();
       this.#blocked = !this.#deps.stream.write(exchange.parts);
       if (!exchange.expectsResponse) exchange.onFrame(EMPTY);
     }

@@ -36,6 +36,9 @@ const STAGGER_MS = 1_000;
 /** Known brokers asked before the bootstrap list, which may point elsewhere by now (KIP-899). */
 const KNOWN_BROKERS_MAX = 3;
 
+/** How long a topic that does not exist is asked for after it was last tracked. */
+const UNKNOWN_TOPIC_MS_MAX = 300_000;
+
 /** How long `require` and `waitFor` wait by default: longer than a leader election takes. */
 const DEFAULT_WAIT_MS = 30_000;
 
@@ -75,7 +78,8 @@ export interface MetadataWaitOptions {
 export class Metadata {
   readonly #options: MetadataOptions;
   readonly #deps: MetadataDeps;
-  readonly #tracked = new Set<string>();
+  /** Topics to ask for, and when somebody last said so. */
+  readonly #tracked = new Map<string, number>();
   #view: ClusterView = EMPTY_VIEW;
   #wantsAll = false;
   #running: Promise<void> | undefined;
@@ -126,7 +130,8 @@ export class Metadata {
 
   /** Keeps these topics up to date from the next refresh on. */
   track(names: Iterable<string>): void {
-    for (const name of names) this.#tracked.add(name);
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const name of names) this.#tracked.set(name, nowMs);
   }
 
   /** Forgets these topics. */
@@ -231,15 +236,25 @@ export class Metadata {
     if (this.#closed) throw new ClientError({ code: "CLIENT_CLOSED", sent: false });
     const isComplete = this.#wantsAll;
     this.#wantsAll = false;
-    const topics = isComplete ? null : [...this.#tracked].map((name) => ({ name }));
+    const topics = isComplete ? null : [...this.#tracked.keys()].map((name) => ({ name }));
     const answer = await this.#askAnyone({ topics, allowAutoTopicCreation: false });
     this.#view = withAnswer(this.#view, answer, isComplete);
+    this.#forgetUnknown();
     this.#deps.onRefreshed();
     this.#deps.logger.debug("metadata refreshed", {
       reason,
       brokers: answer.brokers.length,
       topics: answer.topics.length,
     });
+  }
+
+  /** Topics that do not exist are asked for as long as somebody waits for them, not for ever. */
+  #forgetUnknown(): void {
+    const oldestMs = this.#deps.clock.monotonicMs() - UNKNOWN_TOPIC_MS_MAX;
+    const forgotten = [...this.#view.topicErrors.keys()].filter(
+      (name) => (this.#tracked.get(name) ?? Number.NEGATIVE_INFINITY) < oldestMs,
+    );
+    if (forgotten.length > 0) this.untrack(forgotten);
   }
 
   async #askAnyone(body: RequestInput<typeof metadata>): Promise<ResponseOutput<typeof metadata>> {

@@ -83,6 +83,23 @@ test("client reconnects with backoff after failures and at once after a long lif
   assert.ok(clock.monotonicMs() - startMs < 7_000);
 });
 
+test("client does not use a connection again that was idle for minutes", async () => {
+  await using cluster = await FakeCluster.open();
+  cluster.onAll(deleteGroups, () => ANSWER);
+  await using client = await cluster.client({ metadataMaxAgeMs: 3_600_000 });
+  const { clock } = cluster.world;
+  const ask = async (): Promise<number> => {
+    await clock.until(client.request(2, deleteGroups, ASK));
+    return cluster.broker(2).accepted;
+  };
+  const first = await ask();
+  await clock.run(179_000);
+  assert.equal(await ask(), first);
+  await clock.run(181_000);
+  assert.equal(await ask(), first + 1);
+  assert.equal(cluster.broker(2).connections.size, 1);
+});
+
 test("client follows a broker to its new address", async () => {
   await using cluster = await FakeCluster.open();
   cluster.onAll(deleteGroups, () => ANSWER);

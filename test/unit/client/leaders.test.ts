@@ -249,6 +249,23 @@ test("topics are created at the controller and waited for", async () => {
   assert.deepEqual(request?.body.topics[0].configs, [{ name: "retention.ms", value: "-1" }]);
 });
 
+test("a topic created again is waited for under its new id", async () => {
+  await using cluster = await FakeCluster.open();
+  const topicId = "DDDDDDDDDDDDDDDDDDDDDA" as Uuid;
+  cluster.onAll(createTopicsApi, () => ({
+    throttleMs: 0,
+    topics: [{ name: "t", errorCode: 0, errorMessage: null, topicId }],
+  }));
+  await using client = await cluster.client();
+  const { clock } = cluster.world;
+  await clock.until(client.metadata.require(["t"]));
+  const creating = createTopics(client, [{ name: "t" }]);
+  await clock.run(500);
+  cluster.topic("t").topicId = topicId;
+  await clock.until(creating);
+  assert.equal(client.metadata.topic("t")?.topicId, topicId);
+});
+
 test("topics grow and are waited for, are deleted and forgotten, are listed", async () => {
   await using cluster = await FakeCluster.open();
   cluster.onAll(createPartitionsApi, () => {

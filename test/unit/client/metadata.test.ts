@@ -116,6 +116,23 @@ test("metadata reports an unknown topic after one question and finds it once it 
   assert.equal(client.metadata.leaderOf("new", 0)?.leaderId, 1);
 });
 
+test("metadata stops asking for a topic that does not exist when nobody has needed it for minutes", async () => {
+  await using cluster = await FakeCluster.open();
+  await using client = await cluster.client({ metadataMaxAgeMs: 60_000 });
+  const { clock } = cluster.world;
+  await clock.until(failureOf(client.metadata.require(["new", "t"])));
+  const asked = () =>
+    cluster
+      .received(metadata)
+      .at(-1)
+      ?.body.topics.map(({ name }: { name: string }) => name);
+  await clock.run(200_000);
+  assert.deepEqual(asked(), ["new", "t"]);
+  await clock.run(300_000);
+  assert.deepEqual(asked(), ["t"]);
+  assert.equal(client.metadata.view.topicErrors.size, 0);
+});
+
 test("metadata reports a topic that it may not see as refused", async () => {
   await using cluster = await FakeCluster.open();
   cluster.topic("t").errorCode = 29;
