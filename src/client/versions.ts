@@ -63,6 +63,11 @@ export function chooseVersion(
   const spoken = theirs === undefined ? "none" : `${theirs.min}..${theirs.max}`;
   throw new ClientError(
     { code: "CLIENT_NO_VERSION", endpoint, api: api.name, ours, theirs: spoken },
-    { message: `${endpoint} speaks ${api.name} ${spoken}, this client ${ours}: use Kafka 2.4 or newer` },
+    {
+      message:
+        theirs === undefined
+          ? `${endpoint} does not offer ${api.name}: its Kafka is too old for that`
+          : `${endpoint} speaks ${api.name} ${spoken}, this client ${ours}: no version is shared`,
+    },
   );
 }
