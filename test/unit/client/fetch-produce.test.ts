@@ -174,6 +174,14 @@ test("fetch throws when the broker refuses the request as a whole or answers for
   assert.ok(hasFaultCode(wrong, "CLIENT_BAD_RESPONSE"));
 });
 
+test("fetch offsets are never negative: such a request is refused before anything is sent", async () => {
+  await using cluster = await FakeCluster.open();
+  await using client = await cluster.client();
+  const reading = fetchFrom(client, 1, { ...READ, partitions: [at(0, { fetchOffset: -1n })] });
+  assert.match((await cluster.world.clock.until(failureOf(reading))).message, /fetch offsets are never negative/);
+  assert.equal(cluster.received(fetchApi).length, 0);
+});
+
 test("fetch waits for the broker's own wait and then some", async () => {
   await using cluster = await FakeCluster.open();
   await using client = await cluster.client();
@@ -241,7 +249,7 @@ test("produce is never repeated, whatever the error", async () => {
   assert.equal(cluster.received(produce).length, 2);
 });
 
-test("produce refuses two batches for one partition before anything is sent", async () => {
+test("a produce request holds one batch for each partition: else it is refused before anything is sent", async () => {
   await using cluster = await FakeCluster.open();
   await using client = await cluster.client();
   const partition = { topic: "t", topicId: TOPIC_ID, index: 0, records: Buffer.alloc(61) };
