@@ -4,7 +4,7 @@ import type { Uuid } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { type Random, randomInt, randomUuid } from "../core/random.ts";
-import type { Storage } from "../core/storage.ts";
+import { type Storage, StorageError } from "../core/storage.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { BrokerNode } from "./broker-node.ts";
 import { type ClusterEntry, ClusterRecord } from "./cluster-record.ts";
@@ -71,6 +71,7 @@ export class Cluster {
   readonly #byId = new Map<Uuid, LiveTopic>();
   readonly #listeners: ClusterListener[] = [];
   readonly #producerIds = new Map<number, { next: bigint; readonly end: bigint }>();
+  #mustElect = false;
   #isClosed = false;
 
   private constructor(options: ClusterOptions, deps: ClusterDeps) {
@@ -78,7 +79,8 @@ export class Cluster {
     this.#options = options;
     this.#deps = deps;
     deps.storage.makeDirectory(this.#logsDirectory);
-    this.#journal = Journal.open(`${options.directory}/cluster.journal`, this.#record, deps);
+    const path = `${options.directory}/cluster.journal`;
+    this.#journal = Journal.open({ path, syncsSoon: true }, this.#record, deps);
   }
 
   /** Reads the journal, opens every log and removes logs of topics that are gone.
@@ -89,7 +91,7 @@ export class Cluster {
     cluster.#removeStrayLogs();
     for (const topic of cluster.#record.topics.values()) cluster.#openTopic(topic.topicId);
     // Nobody runs yet, so all leaders step down: whatever the crash took from a log, no two histories share an epoch.
-    cluster.#electAll();
+    cluster.#elect();
     return cluster;
   }
 
@@ -210,6 +212,11 @@ export class Cluster {
     }
   }
 
+  /** Elects leaders when that failed before for want of room on the disk. */
+  retryElection(): void {
+    if (this.#mustElect) this.brokersChanged();
+  }
+
   /** A producer id that no broker has given out before. */
   nextProducerId(brokerId: number): bigint {
     let block = this.#producerIds.get(brokerId);
@@ -295,8 +302,10 @@ export class Cluster {
       { ...what, directory: this.#logsDirectory, settings, producerIdExpirationMs: this.#producerExpirationMs },
       this.#deps,
     );
+    // A power failure may take the end of the journal and leave the log that was written after it.
+    const leaderEpoch = Math.max(state.leaderEpoch, log.latestEpoch);
     const partition = new Partition(
-      { ...what, state, settings },
+      { ...what, state: { ...state, leaderEpoch }, settings },
       {
         log,
         clock: this.#deps.clock,
@@ -334,8 +343,20 @@ export class Cluster {
     };
   }
 
-  /** One journal write for all partitions, then each takes its new state. */
+  /** As `#elect`; on a full disk leaders stay as they are until `retryElection` finds room. */
   #electAll(): void {
+    try {
+      this.#elect();
+      this.#mustElect = false;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#mustElect = true;
+      this.#deps.logger.error("could not elect leaders", { error: error.message });
+    }
+  }
+
+  /** One journal write for all partitions, then each takes its new state. @throws {StorageError} */
+  #elect(): void {
     const changes: [Partition, PartitionState][] = [];
     for (const topic of this.#byName.values()) {
       for (const partition of topic.partitions) {
@@ -351,7 +372,14 @@ export class Cluster {
 
   #propose(partition: Partition, next: PartitionState): void {
     if (next === partition.state || this.#isClosed) return;
-    this.#journal.append(partitionEntry(partition, next));
+    try {
+      this.#journal.append(partitionEntry(partition, next));
+    } catch (error) {
+      // The set in sync stays as it is on record; the next append or fetch proposes again.
+      if (!(error instanceof StorageError)) throw error;
+      this.#deps.logger.error("could not change the in-sync set", { error: error.message });
+      return;
+    }
     partition.adopt(next);
   }
 

@@ -90,10 +90,9 @@ export class Dispatcher {
     try {
       const answer = handler.handle(body, context);
       if (!(answer instanceof Promise)) return toReply(answer, handler, header);
-      return answer.then(
-        (response) => toReply(response, handler, header),
-        (error) => failed(error, handler),
-      );
+      return answer
+        .then((response) => toReply(response, handler, header))
+        .catch((error: unknown) => failed(error, handler));
     } catch (error) {
       return failed(error, handler);
     }

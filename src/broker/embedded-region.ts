@@ -64,7 +64,10 @@ export class EmbeddedRegion {
     this.#groups = new GroupCoordinator({ cluster, store, clock, random });
     const services = { cluster, groups: this.#groups, handlers: HANDLERS, coldStore, clock, random, logger };
     this.#dispatcher = new Dispatcher(HANDLERS, services, this.faults);
-    this.#maintenance = new Maintenance(options, { cluster, groups: this.#groups, clock, logger });
+    this.#maintenance = new Maintenance(options, {
+      ...{ cluster, groups: this.#groups, clock, logger },
+      sync: () => this.sync(),
+    });
   }
 
   /** Recovers what is in the directory and starts every broker.

@@ -1,6 +1,6 @@
 /** The partitions of one fetch request, read once at the start and once more when waiting has ended. */
 
-import { TributaryError } from "../core/errors.ts";
+import { toError } from "../core/errors.ts";
 import { StorageError } from "../core/storage.ts";
 import type { RequestOutput, ResponseInput } from "../wire/api.ts";
 import type { fetchApi } from "../wire/apis/01-fetch.ts";
@@ -154,11 +154,10 @@ export class FetchPlan {
             else answer.records = records;
           },
           (error: unknown) => {
-            if (!(error instanceof TributaryError)) throw error;
             this.#context.logger.error("could not read from the cold store", {
               topic,
               partition: index,
-              error: error.message,
+              error: toError(error).message,
             });
             failed(ErrorCode.KAFKA_STORAGE_ERROR);
           },

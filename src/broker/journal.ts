@@ -3,6 +3,7 @@
  *  One line per entry: CRC-32C of the JSON in eight hex digits, a blank, the JSON. An append is one write, so a killed
  *  process leaves at most one torn last line, which is cut off when the journal is opened. */
 
+import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Storage, StorageFile } from "../core/storage.ts";
 import { crc32c } from "../wire/crc32c.ts";
@@ -27,16 +28,27 @@ export interface JournalDeps {
   readonly logger: Logger;
 }
 
+/** How a journal is kept. */
+export interface JournalOptions {
+  readonly path: string;
+  /** Bring every append to the disk soon after it, without anybody waiting; for rare entries that all others rest on. */
+  readonly syncsSoon: boolean;
+}
+
 /** Write-ahead: an entry is on file before it is applied, so a full disk changes nothing. */
 export class Journal<E> {
   readonly #path: string;
+  readonly #syncsSoon: boolean;
   readonly #state: JournalState<E>;
   readonly #deps: JournalDeps;
   #file: StorageFile;
   #stateBytes: number;
+  #isSyncing = false;
+  #isClosed = false;
 
-  private constructor(path: string, state: JournalState<E>, deps: JournalDeps) {
+  private constructor({ path, syncsSoon }: JournalOptions, state: JournalState<E>, deps: JournalDeps) {
     this.#path = path;
+    this.#syncsSoon = syncsSoon;
     this.#state = state;
     this.#deps = deps;
     this.#file = deps.storage.open(path, { create: true });
@@ -45,8 +57,8 @@ export class Journal<E> {
 
   /** Opens or creates the file and applies every entry in it.
    *  @throws {RegionError} `REGION_JOURNAL_CORRUPT` when anything but the tail is damaged */
-  static open<E>(path: string, state: JournalState<E>, deps: JournalDeps): Journal<E> {
-    const journal = new Journal(path, state, deps);
+  static open<E>(options: JournalOptions, state: JournalState<E>, deps: JournalDeps): Journal<E> {
+    const journal = new Journal(options, state, deps);
     journal.#replay();
     return journal;
   }
@@ -63,6 +75,7 @@ export class Journal<E> {
     this.#file.append([encodeLines(entries)]);
     for (const entry of entries) this.#state.apply(entry);
     if (this.#file.sizeBytes > Math.max(REWRITE_BYTES_MIN, this.#stateBytes * REWRITE_GROWTH)) this.rewrite();
+    else if (this.#syncsSoon) this.#syncSoon();
   }
 
   /** Replaces the file by the entries of the present state. */
@@ -81,7 +94,23 @@ export class Journal<E> {
 
   /** Idempotent. */
   close(): void {
+    this.#isClosed = true;
     this.#file.close();
+  }
+
+  #syncSoon(): void {
+    if (this.#isSyncing) return;
+    this.#isSyncing = true;
+    const { sizeBytes } = this.#file;
+    const file = this.#file;
+    const done = (error?: unknown): void => {
+      this.#isSyncing = false;
+      if (this.#isClosed || file !== this.#file) return;
+      if (error !== undefined)
+        this.#deps.logger.error("could not sync a journal", { path: this.#path, error: toError(error).message });
+      else if (file.sizeBytes > sizeBytes) this.#syncSoon();
+    };
+    file.sync().then(() => done(), done);
   }
 
   #replay(): void {

@@ -18,6 +18,8 @@ export interface MaintenanceDeps {
   readonly groups: GroupCoordinator;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Brings everything to the disk. */
+  readonly sync: () => Promise<void>;
 }
 
 /** Runs until closed. */
@@ -39,8 +41,9 @@ export class Maintenance {
     if (options.flushIntervalMs !== undefined) this.#every("flush", options.flushIntervalMs, () => this.#flush());
   }
 
-  /** Takes replicas that lag too long out of the in-sync sets. */
+  /** Takes replicas that lag too long out of the in-sync sets, and elects leaders that could not be elected before. */
   dropLaggards(): void {
+    this.#deps.cluster.retryElection();
     const lagMs = this.#deps.cluster.brokerNumber("replica.lag.time.max.ms");
     const nowMs = this.#deps.clock.monotonicMs();
     for (const topic of this.#deps.cluster.topics()) {
@@ -83,7 +86,7 @@ export class Maintenance {
   }
 
   #flush(): void {
-    this.#deps.cluster.sync().catch((error: unknown) => {
+    this.#deps.sync().catch((error: unknown) => {
       if (!(error instanceof TributaryError)) throw error;
       if (!this.#isClosed) this.#deps.logger.error("flush failed", { error: error.message });
     });

@@ -87,7 +87,7 @@ export class OffsetStore {
   readonly #journal: Journal<OffsetEntry>;
 
   private constructor(path: string, deps: { readonly storage: Storage; readonly logger: Logger }) {
-    this.#journal = Journal.open(path, this.#state, deps);
+    this.#journal = Journal.open({ path, syncsSoon: false }, this.#state, deps);
   }
 
   /** @throws {RegionError} `REGION_JOURNAL_CORRUPT` */

@@ -13,7 +13,7 @@ interface Entry {
 function openJournal(storage: MemoryStorage) {
   const values = new Map<string, number>();
   const journal = Journal.open<Entry>(
-    "j",
+    { path: "j", syncsSoon: true },
     {
       apply: ({ key, value }) => values.set(key, value),
       snapshot: () => [...values].map(([key, value]) => ({ key, value })),

@@ -136,3 +136,32 @@ test("full disk refuses records and commits without losing what was there, and g
   world.storage.freeDisk();
   assert.equal((await send(client, "orders", batchOf(["c"]))).baseOffset, 1n);
 });
+
+test("region opens although a power failure took the end of the journal that the log had gone past", async () => {
+  const first = await openTestRegion();
+  await first.createTopic("orders", { assignment: [1, 2, 3] });
+  const journalBytes = first.storage.readFile("region/cluster.journal").length;
+  for (const brokerId of [1, 2]) {
+    await first.region.stopBroker(brokerId);
+    await send(await first.leader("orders"), "orders", batchOf(["a"]));
+    await first.region.startBroker(brokerId);
+  }
+  await send(await first.leader("orders"), "orders", batchOf(["b"]));
+  const epoch = first.region.partition("orders", 0)?.leaderEpoch ?? 0;
+  first.storage.crash(({ path, sizeBytes }) => (path.endsWith("cluster.journal") ? journalBytes : sizeBytes));
+  await using second = await openTestRegion({}, { storage: first.storage });
+  assert.ok((second.region.partition("orders", 0)?.leaderEpoch ?? 0) > epoch);
+  const answer = await fetched(await second.leader("orders"), "orders");
+  assert.equal(answer.highWatermark, 3n);
+});
+
+test("full disk keeps a stopped leader's partitions waiting, and the election follows when there is room", async () => {
+  await using world = await openTestRegion();
+  await world.createTopic("orders", { assignment: [1, 2, 3] });
+  world.storage.fillDisk();
+  await world.region.stopBroker(1);
+  assert.equal(world.region.partition("orders", 0)?.leaderId, 1);
+  world.storage.freeDisk();
+  world.region.maintenance.dropLaggards();
+  assert.equal(world.region.partition("orders", 0)?.leaderId, 2);
+});
