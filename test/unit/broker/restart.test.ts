@@ -141,15 +141,18 @@ test("region opens although a power failure took the end of the journal that the
   const first = await openTestRegion();
   await first.createTopic("orders", { assignment: [1, 2, 3] });
   const journalBytes = first.storage.readFile("region/cluster.journal").length;
-  for (const brokerId of [1, 2]) {
+  for (const brokerId of [1, 1]) {
     await first.region.stopBroker(brokerId);
     await send(await first.leader("orders"), "orders", batchOf(["a"]));
     await first.region.startBroker(brokerId);
   }
   await send(await first.leader("orders"), "orders", batchOf(["b"]));
   const epoch = first.region.partition("orders", 0)?.leaderEpoch ?? 0;
-  first.storage.crash(({ path, sizeBytes }) => (path.endsWith("cluster.journal") ? journalBytes : sizeBytes));
-  await using second = await openTestRegion({}, { storage: first.storage });
+  const storage = killed(first);
+  const journal = storage.open("region/cluster.journal", { create: false });
+  journal.truncate(journalBytes);
+  journal.close();
+  await using second = await openTestRegion({}, { storage });
   assert.ok((second.region.partition("orders", 0)?.leaderEpoch ?? 0) > epoch);
   const answer = await fetched(await second.leader("orders"), "orders");
   assert.equal(answer.highWatermark, 3n);
