@@ -15,6 +15,9 @@ import { CommandError, usageError } from "./errors.ts";
 import { createPartitioner } from "./partitioner.ts";
 import type { ParsedLine } from "./record-input.ts";
 
+/** A disk that stays full, or leaders that stay away, for this long: the person at the keyboard should know. */
+const APPEND_MS_MAX = 10_000;
+
 /** What to write to. */
 export interface TopicWriterOptions {
   readonly topic: string;
@@ -100,6 +103,7 @@ export class TopicWriter {
   async #send(batches: readonly ProducePartition[]): Promise<void> {
     const { client } = this.#deps;
     const outcomes = await askLeaders<ProducePartition, ProducedPartition>(client, batches, {
+      timeoutMs: APPEND_MS_MAX,
       ask: (nodeId, partitions) => produceTo(client, nodeId, { partitions, acks: -1 }),
       failed: ({ topic, topicId, index }, errorCode) => {
         const nothing = { errorMessage: null, baseOffset: -1n, logAppendTimeMs: -1n, logStartOffset: -1n };

@@ -91,10 +91,11 @@ const cases: readonly { readonly id: string; readonly text: string; readonly wan
   { id: "refuses an empty list", text: framed(MIRROR).replace("[t]", "[]"), want: ["11:13 bad-value"] },
   { id: "suggests the nearest choice", text: framed(`${MIRROR}    onGap: skipp\n`), want: ["13:12 bad-value"] },
   { id: "refuses an unknown start", text: framed(`${MIRROR}    start: now\n`), want: ["13:12 bad-value"] },
-  { id: "refuses a start time for now",
+  {
+    id: "refuses a start time for now",
     text: framed(`${MIRROR}    start: 2026-11-01T00:00:00Z\n`),
     want: ["13:12 unsupported"],
-   },
+  },
   { id: "refuses an address without port", text: framed("").replace("k:9092", "k"), want: ["6:16 bad-value"] },
   { id: "refuses an unknown reference", text: framed("").replace("k:9092", "${oops}"), want: ["6:16 bad-value"] },
   { id: "accepts a reference", text: framed("").replace("k:9092", "${env:BROKERS}"), want: [] },
