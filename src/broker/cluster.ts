@@ -4,21 +4,20 @@ import type { Uuid } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { type Random, randomInt, randomUuid } from "../core/random.ts";
-import { type Storage, StorageError } from "../core/storage.ts";
+import type { Storage } from "../core/storage.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { BrokerNode } from "./broker-node.ts";
 import { type ClusterEntry, ClusterRecord } from "./cluster-record.ts";
 import { type BrokerLayers, brokerValue, type ConfigValues } from "./configs/resolver.ts";
 import { type TopicSettings, topicSettings } from "./configs/topic-settings.ts";
-import { type ElectionRules, electedState, type PartitionState, preferredState } from "./election.ts";
+import type { PartitionState } from "./election.ts";
 import { RegionError, refusal } from "./errors.ts";
 import { Journal } from "./journal.ts";
+import { Leadership } from "./leadership.ts";
 import { logConfig, openPartitionLog, partitionDirectory } from "./log-opening.ts";
 import { Partition } from "./partition.ts";
+import { ProducerIds } from "./producer-ids.ts";
 import { collisionKey } from "./topic-names.ts";
-
-/** Producer ids are handed out in blocks of this many, so that the journal is written once per block (KIP-730). */
-const PRODUCER_ID_BLOCK = 1_000;
 
 /** A topic and its live partitions. */
 export interface Topic {
@@ -70,8 +69,12 @@ export class Cluster {
   readonly #byName = new Map<string, LiveTopic>();
   readonly #byId = new Map<Uuid, LiveTopic>();
   readonly #listeners: ClusterListener[] = [];
-  readonly #producerIds = new Map<number, { next: bigint; readonly end: bigint }>();
-  #mustElect = false;
+  readonly #producerIds = new ProducerIds((size) => {
+    const first = this.#record.nextProducerId;
+    this.#journal.append({ t: "producer-ids", next: String(first + size) });
+    return first;
+  });
+  readonly #leadership: Leadership;
   #isClosed = false;
 
   private constructor(options: ClusterOptions, deps: ClusterDeps) {
@@ -81,6 +84,12 @@ export class Cluster {
     deps.storage.makeDirectory(this.#logsDirectory);
     const path = `${options.directory}/cluster.journal`;
     this.#journal = Journal.open({ path, syncsSoon: true }, this.#record, deps);
+    this.#leadership = new Leadership(options, {
+      partitions: () => this.#partitions(),
+      isRunning: (id) => this.brokers.get(id)?.isRunning ?? false,
+      record: (changes) => this.#journal.append(...changes.map(([one, next]) => partitionEntry(one, next))),
+      logger: deps.logger,
+    });
   }
 
   /** Reads the journal, opens every log and removes logs of topics that are gone.
@@ -91,7 +100,7 @@ export class Cluster {
     cluster.#removeStrayLogs();
     for (const topic of cluster.#record.topics.values()) cluster.#openTopic(topic.topicId);
     // Nobody runs yet, so all leaders step down: whatever the crash took from a log, no two histories share an epoch.
-    cluster.#elect();
+    cluster.#leadership.elect();
     return cluster;
   }
 
@@ -189,14 +198,14 @@ export class Cluster {
     this.#journal.append({ t: "topic-configs", topicId: live.topicId, configs });
     live.configs = configs;
     this.#reconfigure(live);
-    this.#electAll();
+    this.#leadership.tryElect();
   }
 
   /** Replaces the cluster-wide dynamic broker entries, which have been checked. */
   setBrokerConfigs(configs: ConfigValues): void {
     this.#journal.append({ t: "broker-configs", configs });
     for (const topic of this.#byName.values()) this.#reconfigure(topic);
-    this.#electAll();
+    this.#leadership.tryElect();
   }
 
   /** The cluster-wide dynamic broker entries. */
@@ -206,46 +215,38 @@ export class Cluster {
 
   /** Call after a broker started, stopped, or follows differently: elects leaders and lets replicas follow. */
   brokersChanged(): void {
-    this.#electAll();
-    for (const topic of this.#byName.values()) {
-      for (const partition of topic.partitions) partition.refreshReplicas();
-    }
+    this.#leadership.tryElect();
+    for (const partition of this.#partitions()) partition.refreshReplicas();
   }
 
   /** Elects leaders when that failed before for want of room on the disk. */
   retryElection(): void {
-    if (this.#mustElect) this.brokersChanged();
+    if (this.#leadership.mustElect) this.brokersChanged();
   }
 
   /** A producer id that no broker has given out before. */
   nextProducerId(brokerId: number): bigint {
-    let block = this.#producerIds.get(brokerId);
-    if (block === undefined || block.next === block.end) {
-      const next = this.#record.nextProducerId;
-      const end = next + BigInt(PRODUCER_ID_BLOCK);
-      this.#journal.append({ t: "producer-ids", next: String(end) });
-      block = { next, end };
-      this.#producerIds.set(brokerId, block);
-    }
-    return block.next++;
+    return this.#producerIds.next(brokerId);
   }
 
   /** Waits until journal and logs are on the disk. */
   async sync(): Promise<void> {
     await this.#journal.sync();
-    for (const topic of this.#byName.values()) {
-      for (const partition of topic.partitions) await partition.log.sync();
-    }
+    for (const partition of [...this.#partitions()]) if (!partition.isClosed) await partition.log.sync();
   }
 
   /** Closes all logs, so that the next open has nothing to recover. Idempotent. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const partitions = [...this.#byName.values()].flatMap((topic) => topic.partitions);
+    const partitions = [...this.#partitions()];
     for (const partition of partitions) partition.close();
     for (const partition of partitions) await partition.log.close();
     this.#journal.close();
+  }
+
+  *#partitions(): Generator<Partition> {
+    for (const topic of this.#byName.values()) yield* topic.partitions;
   }
 
   get #logsDirectory(): string {
@@ -311,8 +312,7 @@ export class Cluster {
         clock: this.#deps.clock,
         followPolicy: (brokerId) => this.brokers.get(brokerId)?.followPolicy ?? { kind: "stopped" },
         proposeIsr: (self, next) => {
-          this.#propose(self, next);
-          if (this.#options.prefersFirstReplica) this.#preferFirst(self);
+          if (!this.#isClosed) this.#leadership.propose(self, next);
         },
       },
     );
@@ -334,59 +334,6 @@ export class Cluster {
       partition.reconfigure(settings);
       partition.log.configure(logConfig(settings, this.#producerExpirationMs));
     }
-  }
-
-  #rules(partition: Partition): ElectionRules {
-    return {
-      isRunning: (id) => this.brokers.get(id)?.isRunning ?? false,
-      uncleanElection: partition.settings.uncleanElection,
-    };
-  }
-
-  /** As `#elect`; on a full disk leaders stay as they are until `retryElection` finds room. */
-  #electAll(): void {
-    try {
-      this.#elect();
-      this.#mustElect = false;
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#mustElect = true;
-      this.#deps.logger.error("could not elect leaders", { error: error.message });
-    }
-  }
-
-  /** One journal write for all partitions, then each takes its new state. @throws {StorageError} */
-  #elect(): void {
-    const changes: [Partition, PartitionState][] = [];
-    for (const topic of this.#byName.values()) {
-      for (const partition of topic.partitions) {
-        const next = electedState(partition.state, this.#rules(partition));
-        if (next !== partition.state) changes.push([partition, next]);
-      }
-    }
-    this.#journal.append(...changes.map(([partition, next]) => partitionEntry(partition, next)));
-    for (const [partition, next] of changes) partition.adopt(next);
-    const moved = changes.filter(([, next]) => next.leaderId >= 0).length;
-    if (changes.length > 0) this.#deps.logger.info("elected leaders", { moved, leaderless: changes.length - moved });
-  }
-
-  #propose(partition: Partition, next: PartitionState): void {
-    if (next === partition.state || this.#isClosed) return;
-    try {
-      this.#journal.append(partitionEntry(partition, next));
-    } catch (error) {
-      // The set in sync stays as it is on record; the next append or fetch proposes again.
-      if (!(error instanceof StorageError)) throw error;
-      this.#deps.logger.error("could not change the in-sync set", { error: error.message });
-      return;
-    }
-    partition.adopt(next);
-  }
-
-  /** A leader changes for preference only when the preferred replica lacks nothing: acks=1 data must not go for it. */
-  #preferFirst(partition: Partition): void {
-    const next = preferredState(partition.state, this.#rules(partition));
-    if (partition.replicaNext(next.leaderId) === partition.log.endOffset) this.#propose(partition, next);
   }
 
   #live(topic: Topic): LiveTopic {

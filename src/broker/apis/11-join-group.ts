@@ -3,8 +3,7 @@
 import type { ResponseInput } from "../../wire/api.ts";
 import { joinGroup } from "../../wire/apis/11-join-group.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
-import { refusedJoin } from "../groups/group.ts";
-import type { JoinResult } from "../groups/member.ts";
+import { type JoinResult, refusedJoin } from "../groups/results.ts";
 import { defineHandler } from "../handler.ts";
 
 const FIRST_VERSION_WITH_ID_FIRST = 4;

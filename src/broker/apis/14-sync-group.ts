@@ -3,8 +3,7 @@
 import type { ResponseInput } from "../../wire/api.ts";
 import { syncGroup } from "../../wire/apis/14-sync-group.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
-import { refusedSync } from "../groups/group.ts";
-import type { SyncResult } from "../groups/member.ts";
+import { refusedSync, type SyncResult } from "../groups/results.ts";
 import { defineHandler } from "../handler.ts";
 
 export const syncGroupHandler = defineHandler(syncGroup, (request, { groups, brokerId }) => {

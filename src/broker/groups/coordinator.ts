@@ -4,9 +4,11 @@ import type { Clock } from "../../core/clock.ts";
 import { type Random, randomUuid } from "../../core/random.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import type { Cluster } from "../cluster.ts";
-import { Group, type MemberRef, refusedJoin, refusedSync } from "./group.ts";
-import type { JoinResult, MemberFacts, SyncResult } from "./member.ts";
+import { Group } from "./group.ts";
+import type { MemberFacts } from "./member.ts";
 import type { CommittedOffset, GroupOffsets, OffsetStore } from "./offset-store.ts";
+import { type JoinResult, refusedJoin, refusedSync, type SyncResult } from "./results.ts";
+import type { MemberRef } from "./roster.ts";
 
 /** What a coordinator stands on. */
 export interface CoordinatorDeps {

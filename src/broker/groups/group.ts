@@ -9,7 +9,10 @@
 
 import type { Clock, Timer } from "../../core/clock.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
-import { type JoinResult, Member, type MemberFacts, type SyncResult } from "./member.ts";
+import { Member, type MemberFacts } from "./member.ts";
+import { fitsTo, votedProtocol } from "./protocol-choice.ts";
+import { type JoinResult, refusedJoin, refusedSync, type SyncResult } from "./results.ts";
+import { type Found, type MemberRef, Roster } from "./roster.ts";
 
 /** States with Kafka's names. */
 export type GroupState = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable" | "Dead";
@@ -25,20 +28,13 @@ export interface GroupDeps {
   readonly onGeneration: (group: Group) => void;
 }
 
-/** Names a member in a request. */
-export interface MemberRef {
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
-  readonly generationId: number;
-}
-
 const NOTHING = Buffer.alloc(0);
 
 /** A group; all calls are synchronous but for the two waits. */
 export class Group {
   readonly groupId: string;
   readonly #deps: GroupDeps;
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Roster();
   /** Ids given out by MEMBER_ID_REQUIRED whose owners have not come back yet. */
   readonly #pending = new Map<string, Timer>();
   #state: GroupState = "Empty";
@@ -70,7 +66,7 @@ export class Group {
     return this.#protocolName;
   }
   get members(): readonly Member[] {
-    return [...this.#members.values()];
+    return this.#members.all;
   }
   /** Since when the group has no members, milliseconds since the epoch. */
   get emptySinceMs(): number {
@@ -80,7 +76,7 @@ export class Group {
   /** JoinGroup. `needsId`: the client can come back with the id it is given (v4 and later). */
   join(memberId: string, facts: MemberFacts, needsId: boolean): JoinResult | Promise<JoinResult> {
     if (!this.#accepts(facts)) return refusedJoin(memberId, ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
-    const sameInstance = this.#byInstance(facts.groupInstanceId);
+    const sameInstance = this.#members.byInstance(facts.groupInstanceId);
     if (memberId === "") {
       if (sameInstance !== undefined) return this.#replaceStatic(sameInstance, facts);
       if (this.#isFull) return refusedJoin(memberId, ErrorCode.GROUP_MAX_SIZE_REACHED);
@@ -130,7 +126,7 @@ export class Group {
       this.#completeIfAllJoined();
       return ErrorCode.NONE;
     }
-    const { errorCode, member } = this.#find(ref);
+    const { errorCode, member } = this.#members.find(ref);
     if (member === undefined) return errorCode;
     this.#remove(member);
     return ErrorCode.NONE;
@@ -148,7 +144,7 @@ export class Group {
 
   /** Starts every session anew: the coordinator moved, and members could not reach it meanwhile. */
   renewAll(): void {
-    for (const member of this.#members.values()) this.#renew(member);
+    for (const member of this.#members.all) this.#renew(member);
   }
 
   /** Ends all timers and waits. Idempotent. */
@@ -157,7 +153,7 @@ export class Group {
     this.#timer?.cancel();
     for (const timer of this.#pending.values()) timer.cancel();
     this.#pending.clear();
-    for (const member of this.#members.values()) {
+    for (const member of this.#members.all) {
       member.endSession();
       member.answerJoin(refusedJoin(member.memberId, ErrorCode.NOT_COORDINATOR_FOR_GROUP));
       member.answerSync(refusedSync(ErrorCode.NOT_COORDINATOR_FOR_GROUP));
@@ -171,36 +167,19 @@ export class Group {
 
   /** Everybody must be of one type and have one assignor in common. */
   #accepts(facts: MemberFacts): boolean {
-    if (facts.protocolType === "" || facts.protocols.length === 0) return false;
+    const { groupInstanceId } = facts;
     const others = this.members.filter(
-      (member) => member.facts.groupInstanceId === null || member.facts.groupInstanceId !== facts.groupInstanceId,
+      (member) => groupInstanceId === null || member.facts.groupInstanceId !== groupInstanceId,
     );
-    if (others.length === 0) return true;
-    if (facts.protocolType !== this.#protocolType) return false;
-    return facts.protocols.some(({ name }) =>
-      others.every((member) => member.facts.protocols.some((own) => own.name === name)),
+    return fitsTo(
+      facts,
+      others.map((member) => member.facts),
+      this.#protocolType,
     );
   }
 
-  #byInstance(groupInstanceId: string | null): Member | undefined {
-    if (groupInstanceId === null) return undefined;
-    return this.members.find((member) => member.facts.groupInstanceId === groupInstanceId);
-  }
-
-  #find(ref: Omit<MemberRef, "generationId">): { readonly errorCode: number; readonly member?: Member } {
-    const sameInstance = this.#byInstance(ref.groupInstanceId);
-    if (ref.groupInstanceId !== null) {
-      if (sameInstance === undefined) return { errorCode: ErrorCode.UNKNOWN_MEMBER_ID };
-      // An operator removes a static member by its instance id alone.
-      if (ref.memberId === "") return { errorCode: ErrorCode.NONE, member: sameInstance };
-      if (sameInstance.memberId !== ref.memberId) return { errorCode: ErrorCode.FENCED_INSTANCE_ID };
-    }
-    const member = this.#members.get(ref.memberId);
-    return member === undefined ? { errorCode: ErrorCode.UNKNOWN_MEMBER_ID } : { errorCode: ErrorCode.NONE, member };
-  }
-
-  #check(ref: MemberRef): { readonly errorCode: number; readonly member?: Member } {
-    const found = this.#find(ref);
+  #check(ref: MemberRef): Found {
+    const found = this.#members.find(ref);
     if (found.member === undefined) return found;
     return ref.generationId === this.#generationId ? found : { errorCode: ErrorCode.ILLEGAL_GENERATION };
   }
@@ -224,7 +203,7 @@ export class Group {
     this.#forgetPending(memberId);
     const member = new Member(memberId, facts, this.#deps.clock);
     if (this.#members.size === 0) this.#protocolType = facts.protocolType;
-    this.#members.set(memberId, member);
+    this.#members.add(member);
     return this.#rebalanceFor(member);
   }
 
@@ -245,8 +224,8 @@ export class Group {
     old.endSession();
     old.answerJoin(refusedJoin(old.memberId, ErrorCode.FENCED_INSTANCE_ID));
     old.answerSync(refusedSync(ErrorCode.FENCED_INSTANCE_ID));
-    this.#members.delete(old.memberId);
-    this.#members.set(member.memberId, member);
+    this.#members.delete(old);
+    this.#members.add(member);
     const wasLeader = this.#leaderId === old.memberId;
     if (wasLeader) this.#leaderId = member.memberId;
     this.#renew(member);
@@ -268,7 +247,7 @@ export class Group {
   }
 
   #remove(member: Member): void {
-    if (!this.#members.delete(member.memberId)) return;
+    if (!this.#members.delete(member)) return;
     member.endSession();
     member.answerJoin(refusedJoin(member.memberId, ErrorCode.UNKNOWN_MEMBER_ID));
     member.answerSync(refusedSync(ErrorCode.UNKNOWN_MEMBER_ID));
@@ -278,7 +257,7 @@ export class Group {
   }
 
   #prepare(): void {
-    for (const member of this.#members.values()) member.answerSync(refusedSync(ErrorCode.REBALANCE_IN_PROGRESS));
+    for (const member of this.#members.all) member.answerSync(refusedSync(ErrorCode.REBALANCE_IN_PROGRESS));
     const wasEmpty = this.#state === "Empty";
     this.#state = "PreparingRebalance";
     this.#timer?.cancel();
@@ -305,7 +284,7 @@ export class Group {
     this.#timer = undefined;
     for (const member of this.members) {
       if (member.isJoining || member.facts.groupInstanceId !== null) continue;
-      this.#members.delete(member.memberId);
+      this.#members.delete(member);
       member.endSession();
     }
     this.#generationId++;
@@ -321,7 +300,7 @@ export class Group {
     const leader = this.#members.get(this.#leaderId);
     if (!(leader?.isJoining ?? false))
       this.#leaderId = (this.members.find((member) => member.isJoining) ?? this.members[0])?.memberId ?? "";
-    this.#protocolName = this.#votedProtocol();
+    this.#protocolName = votedProtocol(this.members.map((member) => member.facts));
     this.#deps.onGeneration(this);
     this.#timer = this.#deps.clock.after(this.#longestRebalanceMs, () => this.#dropUnsynced());
     for (const member of this.members) {
@@ -336,23 +315,6 @@ export class Group {
     // Listed first: the first removal answers everybody who waits.
     const unsynced = this.members.filter((member) => !member.isSyncing);
     for (const member of unsynced) this.#remove(member);
-  }
-
-  /** Each member votes for the first of its assignors that all have; the leader's order breaks ties. */
-  #votedProtocol(): string {
-    const { members } = this;
-    const common = (members[0]?.facts.protocols ?? [])
-      .map(({ name }) => name)
-      .filter((name) => members.every((member) => member.facts.protocols.some((own) => own.name === name)));
-    const votes = new Map(common.map((name) => [name, 0]));
-    for (const member of members) {
-      const vote = member.facts.protocols.find(({ name }) => votes.has(name))?.name;
-      if (vote !== undefined) votes.set(vote, (votes.get(vote) ?? 0) + 1);
-    }
-    return common.reduce(
-      (best, name) => ((votes.get(name) ?? 0) > (votes.get(best) ?? 0) ? name : best),
-      common[0] ?? "",
-    );
   }
 
   #joined(member: Member): JoinResult {
@@ -395,22 +357,4 @@ export class Group {
       assignment: member.assignment,
     };
   }
-}
-
-/** A join that ends with an error. */
-export function refusedJoin(memberId: string, errorCode: number): JoinResult {
-  return {
-    errorCode,
-    generationId: -1,
-    protocolType: null,
-    protocolName: null,
-    leader: "",
-    memberId,
-    members: [],
-  };
-}
-
-/** A sync that ends with an error. */
-export function refusedSync(errorCode: number): SyncResult {
-  return { errorCode, protocolType: null, protocolName: null, assignment: NOTHING };
 }

@@ -1,6 +1,7 @@
 /** One member of a classic group: what it offered, what it was assigned, and what it is waiting for. */
 
 import type { Clock, Timer } from "../../core/clock.ts";
+import type { JoinResult, SyncResult } from "./results.ts";
 
 /** An assignor with the member's subscription in the assignor's own format. */
 export interface MemberProtocol {
@@ -18,30 +19,6 @@ export interface MemberFacts {
   readonly protocolType: string;
   /** In order of preference. */
   readonly protocols: readonly MemberProtocol[];
-}
-
-/** What a member that waits in JoinGroup gets. */
-export interface JoinResult {
-  readonly errorCode: number;
-  readonly generationId: number;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly leader: string;
-  readonly memberId: string;
-  /** All members for the leader, none for others. */
-  readonly members: readonly {
-    readonly memberId: string;
-    readonly groupInstanceId: string | null;
-    readonly metadata: Buffer;
-  }[];
-}
-
-/** What a member that waits in SyncGroup gets. */
-export interface SyncResult {
-  readonly errorCode: number;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly assignment: Buffer;
 }
 
 const NOTHING = Buffer.alloc(0);

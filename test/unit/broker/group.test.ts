@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Group } from "../../../src/broker/groups/group.ts";
-import type { JoinResult, MemberFacts } from "../../../src/broker/groups/member.ts";
+import type { MemberFacts } from "../../../src/broker/groups/member.ts";
+import type { JoinResult } from "../../../src/broker/groups/results.ts";
 import { ErrorCode } from "../../../src/wire/error-codes.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 
