@@ -1,7 +1,7 @@
 /** What a mirror worker tells about itself: one snapshot, plain JSON, that `mirror status`, `lag` and everything else render. */
 
-import { describeFault } from "../core/errors.ts";
 import type { FlowStatus, LaneStatus } from "../mirror/status.ts";
+import { laneReason } from "./lane-reason.ts";
 
 /** A worker now, or as it was when it last wrote. Offsets are numbers: 2^53 records in one partition are out of reach. */
 export interface WorkerStatus {
@@ -93,7 +93,7 @@ function laneSnapshot(lane: LaneStatus): LaneSnapshot {
     targetTopic: lane.targetTopic,
     partition: lane.partition,
     state: lane.state,
-    reason: lane.reason === undefined ? null : describeFault(lane.reason),
+    reason: lane.reason === undefined ? null : laneReason(lane.reason),
     delivery: lane.delivery,
     sourceNext: orNull(lane.sourceNext),
     targetNext: orNull(lane.targetNext),

@@ -5,6 +5,7 @@ import { brokerError } from "../../client/errors.ts";
 import { commitOffsets, describeGroups, fetchOffsets } from "../../client/groups.ts";
 import type { KafkaClient } from "../../client/kafka-client.ts";
 import { listOffsets, logBounds } from "../../client/list-offsets.ts";
+import { sleep } from "../../core/clock.ts";
 import { openClient, regionAddress } from "../../runtime/connect.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import type { CliContext } from "../context.ts";
@@ -35,6 +36,7 @@ export async function consume(context: CliContext, options: ConsumeOptions, topi
   using interrupted = interruption();
   const address = regionAddress(topology, state, options.region);
   await using client = await openClient(address, { clientId: "tributary-consume", signal: interrupted.signal });
+  if (options.exit !== true) await appearing(client, topic, { context, signal: interrupted.signal });
   const partitions = await partitionsOf(client, topic, options.partition);
   const bounds = await logBounds(client, partitions, { isolation: "read_committed" });
   const starts = await startsFor(client, { position, bounds });
@@ -59,6 +61,25 @@ export async function consume(context: CliContext, options: ConsumeOptions, topi
   }
   if (options.group !== undefined) await commit(client, { group: options.group, topic, printed });
   return interrupted.exitCode;
+}
+
+/** A mirror makes topics within seconds; a mistyped name should not look like silence for longer than that. */
+const TOPIC_WAIT_MS = 10_000;
+const TOPIC_POLL_MS = 250;
+
+/** Waits a while for a topic that does not exist yet; `partitionsOf` tells when it never came. */
+async function appearing(
+  client: KafkaClient,
+  topic: string,
+  { context, signal }: { readonly context: CliContext; readonly signal: AbortSignal },
+): Promise<void> {
+  client.metadata.track([topic]);
+  for (let waitedMs = 0; waitedMs <= TOPIC_WAIT_MS && !signal.aborted; waitedMs += TOPIC_POLL_MS) {
+    await client.metadata.refresh("topic to read", { signal });
+    if (client.metadata.topic(topic) !== undefined) return;
+    if (waitedMs === 0) context.talk(`topic ${topic} does not exist yet; waiting ${TOPIC_WAIT_MS / 1_000} s for it`);
+    await sleep(nodeClock(), TOPIC_POLL_MS, signal).catch(() => undefined);
+  }
 }
 
 interface Partition {

@@ -99,7 +99,7 @@ function print(context: CliContext, report: UpReport): void {
   context.talk("next: tributary mirror run    tributary produce TOPIC -r REGION    tributary down");
 }
 
-/** Waits for a signal and stops everything; a region that dies by itself ends the wait with an error. */
+/** Waits for a signal and stops everything; so does `tributary down` from elsewhere. A region that dies ends the wait with an error. */
 async function untilInterrupted(
   started: readonly StartedRegion[],
   signal: AbortSignal,
@@ -108,17 +108,21 @@ async function untilInterrupted(
   const aborted = new Promise<undefined>((resolve) =>
     signal.addEventListener("abort", () => resolve(undefined), { once: true }),
   );
-  const died = Promise.race(started.map(async (region) => ({ region, end: await region.ended })));
-  const first = signal.aborted ? undefined : await Promise.race([aborted, died]);
-  await Promise.all(started.map((region) => stopRegion(region.record)));
-  if (first === undefined) return;
-  const { region, end } = first;
-  const how = end.signal === null ? `ended with code ${end.code}` : `was killed by ${end.signal}`;
-  context.talk(`region ${region.record.region} ${how}; the others were stopped`);
-  throw new RuntimeError(
-    { code: "REGION_DIED", region: region.record.region, how },
-    {
-      message: `region "${region.record.region}" ${how} (pid ${region.pid}); its log is beside its state, start again with tributary up`,
-    },
-  );
+  const left = new Set(started);
+  while (left.size > 0 && !signal.aborted) {
+    const endings = [...left].map(async (region) => ({ region, end: await region.ended }));
+    const first = await Promise.race([aborted, ...endings]);
+    if (first === undefined) break;
+    left.delete(first.region);
+    const { region, end } = first;
+    if (end.code === 0) {
+      context.talk(`region ${region.record.region} was stopped`);
+      continue;
+    }
+    await Promise.all([...left].map((other) => stopRegion(other.record)));
+    const how = end.signal === null ? `ended with code ${end.code}` : `was killed by ${end.signal}`;
+    const message = `region "${region.record.region}" ${how} (pid ${region.pid}), the others were stopped; its log is beside its state, start again with tributary up`;
+    throw new RuntimeError({ code: "REGION_DIED", region: region.record.region, how }, { message });
+  }
+  await Promise.all([...left].map((region) => stopRegion(region.record)));
 }

@@ -1,0 +1,30 @@
+/** Why a lane waits or stands, in words for the person who has to decide: the fact, and what can be done. */
+
+import { describeFault } from "../core/errors.ts";
+import type { LaneFault } from "../mirror/errors.ts";
+
+/** One line. Faults that pass by themselves are told by their facts alone. */
+export function laneReason(fault: LaneFault): string {
+  switch (fault.code) {
+    case "SOURCE_GAP":
+      return `source offsets ${fault.fromOffset} to ${fault.logStartOffset - 1n} were deleted before they were copied; onGap: skip goes on after them and keeps a note`;
+    case "SOURCE_DIVERGED":
+      return `the source lost records from offset ${fault.endOffset} on that the target holds (unclean election); compare both sides before going on`;
+    case "SOURCE_TOPIC_RECREATED":
+      return "the topic was deleted and made again; onRecreate: restart copies the new one behind the old";
+    case "SOURCE_TOPIC_DELETED":
+      return "the topic is gone from the source; its copy stays";
+    case "HISTORY_NEEDED": {
+      const days = (fault.producerIdExpirationMs / 2 / 86_400_000).toFixed(1);
+      return `records from offset ${fault.offset} on are older than ${days} days: exactly once is not possible for them yet; raise producer.id.expiration.ms on the target, or write delivery: at-least-once`;
+    }
+    case "TARGET_REFUSED":
+      return `the target refuses a batch: ${fault.why} ${fault.detail}`.trimEnd();
+    case "TARGET_TOPIC_CHANGED":
+      return "the topic on the target was deleted and made again; restart the worker to copy into the new one";
+    case "LANE_UNEXPLAINED":
+      return `the target holds what nothing explains, so nothing was written: ${fault.what}`;
+    default:
+      return describeFault(fault);
+  }
+}
