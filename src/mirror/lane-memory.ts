@@ -64,11 +64,14 @@ async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> 
   return { sourceNext, targetNext: target.endOffset, count: 0n };
 }
 
-/** The stored map, cut back to the stored progress if it reaches further (several workers write, each at its own time). */
+/** The stored map, cut back to the stored progress if it reaches further (several workers write, each at its own time). An empty
+ *  map of a worker that began elsewhere is no place to go on from: the state says who was first. */
 function agreedMap({ state, map }: StoredLane, start: Progress): OffsetMap {
   if (state === undefined) return map ?? OffsetMap.startingAt(start);
-  const { progress, era } = state;
+  const { progress, era, floor } = state;
   if (map === undefined || map.progress.count < era.base) return OffsetMap.startingAt(progress);
+  if (map.progress.count === 0n && floor !== undefined && map.floor.source !== floor.source)
+    return OffsetMap.startingAt(progress);
   if (map.progress.count > progress.count && map.truncateTarget(progress.targetNext) === undefined)
     return OffsetMap.startingAt(progress);
   return map;
@@ -85,6 +88,7 @@ export function toRecord(options: LaneOptions, memory: LaneMemory, nowMs: number
     era: memory.era,
     plan: `provenance=${memory.walkProvenance}`,
     targetEpoch: -1,
+    floor: memory.map.floor,
     gaps: memory.gaps,
     gapCount: memory.gapCount,
     updatedMs: nowMs,

@@ -8,7 +8,7 @@
 
 import { backoffMs } from "../core/backoff.ts";
 import { sleep } from "../core/clock.ts";
-import { assertInvariant, describeFault } from "../core/errors.ts";
+import { assertInvariant, describeFault, TributaryError } from "../core/errors.ts";
 import { WireError } from "../wire/errors.ts";
 import { hasFault, isLaneFault, type LaneFault, MirrorError } from "./errors.ts";
 import { copyLane } from "./lane-copy.ts";
@@ -107,6 +107,7 @@ export class Lane {
     } catch (error) {
       if (error instanceof MirrorError && isLaneFault(error.fault)) this.#fail(error.fault);
       else if (error instanceof WireError) this.#fail(this.#corrupt(error));
+      else if (error instanceof TributaryError) this.#fail(this.#unavailable(error));
       else if (!signal.aborted || error !== signal.reason) throw error;
     }
   }
@@ -217,6 +218,11 @@ export class Lane {
 
   #save(memory: LaneMemory): void {
     this.#deps.progress.save(toRecord(this.options, memory, this.#deps.clock.nowMs()), memory.map);
+  }
+
+  #unavailable(error: TributaryError): LaneFault {
+    const { topic, partition } = this.options.targetPartition;
+    return { code: "TARGET_UNAVAILABLE", topic, partition, why: error.message };
   }
 
   #corrupt(error: WireError): LaneFault {

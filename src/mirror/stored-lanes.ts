@@ -9,7 +9,7 @@ import { StoredError } from "./stored-error.ts";
 /** Latest values as bytes, so that holding a lane that another worker owns costs what its records cost: about 600 bytes of state
  *  and 5 bytes per run of its map. */
 export class StoredLanes {
-  readonly #states = new Map<LaneKey, { readonly bytes: Buffer; readonly eraEpoch: number }>();
+  readonly #states = new Map<LaneKey, StoredState>();
   readonly #chunks = new Map<LaneKey, Map<ChunkPlace, Buffer>>();
 
   /** Takes one record as read from a topic (`LANES_TOPIC` or else the map's); null removes. Foreign keys are ignored. */
@@ -53,16 +53,28 @@ export class StoredLanes {
     return places.filter((place) => place !== "tail").map((place) => chunkKey(lane, place));
   }
 
-  /** A worker that has not yet noticed that another began a new era must not take the era back: eras only rise. */
+  /** A worker that has not yet noticed that another began a new era must not take the era back, and of several that begin a lane
+   *  at the same time the first in the log has begun it, for all: eras only rise, and a lane begins once. */
   #applyState(lane: LaneKey, value: Buffer | null): void {
     if (value === null) {
       this.#states.delete(lane);
       return;
     }
-    const keptEpoch = this.#states.get(lane)?.eraEpoch ?? 0;
-    const eraEpoch = tryDecode(value)?.era.epoch ?? keptEpoch;
-    if (eraEpoch >= keptEpoch) this.#states.set(lane, { bytes: value, eraEpoch });
+    const kept = this.#states.get(lane);
+    const state = tryDecode(value);
+    const eraEpoch = state?.era.epoch ?? kept?.eraEpoch ?? 0;
+    const begins = state?.progress.count === 0n ? state.floor?.source : undefined;
+    if (kept !== undefined && (eraEpoch < kept.eraEpoch || (begins !== undefined && begins !== kept.begins))) return;
+    this.#states.set(lane, { bytes: value, eraEpoch, begins });
   }
+}
+
+/** A state as it was written, and what decides whether another may take its place. */
+interface StoredState {
+  readonly bytes: Buffer;
+  readonly eraEpoch: number;
+  /** The source offset at which the lane began, while no record is copied. */
+  readonly begins: bigint | undefined;
 }
 
 function tryDecode(bytes: Buffer): LaneStateRecord | undefined {

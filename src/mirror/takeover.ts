@@ -133,9 +133,10 @@ async function lookAtTarget(context: TakeoverContext, held: Held): Promise<Look>
   const hidden = bounds.startOffset > fromOffset;
   if (anchored && !hidden && !holds(scan.runs, count - 1n, targetNext - 1n)) return { kind: "truncated", bounds };
   const forgotten = accepted !== undefined && accepted < count;
-  if (forgotten && !isWrittenAgain(scan.runs, accepted, targetNext)) throw changing(context);
+  if (forgotten && !isWrittenAgain(scan.runs, accepted, targetNext))
+    throw unavailable(context, "the partition changes its leader");
   const next = accepted === undefined || accepted < scan.nextPosition ? scan.nextPosition : accepted;
-  if (next > scan.nextPosition && !hidden) throw uncommitted(context);
+  if (next > scan.nextPosition && !hidden) throw unavailable(context, "appended records are not committed yet");
   if (next === count && !forgotten) return unchanged(held);
   return { kind: "ahead", scan, next, forgotten, hidden, bounds };
 }
@@ -327,19 +328,9 @@ function unexplained(context: TakeoverContext, what: string): MirrorError {
   return new MirrorError({ code: "LANE_UNEXPLAINED", topic, partition, what });
 }
 
-function changing(context: TakeoverContext): MirrorError {
+function unavailable(context: TakeoverContext, why: string): MirrorError {
   const { topic, partition } = context.targetPartition;
-  return new MirrorError({ code: "TARGET_UNAVAILABLE", topic, partition, why: "the partition changes its leader" });
-}
-
-function uncommitted(context: TakeoverContext): MirrorError {
-  const { topic, partition } = context.targetPartition;
-  return new MirrorError({
-    code: "TARGET_UNAVAILABLE",
-    topic,
-    partition,
-    why: "appended records are not committed yet",
-  });
+  return new MirrorError({ code: "TARGET_UNAVAILABLE", topic, partition, why });
 }
 
 function diverged(context: TakeoverContext, walked: Walked): MirrorError {

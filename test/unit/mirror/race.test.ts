@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { randomInt } from "../../../src/core/random.ts";
 import { walkSource } from "../../../src/mirror/source-walk.ts";
 import { MODEL_LIMITS } from "./model/model-target.ts";
-import { type Worker, World, type WorldOptions } from "./model/world.ts";
+import { type Seen, type Worker, World, type WorldOptions } from "./model/world.ts";
 
 const SEEDS = Number(process.env["RACE_SEEDS"] ?? 500);
 /** Seeds in which a mistake built in on purpose must show. */
@@ -71,11 +71,18 @@ async function race(options: RaceOptions, tally: Tally = noTally()): Promise<str
   tally.refusals += broker.refusals;
   tally.duplicates += broker.duplicates;
   if (world.bugs[0] !== undefined) return String(world.bugs[0]);
-  const expected = world.committedRecords();
+  const expected = options.lane?.start === "latest" ? sinceFirst(world) : world.committedRecords();
   const wrong =
     world.difference(expected) ?? workers.map(({ lane }) => world.wrongTranslation(lane, expected)).find(Boolean);
   if (wrong !== undefined || done) return wrong;
   return `not done: ${workers.map(({ lane }) => lane.status.reason?.code ?? "no reason").join()}`;
+}
+
+/** A lane that began at the end: everything since the first record that it copied. */
+function sinceFirst(world: World): Seen[] {
+  const all = world.sourceRecords();
+  const [first] = world.targetRecords();
+  return all.slice(all.findIndex(({ value }) => value === first?.value));
 }
 
 /** The next of the source's batches. */
@@ -150,6 +157,10 @@ test("lane appends each record once when the source has markers, aborted data an
 
 test("lane appends each record once when sequence numbers wrap during the race", async () => {
   assert.deepEqual(await failingSeeds(SEEDS / 10, { wraps: true }), []);
+});
+
+test("lane that begins at the source's end appends each record since then once when two workers begin it", async () => {
+  assert.deepEqual(await failingSeeds(SEEDS / 4, { lane: { start: "latest" } }), []);
 });
 
 test("lane restores what the target lost in unclean elections, each record once", async () => {

@@ -173,6 +173,7 @@ export class World {
       { broker, clock, random },
     );
     if (this.#options.limits !== undefined) target.limitsNow = this.#options.limits;
+    const storeMs = (this.#options.faults ?? NO_FAULTS).delayMsMax;
     const store = new MemoryProgressStore(this.lanes);
     const source = modelSource(this.source, { clock: mortal, random, clusterId: MODEL_LANE.sourceClusterId });
     const lane = new Lane(
@@ -180,7 +181,11 @@ export class World {
       {
         source,
         target: mortalTarget(target, life),
-        progress: mortalStore(store, life),
+        progress: mortalStore(
+          store,
+          life,
+          () => new Promise((resolve) => clock.after(random.next() * storeMs, resolve)),
+        ),
         clock: mortal,
         random,
         logger: silentLogger,
@@ -299,14 +304,21 @@ function mortalTarget(target: ModelTarget, life: Life): Target {
   };
 }
 
-function mortalStore(store: MemoryProgressStore, life: Life): ProgressStore {
+function mortalStore(store: MemoryProgressStore, life: Life, pause: () => Promise<void>): ProgressStore {
+  const slowly = async <T>(work: () => Promise<T>): Promise<T> => {
+    await pause();
+    if (life.dead) return never();
+    const result = await work();
+    await pause();
+    return life.dead ? never() : result;
+  };
   return {
-    load: async (lane) => (life.dead ? never() : store.load(lane)),
-    list: async () => (life.dead ? never() : store.list()),
+    load: (lane) => slowly(() => store.load(lane)),
+    list: () => slowly(() => store.list()),
     save: (state, map) => {
       if (!life.dead) store.save(state, map);
     },
-    flush: async () => (life.dead ? never() : store.flush()),
+    flush: () => slowly(() => store.flush()),
   };
 }
 
