@@ -4,7 +4,7 @@ import type { Uuid } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { type Random, randomInt, randomUuid } from "../core/random.ts";
-import type { Storage } from "../core/storage.ts";
+import { type Storage, StorageError } from "../core/storage.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { BrokerNode } from "./broker-node.ts";
 import { type ClusterEntry, ClusterRecord } from "./cluster-record.ts";
@@ -164,7 +164,12 @@ export class Cluster {
     const topicId = randomUuid(this.#deps.random);
     const partitions = replicas.map((ids, p) => ({ t: "partition", topicId, p, ...this.#firstState(ids) }) as const);
     this.#journal.append({ t: "topic", topicId, name, configs }, ...partitions);
-    return this.#openTopic(topicId);
+    try {
+      return this.#openTopic(topicId);
+    } catch (error) {
+      this.#forgetHalfMade(topicId);
+      throw error;
+    }
   }
 
   /** Adds partitions at the end. */
@@ -292,6 +297,25 @@ export class Cluster {
     this.#byId.set(topicId, topic);
     for (const p of record.partitions.keys()) this.#openPartition(topic, p);
     return topic;
+  }
+
+  /** A topic whose logs could not all be made is no topic; when even that finds no room on the disk, the next open makes
+   *  it whole. */
+  #forgetHalfMade(topicId: Uuid): void {
+    const live = this.#byId.get(topicId);
+    if (live === undefined) return;
+    this.#byName.delete(live.name);
+    this.#byId.delete(topicId);
+    for (const partition of live.partitions) {
+      partition.close();
+      partition.log.destroy();
+    }
+    try {
+      this.#journal.append({ t: "topic-deleted", topicId });
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#deps.logger.error("could not take back a topic", { topic: live.name, error: error.message });
+    }
   }
 
   #openPartition(topic: LiveTopic, p: number): void {

@@ -61,7 +61,7 @@ export class EmbeddedRegion {
     const { cluster, store, deps, options } = parts;
     const { clock, random, logger, coldStore } = deps;
     this.#parts = parts;
-    this.#groups = new GroupCoordinator({ cluster, store, clock, random });
+    this.#groups = new GroupCoordinator({ cluster, store, clock, random, logger });
     const services = { cluster, groups: this.#groups, handlers: HANDLERS, coldStore, clock, random, logger };
     this.#dispatcher = new Dispatcher(HANDLERS, services, this.faults);
     this.#maintenance = new Maintenance(options, {

@@ -96,7 +96,13 @@ export class Maintenance {
     if (this.#isClosed) return;
     const delayMs = Math.min(Math.max(1, intervalMs), TIMER_MS_MAX);
     const timer = this.#deps.clock.after(delayMs, () => {
-      run();
+      try {
+        run();
+      } catch (error) {
+        // A full disk now may have room at the next turn.
+        if (!(error instanceof TributaryError)) throw error;
+        this.#deps.logger.error("maintenance failed", { what: name, error: error.message });
+      }
       this.#every(name, intervalMs, run);
     });
     this.#timers.set(name, timer);

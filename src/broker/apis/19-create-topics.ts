@@ -1,6 +1,7 @@
 /** CreateTopics v2-7: creates topics with checked settings, or only checks. Any broker takes it. */
 
 import { randomUuid } from "../../core/random.ts";
+import { StorageError } from "../../core/storage.ts";
 import type { RequestOutput, ResponseInput } from "../../wire/api.ts";
 import { createTopics } from "../../wire/apis/19-create-topics.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
@@ -22,6 +23,8 @@ export const createTopicsHandler = defineHandler(createTopics, (request, context
         throw refusal(ErrorCode.INVALID_REQUEST, "Duplicate topic name.");
       return created(asked, request.validateOnly, context);
     } catch (error) {
+      if (error instanceof StorageError)
+        return { name: asked.name, errorCode: ErrorCode.KAFKA_STORAGE_ERROR, errorMessage: error.message };
       if (!(error instanceof Refusal)) throw error;
       return { name: asked.name, errorCode: error.errorCode, errorMessage: error.reason };
     }

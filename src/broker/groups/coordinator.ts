@@ -1,7 +1,9 @@
 /** The group coordinators of a region: which broker keeps which group, the groups themselves, their committed offsets. */
 
 import type { Clock } from "../../core/clock.ts";
+import type { Logger } from "../../core/logger.ts";
 import { type Random, randomUuid } from "../../core/random.ts";
+import { StorageError } from "../../core/storage.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import type { Cluster } from "../cluster.ts";
 import { Group } from "./group.ts";
@@ -16,6 +18,7 @@ export interface CoordinatorDeps {
   readonly store: OffsetStore;
   readonly clock: Clock;
   readonly random: Random;
+  readonly logger: Logger;
 }
 
 /** One partition of an OffsetCommit. */
@@ -108,8 +111,7 @@ export class GroupCoordinator {
     return this.#groups.get(groupId)?.leave(ref) ?? ErrorCode.UNKNOWN_MEMBER_ID;
   }
 
-  /** Stores offsets: one error code per item, in order. Neither direction nor end of a partition is checked, as in Kafka.
-   *  @throws {StorageError} and then nothing is stored */
+  /** Stores offsets: one error code per item, in order. Neither direction nor end of a partition is checked, as in Kafka. */
   commit(groupId: string, ref: MemberRef, items: readonly CommitItem[]): readonly number[] {
     const refused = this.#checkCommit(groupId, ref);
     if (refused !== ErrorCode.NONE) return items.map(() => refused);
@@ -120,10 +122,17 @@ export class GroupCoordinator {
     });
     const commitMs = this.#deps.clock.nowMs();
     const good = items.filter((_, i) => codes[i] === ErrorCode.NONE);
-    this.#deps.store.commit(
-      groupId,
-      good.map((item) => ({ ...item, metadata: item.metadata ?? "", commitMs })),
-    );
+    try {
+      this.#deps.store.commit(
+        groupId,
+        good.map((item) => ({ ...item, metadata: item.metadata ?? "", commitMs })),
+      );
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#deps.logger.error("could not store offsets", { groupId, error: error.message });
+      // The code on which clients try again.
+      return items.map(() => ErrorCode.GROUP_COORDINATOR_NOT_AVAILABLE);
+    }
     if (!this.#groups.has(groupId)) this.#open(groupId);
     return codes;
   }
@@ -171,10 +180,20 @@ export class GroupCoordinator {
       newMemberId: (prefix) => `${prefix}-${randomUuid(random)}`,
       initialDelayMs: cluster.brokerNumber("group.initial.rebalance.delay.ms"),
       membersMax: cluster.brokerNumber("group.max.size"),
-      onGeneration: ({ protocolType, generationId }) => store.saveGroup(groupId, { protocolType, generationId }),
+      onGeneration: (group) => this.#save(group),
     });
     this.#groups.set(groupId, group);
     return group;
+  }
+
+  /** What a full disk keeps from the record costs the group a rebalance after a restart, no more. */
+  #save({ groupId, protocolType, generationId }: Group): void {
+    try {
+      this.#deps.store.saveGroup(groupId, { protocolType, generationId });
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#deps.logger.error("could not record a group", { groupId, error: error.message });
+    }
   }
 
   #checkCommit(groupId: string, ref: MemberRef): number {

@@ -132,9 +132,12 @@ test("full disk refuses records and commits without losing what was there, and g
   const client = await world.leader("orders");
   await send(client, "orders", batchOf(["a"]));
   world.storage.fillDisk();
+  assert.equal(await commit(world, "billing", 1n), ErrorCode.GROUP_COORDINATOR_NOT_AVAILABLE);
   assert.equal((await send(client, "orders", batchOf(["b"]))).errorCode, ErrorCode.KAFKA_STORAGE_ERROR);
   world.storage.freeDisk();
   assert.equal((await send(client, "orders", batchOf(["c"]))).baseOffset, 1n);
+  assert.equal(await committed(world, "billing"), -1n);
+  assert.equal(await commit(world, "billing", 1n), ErrorCode.NONE);
 });
 
 test("region opens although a power failure took the end of the journal that the log had gone past", async () => {
@@ -167,4 +170,18 @@ test("full disk keeps a stopped leader's partitions waiting, and the election fo
   world.storage.freeDisk();
   world.region.maintenance.dropLaggards();
   assert.equal(world.region.partition("orders", 0)?.leaderId, 2);
+});
+
+test("topic that a full disk kept from being made does not exist, and can be made when there is room", async () => {
+  await using world = await openTestRegion({ brokers: 1 });
+  await world.createTopic("first");
+  world.storage.fillDisk();
+  await assert.rejects(world.createTopic("orders"));
+  assert.deepEqual(
+    world.region.topics().map(({ name }) => name),
+    ["first"],
+  );
+  world.storage.freeDisk();
+  await world.createTopic("orders");
+  assert.equal((await send(await world.leader("orders"), "orders", batchOf(["a"]))).errorCode, ErrorCode.NONE);
 });
