@@ -201,7 +201,6 @@ export interface FetchShape {
   readonly partitionMaxBytes?: number;
   readonly currentLeaderEpoch?: number;
   readonly lastFetchedEpoch?: number;
-  readonly topicId?: string;
 }
 
 /** Fetches from partition 0. */
