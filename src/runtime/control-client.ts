@@ -41,6 +41,6 @@ function exchange(socketPath: string, command: ControlRequest): Promise<{ status
 }
 
 function failed(socketPath: string, why: string, cause?: unknown): RuntimeError {
-  const message = `command failed: ${why} (${socketPath})`;
+  const message = `process does not do what it was told: ${why} (${socketPath}); look into its log beside it, or stop it with tributary down`;
   return new RuntimeError({ code: "CONTROL_FAILED", socketPath, why }, { message, cause });
 }

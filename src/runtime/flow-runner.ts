@@ -15,7 +15,11 @@ import type { Flow as FlowDeclaration } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
+import { SourceEnds } from "./source-ends.ts";
 import { type FlowSnapshot, flowSnapshot, type GroupsSnapshot, NO_GROUPS } from "./worker-status.ts";
+
+/** How often sources are asked for their ends: what lag means cannot change faster for a person. */
+const ENDS_EVERY_MS = 1_000;
 
 /** What a runner stands on. */
 export interface FlowRunnerDeps {
@@ -34,6 +38,7 @@ export class FlowRunner implements AsyncDisposable {
   #flow: Flow | undefined;
   #failure: string | null = null;
   #groups: GroupsSnapshot = NO_GROUPS;
+  readonly #ends = new SourceEnds();
   #isClosed = false;
 
   private constructor(declaration: FlowDeclaration, deps: FlowRunnerDeps) {
@@ -61,7 +66,8 @@ export class FlowRunner implements AsyncDisposable {
     const { mirror, source, target } = this.declaration;
     const state = this.#isClosed ? "stopped" : this.#flow === undefined ? "waiting" : "running";
     const facts = { mirror: mirror.name, source, target, state, failure: this.#failure, groups: this.#groups } as const;
-    return flowSnapshot(facts, this.status);
+    const nowMs = nodeClock().monotonicMs();
+    return flowSnapshot(facts, this.status, (lane) => this.#ends.lagOf(lane, nowMs));
   }
 
   /** Drains the lanes: less than 10 s. Idempotent. */
@@ -81,9 +87,9 @@ export class FlowRunner implements AsyncDisposable {
     if (flow === undefined) return;
     this.#flow = flow;
     this.#deps.logger.info("flow runs", { flow: flowName(this.declaration) });
-    const groups = this.#syncGroups(flow, signal);
+    const besides = [this.#syncGroups(flow, signal), this.#watchEnds(flow, signal)];
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-    await Promise.all([flow.close(), groups]);
+    await Promise.all([flow.close(), ...besides]);
   }
 
   /** Tries until both regions answer; tells the reason when it changes. */
@@ -130,6 +136,15 @@ export class FlowRunner implements AsyncDisposable {
         companyOf: this.#deps.companyOf,
       },
     );
+  }
+
+  async #watchEnds(flow: Flow, signal: AbortSignal): Promise<void> {
+    const { source } = await this.#deps.link(this.declaration.source);
+    const clock = nodeClock();
+    while (!signal.aborted) {
+      await this.#ends.refresh(flow.status.lanes, source, () => clock.monotonicMs());
+      await sleep(clock, ENDS_EVERY_MS, signal).catch(() => undefined);
+    }
   }
 
   async #syncGroups(flow: Flow, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,14 @@
 import { describeFault } from "../core/errors.ts";
 import type { LaneFault } from "../mirror/errors.ts";
 
+/** A flow's trouble comes as text; of a region that cannot be reached only the side and the cause matter to a person. */
+const UNAVAILABLE = /^(SOURCE|TARGET)_UNAVAILABLE .*?why=/;
+
+/** What keeps a flow from running, in words. */
+export function flowReason(failure: string): string {
+  return failure.replace(UNAVAILABLE, (_, side: string) => `the ${side.toLowerCase()} cannot be reached: `);
+}
+
 /** One line. Faults that pass by themselves are told by their facts alone. */
 export function laneReason(fault: LaneFault): string {
   switch (fault.code) {
@@ -18,6 +26,10 @@ export function laneReason(fault: LaneFault): string {
       const days = (fault.producerIdExpirationMs / 2 / 86_400_000).toFixed(1);
       return `records from offset ${fault.offset} on are older than ${days} days: exactly once is not possible for them yet; raise producer.id.expiration.ms on the target, or write delivery: at-least-once`;
     }
+    case "SOURCE_UNAVAILABLE":
+      return `the source cannot be reached: ${fault.why}`;
+    case "TARGET_UNAVAILABLE":
+      return `the target cannot be reached: ${fault.why}`;
     case "TARGET_REFUSED":
       return `the target refuses a batch: ${fault.why} ${fault.detail}`.trimEnd();
     case "TARGET_TOPIC_CHANGED":

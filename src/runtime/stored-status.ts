@@ -105,6 +105,7 @@ async function lanesOf(
       targetNext: numberOf(stored?.progress.targetNext),
       sourceEnd: Number(endOffset),
       lagRecords: lag === undefined ? null : Math.max(0, Number(lag)),
+      behindMs: null,
       records: numberOf(stored?.progress.count),
       forwardedRecords: 0,
       forwardedBytes: 0,

@@ -1,7 +1,8 @@
 /** What a mirror worker tells about itself: one snapshot, plain JSON, that `mirror status`, `lag` and everything else render. */
 
 import type { FlowStatus, LaneStatus } from "../mirror/status.ts";
-import { laneReason } from "./lane-reason.ts";
+import { flowReason, laneReason } from "./lane-reason.ts";
+import type { Lag } from "./source-ends.ts";
 
 /** A worker now, or as it was when it last wrote. Offsets are numbers: 2^53 records in one partition are out of reach. */
 export interface WorkerStatus {
@@ -49,6 +50,8 @@ export interface LaneSnapshot {
   readonly targetNext: number | null;
   readonly sourceEnd: number | null;
   readonly lagRecords: number | null;
+  /** How long the oldest record that is not copied has been there, as far as the worker has seen; null without a worker. */
+  readonly behindMs: number | null;
   /** Over the lane's whole life. */
   readonly records: number | null;
   /** By this worker. */
@@ -75,17 +78,22 @@ export interface FlowFacts {
   readonly groups: GroupsSnapshot;
 }
 
-/** A flow's status as it travels. */
-export function flowSnapshot(facts: FlowFacts, status: FlowStatus | undefined): FlowSnapshot {
+/** A flow's status as it travels; `lagOf` knows better than the lanes themselves how far behind they are. */
+export function flowSnapshot(
+  facts: FlowFacts,
+  status: FlowStatus | undefined,
+  lagOf: (lane: LaneStatus) => Lag | undefined,
+): FlowSnapshot {
+  const failure = facts.failure ?? status?.discoveryFailure;
   return {
     ...facts,
-    failure: facts.failure ?? status?.discoveryFailure ?? null,
-    lanes: (status?.lanes ?? []).map(laneSnapshot),
+    failure: failure === undefined ? null : flowReason(failure),
+    lanes: (status?.lanes ?? []).map((lane) => laneSnapshot(lane, lagOf(lane))),
     troubles: status?.troubles ?? [],
   };
 }
 
-function laneSnapshot(lane: LaneStatus): LaneSnapshot {
+function laneSnapshot(lane: LaneStatus, lag: Lag | undefined): LaneSnapshot {
   const { counts } = lane;
   const total = (values: Readonly<Record<string, number>>): number => Object.values(values).reduce((a, b) => a + b, 0);
   return {
@@ -97,8 +105,9 @@ function laneSnapshot(lane: LaneStatus): LaneSnapshot {
     delivery: lane.delivery,
     sourceNext: orNull(lane.sourceNext),
     targetNext: orNull(lane.targetNext),
-    sourceEnd: orNull(lane.sourceEnd),
-    lagRecords: orNull(lane.lagRecords),
+    sourceEnd: orNull(lag?.sourceEnd ?? lane.sourceEnd),
+    lagRecords: orNull(lag?.records ?? lane.lagRecords),
+    behindMs: lag?.behindMs ?? null,
     records: orNull(lane.count),
     forwardedRecords: counts.forwardedRecords,
     forwardedBytes: counts.forwardedBytes,

@@ -2,6 +2,7 @@
 
 import { selectedFlows } from "../../runtime/flow-selection.ts";
 import { type LanesNow, lanesNow } from "../../runtime/lanes-now.ts";
+import { formatDuration } from "../../topology/units.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { type Column, renderTable } from "../output.ts";
@@ -26,6 +27,8 @@ export interface LagRow {
   readonly partition: number | null;
   readonly lanes: number;
   readonly lagRecords: number;
+  /** The largest of its lanes; null without a worker. */
+  readonly behindMs: number | null;
   /** Lanes that stand for a reason. */
   readonly stopped: number;
 }
@@ -67,11 +70,16 @@ export function lagRows(now: Pick<LanesNow, "flows">, by: LagOptions["by"]): rea
         partition,
         lanes: (before?.lanes ?? 0) + 1,
         lagRecords: (before?.lagRecords ?? 0) + (lane.lagRecords ?? 0),
+        behindMs: largest(before?.behindMs ?? null, lane.behindMs),
         stopped: (before?.stopped ?? 0) + (lane.state === "stopped" ? 1 : 0),
       });
     }
   }
   return [...rows.values()].sort((a, b) => b.lagRecords - a.lagRecords);
+}
+
+function largest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }
 
 function columns(by: LagOptions["by"]): readonly Column<LagRow>[] {
@@ -82,6 +90,7 @@ function columns(by: LagOptions["by"]): readonly Column<LagRow>[] {
     by === "partition" ? { title: "PARTITION", align: "right", value: (row) => row.partition ?? "" } : undefined,
     by === "partition" ? undefined : { title: "LANES", align: "right", value: (row) => row.lanes },
     { title: "LAG", align: "right", value: (row) => row.lagRecords },
+    { title: "BEHIND", align: "right", value: (row) => (row.behindMs === null ? "" : formatDuration(row.behindMs)) },
     { title: "STOPPED", align: "right", value: (row) => row.stopped },
   ];
   return all.filter((column) => column !== undefined);
@@ -97,6 +106,7 @@ function rowJson(row: LagRow): object {
     partition: row.partition,
     lanes: row.lanes,
     lag_records: row.lagRecords,
+    behind_ms: row.behindMs === null ? null : Math.round(row.behindMs),
     stopped_lanes: row.stopped,
   };
 }

@@ -3,6 +3,7 @@
 import { selectedFlows } from "../../runtime/flow-selection.ts";
 import { type LanesNow, lanesNow } from "../../runtime/lanes-now.ts";
 import type { FlowSnapshot, LaneSnapshot } from "../../runtime/worker-status.ts";
+import { formatDuration } from "../../topology/units.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { renderTable } from "../output.ts";
@@ -39,6 +40,7 @@ function statusText(now: LanesNow): string {
       { title: "LANES", align: "right", value: (flow) => flow.lanes.length },
       { title: "RECORDS", align: "right", value: (flow) => total(flow, (lane) => lane.records) },
       { title: "LAG", align: "right", value: (flow) => total(flow, (lane) => lane.lagRecords) },
+      { title: "BEHIND", align: "right", value: (flow) => behind(flow) },
       { title: "GROUPS", align: "right", value: (flow) => flow.groups.synced },
     ],
     now.flows,
@@ -66,6 +68,12 @@ function notes(flow: FlowSnapshot): readonly string[] {
   const failure = flow.failure === null ? [] : [`  ${at}: ${flow.failure}`];
   const troubles = flow.troubles.map(({ sourceTopic, why }) => `  ${at} ${sourceTopic} is not copied: ${why}`);
   return [...failure, ...troubles, ...lanes];
+}
+
+/** Of the lane that is furthest behind; nothing without a worker, who alone knows it. */
+function behind(flow: FlowSnapshot): string {
+  const known = flow.lanes.flatMap((lane) => lane.behindMs ?? []);
+  return known.length === 0 ? "" : formatDuration(Math.max(...known));
 }
 
 function total(flow: FlowSnapshot, value: (lane: LaneSnapshot) => number | null): number {
@@ -114,6 +122,7 @@ function laneJson(lane: LaneSnapshot): object {
     target_next: lane.targetNext,
     source_end: lane.sourceEnd,
     lag_records: lane.lagRecords,
+    behind_ms: lane.behindMs === null ? null : Math.round(lane.behindMs),
     records: lane.records,
     forwarded_records: lane.forwardedRecords,
     forwarded_bytes: lane.forwardedBytes,

@@ -27,7 +27,8 @@ export async function quickstart(context: CliContext, options: { readonly keep?:
     context.talk(["", "next:", ...nextCommands(keep).map((command) => `  ${command}`)].join("\n"));
     return result.holds ? EXIT.ok : EXIT.failure;
   } catch (error) {
-    if (interrupted.signal.aborted) return interrupted.exitCode;
+    // Everything is cleaned up, but the clients of the job would go on asking for regions that are gone.
+    if (interrupted.signal.aborted) process.exit(interrupted.exitCode);
     throw error;
   }
 }

@@ -25,6 +25,7 @@ function lane(
     targetNext: 0,
     sourceEnd: 0,
     lagRecords,
+    behindMs: lagRecords === null ? null : lagRecords * 10,
     records: 0,
     forwardedRecords: 0,
     forwardedBytes: 0,
@@ -50,13 +51,20 @@ const FLOW: FlowSnapshot = {
 
 test("lag is summed by the unit asked for, largest first", () => {
   const brief = (by: "partition" | "topic" | "flow") =>
-    lagRows({ flows: [FLOW] }, by).map((row) => [row.topic, row.partition, row.lanes, row.lagRecords, row.stopped]);
-  assert.deepEqual(brief("flow"), [[null, null, 4, 12, 1]]);
+    lagRows({ flows: [FLOW] }, by).map((row) => [
+      row.topic,
+      row.partition,
+      row.lanes,
+      row.lagRecords,
+      row.behindMs,
+      row.stopped,
+    ]);
+  assert.deepEqual(brief("flow"), [[null, null, 4, 12, 90, 1]]);
   assert.deepEqual(brief("topic"), [
-    ["b", null, 2, 9, 0],
-    ["a", null, 2, 3, 1],
+    ["b", null, 2, 9, 90, 0],
+    ["a", null, 2, 3, 20, 1],
   ]);
-  assert.deepEqual(brief("partition")[0], ["b", 0, 1, 9, 0]);
+  assert.deepEqual(brief("partition")[0], ["b", 0, 1, 9, 90, 0]);
 });
 
 test("table aligns columns and ends lines without blanks", () => {
