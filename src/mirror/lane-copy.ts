@@ -95,6 +95,11 @@ class CopyRun {
   async pump(reader: SourceReader, signal: AbortSignal): Promise<never> {
     const { limits, options, counts } = this.#context;
     const rules: PlanRules = { ...options.rules, maxBatchBytes: limits.maxBatchBytes };
+    // Asking a composed signal costs more than planning a batch.
+    let isEnding = signal.aborted;
+    signal.addEventListener("abort", () => {
+      isEnding = true;
+    });
     for (;;) {
       const chunk: SourceChunk = await reader.next(signal);
       this.#context.onSourceEnd(chunk.endOffset);
@@ -115,7 +120,7 @@ class CopyRun {
           counts.rewrittenBatches[plan.reason]++;
           await this.#sendRewritten(batch);
         }
-        signal.throwIfAborted();
+        if (isEnding) signal.throwIfAborted();
       }
     }
   }

@@ -7,7 +7,7 @@
  *  ``` */
 
 import { backoffMs } from "../core/backoff.ts";
-import { sleep } from "../core/clock.ts";
+import { sleep, type Timer } from "../core/clock.ts";
 import { assertInvariant, describeFault, TributaryError } from "../core/errors.ts";
 import { WireError } from "../wire/errors.ts";
 import { hasFault, isLaneFault, type LaneFault, MirrorError } from "./errors.ts";
@@ -25,6 +25,9 @@ import { takeover } from "./takeover.ts";
 /** How often a batch that the target refuses is tried again: a raised limit shows within half a minute. */
 const REFUSED_BACKOFF = { initialMs: 1_000, maxMs: 30_000 };
 
+/** Progress is handed to the store this long after it moved; the store writes it every second. */
+const SAVE_AFTER_MS = 100;
+
 /** Runs until it is asked to stop or cannot go on; see `LaneState`. */
 export class Lane {
   readonly options: LaneOptions;
@@ -33,6 +36,7 @@ export class Lane {
   #memory: LaneMemory | undefined;
   #limits: TargetLimits | undefined;
   #reason: LaneFault | undefined;
+  #saving: Timer | undefined;
   /** Ends the present copy run. */
   #interrupt = new AbortController();
   #sourceEnd: bigint | undefined;
@@ -53,6 +57,14 @@ export class Lane {
   /** Works until `signal` aborts (what is in flight is settled first) or the lane stops for a reason. Call once.
    *  Rejects only on programming errors. */
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#live(signal);
+    } finally {
+      if (this.#memory !== undefined) this.#save(this.#memory);
+    }
+  }
+
+  async #live(signal: AbortSignal): Promise<void> {
     while (this.#state.kind !== "stopped" && this.#state.kind !== "drained") {
       if (signal.aborted) this.#move({ kind: "asked-to-stop" });
       else if (this.#state.kind === "seeking") await this.#guarded(() => this.#seek(signal), signal);
@@ -194,7 +206,7 @@ export class Lane {
         this.#reason = undefined;
         this.#move({ kind: "acked" });
       },
-      onProgress: () => this.#save(memory),
+      onProgress: () => this.#saveSoon(),
     };
     this.#interrupt = new AbortController();
     try {
@@ -216,7 +228,16 @@ export class Lane {
     logger.warn("gap skipped", { topic: this.options.sourcePartition.topic, fromOffset, toOffset: logStartOffset });
   }
 
+  /** Making the record for each ack would cost more than the ack. */
+  #saveSoon(): void {
+    this.#saving ??= this.#deps.clock.after(SAVE_AFTER_MS, () => {
+      if (this.#memory !== undefined) this.#save(this.#memory);
+    });
+  }
+
   #save(memory: LaneMemory): void {
+    this.#saving?.cancel();
+    this.#saving = undefined;
     this.#deps.progress.save(toRecord(this.options, memory, this.#deps.clock.nowMs()), memory.map);
   }
 

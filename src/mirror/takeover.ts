@@ -13,9 +13,9 @@ import { MirrorError } from "./errors.ts";
 import { OffsetMap } from "./offset-map.ts";
 import { earlier, later } from "./offset-order.ts";
 import type { Era } from "./offset-ports.ts";
+import { appendUnverified, holds, intactEnd, isWrittenAgain, pairRuns, repeatedRecords } from "./own-runs.ts";
 import type { PlanRules } from "./plan.ts";
 import type { PartitionBounds, Source, Target, TopicPartition } from "./ports.ts";
-import type { SourceRun } from "./rewrite.ts";
 import type { Walked, walkSource } from "./source-walk.ts";
 import { type OwnRun, type OwnScan, positionOf, scanOwn } from "./target-scan.ts";
 
@@ -176,22 +176,6 @@ function unchanged(held: Held): Found {
   return { kind: "found", outcome: "unchanged", map, era, sourceEpoch, walkedRecords: 0n, repeats: 0n };
 }
 
-/** True when one of the runs has the position at the target offset. */
-function holds(runs: readonly OwnRun[], position: bigint, targetOffset: bigint): boolean {
-  return runs.some(
-    (run) =>
-      targetOffset >= run.targetStart &&
-      targetOffset < run.targetStart + BigInt(run.length) &&
-      run.position + (targetOffset - run.targetStart) === position,
-  );
-}
-
-/** True when an old batch lies behind what is known: without it, a leader's memory that lies behind only means that the log was
- *  cut and written again between the two questions ("Positions never go back without a repeat in the log"). */
-function isWrittenAgain(runs: readonly OwnRun[], accepted: bigint, targetNext: bigint): boolean {
-  return runs.some((run) => run.targetStart >= targetNext && run.position + BigInt(run.length) === accepted);
-}
-
 /** Shortens the map to what the target still holds as the map says. */
 async function cutMap(context: TakeoverContext, held: Held, bounds: PartitionBounds): Promise<void> {
   const { map, era } = held;
@@ -207,20 +191,6 @@ async function cutMap(context: TakeoverContext, held: Held, bounds: PartitionBou
     if (map.truncateTarget(end ?? floor) === undefined) throw unexplained(context, "the target lost all that is known");
     return;
   }
-}
-
-/** The target offset after the last record that lies where the map says; undefined when none does. */
-function intactEnd(map: OffsetMap, runs: readonly OwnRun[]): bigint | undefined {
-  let end: bigint | undefined;
-  for (const run of runs) {
-    for (const offset of [run.targetStart, run.targetStart + BigInt(run.length) - 1n]) {
-      const source = map.sourceOfPosition(run.position + (offset - run.targetStart));
-      if (source === undefined || source >= map.progress.sourceNext) continue;
-      const expected = map.translate(source);
-      if (expected.kind === "exact" && expected.targetOffset === offset) end = offset + 1n;
-    }
-  }
-  return end;
 }
 
 /** Pairs walked source records with scanned target records by position and adds them to the map. */
@@ -241,64 +211,6 @@ function appendWalked(
 function mapFrom(walked: Walked, ahead: Ahead): OffsetMap {
   const targetNext = ahead.bounds.endOffset;
   return OffsetMap.startingAt({ sourceNext: walked.next.offset, targetNext, count: ahead.next });
-}
-
-/** Runs of both sides cut to common lengths; undefined when a position is missing on the target. */
-export function pairRuns(
-  sourceRuns: readonly SourceRun[],
-  targetRuns: readonly OwnRun[],
-  count: bigint,
-): { sourceStart: bigint; targetStart: bigint; length: number }[] | undefined {
-  const pairs: { sourceStart: bigint; targetStart: bigint; length: number }[] = [];
-  let position = count;
-  let index = 0;
-  let used = 0;
-  for (const run of targetRuns) {
-    if (run.position > position) return undefined;
-    let skip = Number(position - run.position);
-    while (skip < run.length) {
-      const sourceRun = sourceRuns[index];
-      if (sourceRun === undefined) return pairs;
-      const length = Math.min(run.length - skip, sourceRun.length - used);
-      pairs.push({
-        sourceStart: sourceRun.sourceStart + BigInt(used),
-        targetStart: run.targetStart + BigInt(skip),
-        length,
-      });
-      skip += length;
-      used += length;
-      position += BigInt(length);
-      if (used === sourceRun.length) {
-        index++;
-        used = 0;
-      }
-    }
-  }
-  return index === sourceRuns.length ? pairs : undefined;
-}
-
-/** Records that lie on the target again although their position was already there. */
-function repeatedRecords(runs: readonly OwnRun[], count: bigint): bigint {
-  let repeats = 0n;
-  let next: bigint | undefined;
-  for (const run of runs) {
-    const end = run.position + BigInt(run.length);
-    const expected: bigint = next ?? (run.position < count ? end : count);
-    if (run.position < expected && next !== undefined) repeats += earlier(end, expected) - run.position;
-    next = later(end, expected);
-  }
-  return repeats;
-}
-
-/** The records count as positions of the lane, but translations keep pointing elsewhere. */
-function appendUnverified(map: OffsetMap, runs: readonly OwnRun[]): void {
-  for (const run of runs) {
-    const { count, targetNext } = map.progress;
-    const end = run.position + BigInt(run.length);
-    if (end <= count || run.targetStart < targetNext) continue;
-    const from = later(run.position, count);
-    map.appendRepeat(run.targetStart + (from - run.position), Number(end - from));
-  }
 }
 
 /** Compares the last record on the target with the one that the walk led to. What cannot be compared (compacted away on

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { pairRuns } from "../../../src/mirror/takeover.ts";
+import { pairRuns } from "../../../src/mirror/own-runs.ts";
 import { positionOf, sequenceOf } from "../../../src/mirror/target-scan.ts";
 
 test("sequence of a position leads back to the position when it is within 2^30 of the expected one", () => {

@@ -1,0 +1,94 @@
+/** What a lane's own batches on the target say, compared with what the lane knows: pure reckoning for takeover. */
+
+import type { OffsetMap } from "./offset-map.ts";
+import { earlier, later } from "./offset-order.ts";
+import type { SourceRun } from "./rewrite.ts";
+import type { OwnRun } from "./target-scan.ts";
+
+/** True when one of the runs has the position at the target offset. */
+export function holds(runs: readonly OwnRun[], position: bigint, targetOffset: bigint): boolean {
+  return runs.some(
+    (run) =>
+      targetOffset >= run.targetStart &&
+      targetOffset < run.targetStart + BigInt(run.length) &&
+      run.position + (targetOffset - run.targetStart) === position,
+  );
+}
+
+/** True when an old batch lies behind what is known: without it, a leader's memory that lies behind only means that the log was
+ *  cut and written again between the two questions ("Positions never go back without a repeat in the log"). */
+export function isWrittenAgain(runs: readonly OwnRun[], accepted: bigint, targetNext: bigint): boolean {
+  return runs.some((run) => run.targetStart >= targetNext && run.position + BigInt(run.length) === accepted);
+}
+
+/** The target offset after the last record that lies where the map says; undefined when none does. */
+export function intactEnd(map: OffsetMap, runs: readonly OwnRun[]): bigint | undefined {
+  let end: bigint | undefined;
+  for (const run of runs) {
+    for (const offset of [run.targetStart, run.targetStart + BigInt(run.length) - 1n]) {
+      const source = map.sourceOfPosition(run.position + (offset - run.targetStart));
+      if (source === undefined || source >= map.progress.sourceNext) continue;
+      const expected = map.translate(source);
+      if (expected.kind === "exact" && expected.targetOffset === offset) end = offset + 1n;
+    }
+  }
+  return end;
+}
+
+/** Runs of both sides cut to common lengths; undefined when a position is missing on the target. */
+export function pairRuns(
+  sourceRuns: readonly SourceRun[],
+  targetRuns: readonly OwnRun[],
+  count: bigint,
+): { sourceStart: bigint; targetStart: bigint; length: number }[] | undefined {
+  const pairs: { sourceStart: bigint; targetStart: bigint; length: number }[] = [];
+  let position = count;
+  let index = 0;
+  let used = 0;
+  for (const run of targetRuns) {
+    if (run.position > position) return undefined;
+    let skip = Number(position - run.position);
+    while (skip < run.length) {
+      const sourceRun = sourceRuns[index];
+      if (sourceRun === undefined) return pairs;
+      const length = Math.min(run.length - skip, sourceRun.length - used);
+      pairs.push({
+        sourceStart: sourceRun.sourceStart + BigInt(used),
+        targetStart: run.targetStart + BigInt(skip),
+        length,
+      });
+      skip += length;
+      used += length;
+      position += BigInt(length);
+      if (used === sourceRun.length) {
+        index++;
+        used = 0;
+      }
+    }
+  }
+  return index === sourceRuns.length ? pairs : undefined;
+}
+
+/** Records that lie on the target again although their position was already there. */
+export function repeatedRecords(runs: readonly OwnRun[], count: bigint): bigint {
+  let repeats = 0n;
+  let next: bigint | undefined;
+  for (const run of runs) {
+    const end = run.position + BigInt(run.length);
+    const expected: bigint = next ?? (run.position < count ? end : count);
+    if (run.position < expected && next !== undefined) repeats += earlier(end, expected) - run.position;
+    next = later(end, expected);
+  }
+  return repeats;
+}
+
+/** The records count as positions of the lane, but translations keep pointing elsewhere. */
+export function appendUnverified(map: OffsetMap, runs: readonly OwnRun[]): void {
+  for (const run of runs) {
+    const { count, targetNext } = map.progress;
+    const end = run.position + BigInt(run.length);
+    if (end <= count || run.targetStart < targetNext) continue;
+    const from = later(run.position, count);
+    map.appendRepeat(run.targetStart + (from - run.position), Number(end - from));
+  }
+}
