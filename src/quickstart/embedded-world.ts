@@ -9,6 +9,7 @@ import type { RegionRecord, StateDirectory } from "../runtime/state-directory.ts
 import { startRegions, stopRegion } from "../runtime/supervisor.ts";
 import type { Topology } from "../topology/model.ts";
 import type { ColdRange } from "./check-cold.ts";
+import { QuickstartError } from "./errors.ts";
 import { mirrorWorld } from "./mirror-world.ts";
 import type { RegionAccess } from "./region-access.ts";
 import type { MainJobWorld, OffloadResult, WorkerProcess } from "./world.ts";
@@ -60,16 +61,23 @@ export async function openEmbeddedWorld(options: EmbeddedWorldOptions): Promise<
     startTargetBroker: async () => void (await command(`/brokers/${broker}/start`)),
     offload: () => offload(targetRecord, state),
   });
-  let worker: WorkerProcess | undefined;
+  let worker: Promise<WorkerProcess> | undefined;
+  let isClosed = false;
   const startWorker = async (): Promise<WorkerProcess> => {
-    worker = await mirrored.startWorker();
+    // A job that was interrupted may still want a worker; nobody would end it any more.
+    if (isClosed) throw new QuickstartError({ code: "QUICKSTART_ENDING" });
+    worker = mirrored.startWorker();
     return worker;
   };
   return {
     world: { ...mirrored, startWorker },
     records,
     close: async () => {
-      await worker?.kill();
+      isClosed = true;
+      await worker?.then(
+        (started) => started.kill(),
+        () => undefined, // told to whoever started it
+      );
       await Promise.all(records.map(stopRegion));
     },
     release: () => {

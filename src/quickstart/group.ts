@@ -1,7 +1,7 @@
 /** The consumer group `delays`: reads part of a region's flights with a stock kafkajs consumer and commits where it stands. */
 
 import type { EachBatchPayload } from "kafkajs";
-import { QuickstartError } from "./errors.ts";
+import { timedOut } from "./errors.ts";
 import { FLIGHTS_TOPIC } from "./flights.ts";
 import { boundsOf, commitsOf, type PartitionBounds, type RegionAccess, stockClient } from "./region-access.ts";
 
@@ -32,7 +32,7 @@ export async function readShare(access: RegionAccess, share: number, topic = FLI
     const overdue = setTimeout(() => {
       const what = `group ${DELAYS_GROUP} reading its share of ${access.region}`;
       const done = wanted - open.size;
-      reject(new QuickstartError({ code: "QUICKSTART_TIMEOUT", what, done, wanted, timeoutMs: READ_TIMEOUT_MS }));
+      reject(timedOut({ what, done, wanted, timeoutMs: READ_TIMEOUT_MS }));
     }, READ_TIMEOUT_MS);
     consumer.on("consumer.crash", ({ payload }) => reject(payload.error));
     const eachBatch = async ({ batch, resolveOffset }: EachBatchPayload): Promise<void> => {

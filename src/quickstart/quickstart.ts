@@ -1,10 +1,11 @@
 /** The quickstart: starts the four regions of hub-and-spoke, runs the main job on real flights, cleans up. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { nodeStorage } from "../adapters/node-storage.ts";
 import type { LogLevel } from "../adapters/pino-logger.ts";
+import { toError } from "../core/errors.ts";
 import { StateDirectory } from "../runtime/state-directory.ts";
 import { DEFAULT_TOPOLOGY, findTopologyFile, loadTopology } from "../runtime/topology-files.ts";
 import { openEmbeddedWorld } from "./embedded-world.ts";
@@ -16,6 +17,9 @@ import { allHolds, coldHolds } from "./report.ts";
 
 /** The region that the others flow into. */
 const TARGET_REGION = "central";
+
+/** Of each log; the cause is as a rule in the last line or two. */
+const LOG_LINES_SHOWN_MAX = 8;
 
 /** How to run it. */
 export interface QuickstartOptions {
@@ -48,7 +52,7 @@ export async function runQuickstart(options: QuickstartOptions): Promise<Quickst
   const startedMs = performance.now();
   const topologyFile = resolve(findTopologyFile(DEFAULT_TOPOLOGY));
   const topology = loadTopology(topologyFile);
-  const stateRoot = options.keep ? resolve(options.stateRoot) : mkdtempSync(join(tmpdir(), "tributary-quickstart-"));
+  const stateRoot = options.keep ? resolve(options.stateRoot) : temporaryDirectory();
   const state = new StateDirectory({ root: stateRoot, topology: topology.name }, { storage: nodeStorage() });
   if (nodeStorage().exists(join(state.path, "data"))) {
     const message = `regions have data already (${state.path}); remove it with tributary down --wipe, or leave --keep out`;
@@ -72,7 +76,11 @@ export async function runQuickstart(options: QuickstartOptions): Promise<Quickst
   cleanup.defer(() => opened.close());
   options.onEvent(`${opened.records.length} regions started`);
   const running = runMainJob(opened.world, { flights, onProgress: options.onProgress, onEvent: options.onEvent });
-  const job = await orAborted(running, options.signal);
+  const job = await orAborted(running, options.signal).catch((error: unknown) => {
+    // The logs go with the state directory.
+    if (!options.signal.aborted) for (const line of logEnds(state)) options.onEvent(line);
+    throw error;
+  });
   const figures = { ...job.figures, elapsedMs: Math.round(performance.now() - startedMs) };
   const result = { ...job, figures };
   if (options.keep) {
@@ -81,6 +89,30 @@ export async function runQuickstart(options: QuickstartOptions): Promise<Quickst
   }
   const regions = [...opened.world.sources, opened.world.target];
   return { ...result, regions, holds: allHolds(result, total) && coldHolds(figures) };
+}
+
+function temporaryDirectory(): string {
+  const prefix = join(tmpdir(), "tributary-quickstart-");
+  try {
+    return mkdtempSync(prefix);
+  } catch (cause) {
+    const message = `cannot make a temporary directory (${prefix}): ${toError(cause).message}; set TMPDIR to a place with room`;
+    throw new QuickstartError({ code: "QUICKSTART_NO_ROOM", path: prefix }, { message, cause });
+  }
+}
+
+/** The last lines of every process's log, each with the name of the process. */
+function logEnds(state: StateDirectory): readonly string[] {
+  return nodeStorage()
+    .list(state.path)
+    .filter((name) => name.endsWith(".log"))
+    .flatMap((name) => {
+      const lines = readFileSync(join(state.path, name), "utf8").trimEnd().split("\n");
+      return lines
+        .filter((line) => line !== "")
+        .slice(-LOG_LINES_SHOWN_MAX)
+        .map((line) => `${name}: ${line}`);
+    });
 }
 
 /** The promise, or the signal's reason when that comes first. Regions and worker are then taken away under the job, whose

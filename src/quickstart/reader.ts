@@ -3,7 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from "kafkajs";
-import { QuickstartError } from "./errors.ts";
+import { timedOut } from "./errors.ts";
 import { flightNumberIn, type PartitionContent, type SeenHeader, type SeenRecord } from "./records.ts";
 import { boundsOf, commitsOf, type RegionAccess, stockClient } from "./region-access.ts";
 
@@ -119,7 +119,7 @@ function finished(
   return new Promise((resolve, reject) => {
     const overdue = setTimeout(() => {
       const what = `group ${plan.groupId} reading ${plan.access.region}; still open: ${[...open].join(" ")}`;
-      reject(new QuickstartError({ code: "QUICKSTART_TIMEOUT", what, done: wanted - open.size, wanted, timeoutMs }));
+      reject(timedOut({ what, done: wanted - open.size, wanted, timeoutMs }));
     }, timeoutMs);
     const settle = (end: () => void): void => {
       clearTimeout(overdue);

@@ -80,8 +80,10 @@ async function killAt(
   await Promise.race([ended, until({ ...wait, wanted: deps.wanted }, () => meter.mirrored())]);
   await worker.kill();
   const mirrored = await meter.mirrored();
-  if (mirrored >= total)
-    throw new QuickstartError({ code: "QUICKSTART_KILL_TOO_LATE", kill: deps.kill, mirrored, total });
+  if (mirrored >= total) {
+    const message = `kill ${deps.kill} came when all ${total} flights were copied and proves nothing; try again`;
+    throw new QuickstartError({ code: "QUICKSTART_KILL_TOO_LATE", kill: deps.kill, mirrored, total }, { message });
+  }
   deps.onEvent(`worker killed at ${mirrored} of ${total} flights`);
   return { pid: worker.pid, mirrored, total };
 }

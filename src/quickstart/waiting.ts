@@ -1,7 +1,7 @@
 /** Waiting until something is so: asks again and again, gives up after a time, and says what it waited for. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { QuickstartError } from "./errors.ts";
+import { timedOut } from "./errors.ts";
 
 /** What to wait for. */
 export interface Wait {
@@ -23,7 +23,7 @@ export async function until(wait: Wait, done: () => Promise<number>): Promise<nu
     if (count >= wait.wanted) return count;
     if (performance.now() > deadline) {
       const { what, wanted, timeoutMs } = wait;
-      throw new QuickstartError({ code: "QUICKSTART_TIMEOUT", what, done: count, wanted, timeoutMs });
+      throw timedOut({ what, done: count, wanted, timeoutMs });
     }
     await delay(wait.pollMs ?? DEFAULT_POLL_MS);
   }
