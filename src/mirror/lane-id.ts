@@ -8,6 +8,7 @@ import type { LaneIdentity } from "./offset-ports.ts";
  *  allocate ids from 0 upwards and do not come near. */
 export const PRODUCER_ID_PREFIX = 0x5452;
 const PREFIX_SHIFT = 47n;
+const PREFIX = BigInt(PRODUCER_ID_PREFIX);
 const HASH_MASK = (1n << PREFIX_SHIFT) - 1n;
 /** First byte of the hashed identity; another encoding would need another number. */
 const IDENTITY_VERSION = 1;
@@ -17,12 +18,12 @@ const UUID_BYTES = 16;
  *  Brokers accept ids that they never allocated. */
 export function producerIdOf(lane: LaneIdentity): bigint {
   const digest = createHash("sha256").update(laneIdentity(lane)).digest();
-  return (BigInt(PRODUCER_ID_PREFIX) << PREFIX_SHIFT) | (digest.readBigUInt64BE(0) & HASH_MASK);
+  return (PREFIX << PREFIX_SHIFT) | (digest.readBigUInt64BE(0) & HASH_MASK);
 }
 
 /** True when a lane, of this or any other mirror, wrote with this producer id. */
 export function isTributaryProducerId(producerId: bigint): boolean {
-  return producerId >> PREFIX_SHIFT === BigInt(PRODUCER_ID_PREFIX);
+  return producerId >> PREFIX_SHIFT === PREFIX;
 }
 
 /** The lane that copies the other way between the same two partitions. */

@@ -67,12 +67,13 @@ const REWRITE = {
 /** The plan for one batch when the lane stands at `sourceNext`. `aborted` says whether the batch is data of an aborted
  *  transaction. Committed transactional data is forwarded: stamping clears the bit. */
 export function planBatch(batch: BatchView, rules: PlanRules, sourceNext: bigint, aborted: boolean): Plan {
-  if (batch.lastOffset < sourceNext) return SKIP.behind;
+  const isBelow = batch.baseOffset < sourceNext;
+  if (isBelow && batch.lastOffset < sourceNext) return SKIP.behind;
   if (batch.isControl) return SKIP.control;
   if (aborted) return SKIP.aborted;
   if (batch.recordCount === 0) return SKIP.empty;
   if (isLooped(batch.producerId, rules)) return SKIP.loop;
-  if (batch.baseOffset < sourceNext) return REWRITE["mid-batch"];
+  if (isBelow) return REWRITE["mid-batch"];
   if (!batch.isDense) return REWRITE["offset-gaps"];
   if (batch.isLogAppendTime) return REWRITE["append-time"];
   if (batch.hasDeleteHorizon) return REWRITE["delete-horizon"];
