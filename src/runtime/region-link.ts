@@ -7,9 +7,13 @@ import { KafkaTarget } from "../adapters/kafka-target.ts";
 import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeRandom } from "../adapters/node-random.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
+import { sleep } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import type { StoredWorld } from "./stored-status.ts";
+
+/** Flows have stored their progress when they closed; what is left is worth no longer wait when the region is away. */
+const LAST_STORE_MS = 500;
 
 /** What a link stands on. */
 export interface RegionLinkDeps {
@@ -69,11 +73,12 @@ export class RegionLink implements AsyncDisposable {
     return this.#progress;
   }
 
-  /** Stores what is marked, then closes the client. Call once all flows are closed. Idempotent. */
+  /** Stores what is marked, if the region still takes it, then closes the client. Call once all flows are closed. Idempotent. */
   async close(): Promise<void> {
-    const store = await this.#progress?.catch(() => undefined);
-    await store?.close();
+    const stored = this.#progress?.then((store) => store.close()).catch(() => undefined);
+    await Promise.race([stored, sleep(nodeClock(), LAST_STORE_MS)]);
     await this.#client.close();
+    await stored;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -46,6 +46,7 @@ export class MirrorWorker implements AsyncDisposable {
   #index: { readonly lanes: LaneIndex; readonly atMs: number } | undefined;
   #state: WorkerStatus["state"] = "running";
   #closing: Promise<void> | undefined;
+  #isForgotten = false;
 
   private constructor(run: WorkerRun, deps: WorkerDeps, lock: LockFile) {
     this.#run = run;
@@ -109,10 +110,24 @@ export class MirrorWorker implements AsyncDisposable {
     this.#timer?.cancel();
     await Promise.all(this.#runners.map((runner) => runner.close()));
     this.#stopping.abort();
-    for (const opening of this.#links.values()) await opening.then((link) => link.close()).catch(() => undefined);
+    await Promise.all(
+      [...this.#links.values()].map((opening) =>
+        opening.then(
+          (link) => link.close(),
+          () => undefined,
+        ),
+      ),
+    );
     this.#state = "stopped";
     this.#run.world.state.writeStatus(this.status);
     await this.#server?.close();
+    this.abandon();
+  }
+
+  /** Forgets at once that this worker runs: for an exit that cannot wait for `close`. Idempotent. */
+  abandon(): void {
+    if (this.#isForgotten) return; // a successor may be running by now
+    this.#isForgotten = true;
     this.#run.world.state.forget("worker");
     this.#lock.release();
   }

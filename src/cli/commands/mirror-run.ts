@@ -49,6 +49,7 @@ async function run(context: CliContext, { attached, mirrors, interrupted }: Run)
   if (attached) process.once("disconnect", () => stop.resolve());
   const logger = await openPinoLogger({ level: context.logLevel, fields: { role: "worker" } });
   await using worker = await MirrorWorker.open({ world, flows }, { logger, onShutdown: stop.resolve });
+  process.once("exit", () => worker.abandon());
   process.send?.({ kind: "ready", ready: { pid: process.pid } });
   context.talk(`mirroring ${flows.map(({ source, target }) => `${source} -> ${target}`).join(", ")}; Ctrl-C ends`);
   const painting = setInterval(() => context.progress(progressText(worker.status)), PROGRESS_EVERY_MS);
