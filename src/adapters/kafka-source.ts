@@ -176,7 +176,7 @@ export class KafkaSource implements Source {
     reader.sawEnd(endOffset);
     const next = positionAfter(records);
     if (next === undefined) return;
-    this.#bufferedBytes += reader.deliver({ records, aborted: fetched.abortedTransactions, endOffset }, next);
+    this.#bufferedBytes += reader.deliver({ records, aborted: fetched.abortedTransactions }, next);
   }
 
   #refused(reader: KafkaReader, errorCode: number): void {

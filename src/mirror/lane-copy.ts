@@ -29,8 +29,8 @@ export interface CopyContext {
   readonly counts: PlanCounts;
   /** True until the first ack after takeover. */
   readonly isAlone: () => boolean;
-  /** Called for every chunk with the source's readable end. */
-  readonly onSourceEnd: (endOffset: bigint) => void;
+  /** Called once with the reader, whose `endOffset` then tells the source's readable end. */
+  readonly onReader: (reader: SourceReader) => void;
   readonly onAck: () => void;
   /** Called when progress moved. */
   readonly onProgress: () => void;
@@ -55,6 +55,7 @@ export async function copyLane(context: CopyContext, signal: AbortSignal): Promi
   const run = new CopyRun(context, () => broken.abort());
   const from = { offset: memory.map.progress.sourceNext, leaderEpoch: memory.sourceEpoch };
   const reader = deps.source.open(options.sourcePartition, from);
+  context.onReader(reader);
   try {
     return await run.pump(reader, AbortSignal.any([signal, broken.signal]));
   } catch (error) {
@@ -102,7 +103,6 @@ class CopyRun {
     });
     for (;;) {
       const chunk: SourceChunk = await reader.next(signal);
-      this.#context.onSourceEnd(chunk.endOffset);
       const aborted = new AbortedTransactions(chunk.aborted);
       const ages = this.#ageLimits();
       for (const batch of batchesIn(chunk.records)) {

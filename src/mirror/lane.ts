@@ -17,7 +17,7 @@ import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { INITIAL_STATE, type LaneEvent, type LaneState, step } from "./lane-state.ts";
 import type { OffsetMap } from "./offset-map.ts";
 import { later } from "./offset-order.ts";
-import type { TargetLimits } from "./ports.ts";
+import type { SourceReader, TargetLimits } from "./ports.ts";
 import { walkSource } from "./source-walk.ts";
 import { type LaneStatus, noPlanCounts, noTakeovers } from "./status.ts";
 import { takeover } from "./takeover.ts";
@@ -39,6 +39,9 @@ export class Lane {
   #saving: Timer | undefined;
   /** Ends the present copy run. */
   #interrupt = new AbortController();
+  /** The reader of the latest copy run. */
+  #reader: SourceReader | undefined;
+  /** As the readers before it saw it last. */
   #sourceEnd: bigint | undefined;
   #repeatsAvoided = 0n;
   readonly #counts = noPlanCounts();
@@ -77,7 +80,7 @@ export class Lane {
   get status(): LaneStatus {
     const { lane, sourcePartition, targetPartition, delivery } = this.options;
     const progress = this.#memory?.map.progress;
-    const end = this.#sourceEnd;
+    const end = this.#reader?.endOffset ?? this.#sourceEnd;
     return {
       lane,
       sourceTopic: sourcePartition.topic,
@@ -199,8 +202,9 @@ export class Lane {
       memory,
       counts: this.#counts,
       isAlone: () => this.#state.kind !== "copying" || this.#state.alone,
-      onSourceEnd: (endOffset: bigint) => {
-        this.#sourceEnd = endOffset;
+      onReader: (reader: SourceReader) => {
+        this.#sourceEnd = this.#reader?.endOffset ?? this.#sourceEnd;
+        this.#reader = reader;
       },
       onAck: () => {
         this.#reason = undefined;

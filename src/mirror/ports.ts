@@ -39,8 +39,6 @@ export interface SourceChunk {
   /** Concatenated batches, a cut one at the end possible. Belongs to the receiver, who may patch headers in place. */
   readonly records: Buffer;
   readonly aborted: readonly AbortedTransaction[];
-  /** The offset below which everything is readable (the last stable offset) when the chunk was read. */
-  readonly endOffset: bigint;
 }
 
 /** Where to read: the next offset, and the leader epoch of the record before it (-1 = unknown) by which the source
@@ -55,7 +53,7 @@ export interface SourceReader {
   /** The next chunk with at least one whole batch; waits for new records. One call at a time.
    *  @throws {MirrorError} `SOURCE_*`; the reader is then of no further use. Rejects with the signal's reason. */
   next(signal: AbortSignal): Promise<SourceChunk>;
-  /** The last known readable end, for lag; undefined before the first answer. */
+  /** The last known readable end (the last stable offset), for lag; undefined before the first answer. */
   readonly endOffset: bigint | undefined;
   /** Idempotent. */
   close(): void;

@@ -122,7 +122,6 @@ function readChunk(
   return {
     records: Buffer.concat(batches.map((batch) => batch.bytes)),
     aborted: log.aborted.filter((txn) => txn.firstOffset <= last.lastOffset && txn.lastOffset >= base),
-    endOffset: log.endOffset,
     next: last.nextOffset,
     epoch: last.leaderEpoch,
   };
