@@ -32,6 +32,11 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
   return lines.join("\n");
 }
 
+/** `1 region`, `3 regions`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** JSON with the format version in front; bigints become numbers where they fit, else text. */
 export function renderJson(value: object): string {
   return JSON.stringify({ format_version: FORMAT_VERSION, ...value }, jsonValue, 2);

@@ -40,6 +40,7 @@ const EXIT_BY_FAULT: Readonly<Record<string, ExitCode>> = {
 
 /** What a person should do about faults whose own message only tells the fact. */
 const REMEDIES: Readonly<Record<string, string>> = {
+  BROKER_REFUSED: "correct local.topicDefaults of the region",
   CLIENT_UNKNOWN_TOPIC: "tributary topology plan lists the topics there are",
 };
 

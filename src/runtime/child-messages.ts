@@ -20,7 +20,7 @@ export function failedMessage(thrown: unknown): ChildMessage<never> {
   return { kind: "failed", fault: plain, message: error.message };
 }
 
-/** The failure as an error again. */
-export function failureOf(message: { readonly fault: Fault; readonly message: string }): ChildError {
-  return new ChildError(message.fault, { message: message.message });
+/** The failure as an error again; `what` could not start. */
+export function failureOf(failed: { readonly fault: Fault; readonly message: string }, what: string): ChildError {
+  return new ChildError(failed.fault, { message: `${what} cannot start: ${failed.message}` });
 }

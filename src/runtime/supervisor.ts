@@ -47,7 +47,7 @@ export async function startRegion(spec: RegionSpec, state: StateDirectory): Prom
   const entry = sibling("./region-main");
   const child = launch([entry], { logPath: state.logPath(`region.${spec.region}`), attached: spec.attached });
   child.process.send(spec);
-  const record = await ready<RegionRecord>(child, spec.region);
+  const record = await ready<RegionRecord>(child, `region "${spec.region}"`);
   return { ...child.handle, record };
 }
 
@@ -88,7 +88,7 @@ export async function startWorker(options: WorkerOptions, state: StateDirectory)
   const shared = ["-v", "-t", options.topology, "--state", options.stateRoot];
   const args = [entry, "mirror", "run", ...options.mirrors, ...(options.attached ? ["--attached"] : []), ...shared];
   const child = launch(args, { logPath: state.logPath("worker"), attached: options.attached });
-  await ready(child, "worker");
+  await ready(child, "mirror worker");
   return child.handle;
 }
 
@@ -158,7 +158,7 @@ function ready<Ready>(child: Launched, name: string): Promise<Ready> {
     child.process.once("error", (error) => settle(() => reject(failed(error.message))));
     child.process.once("exit", onExit);
     child.process.on("message", (message: ChildMessage<Ready>) => {
-      settle(() => (message.kind === "ready" ? resolve(message.ready) : reject(failureOf(message))));
+      settle(() => (message.kind === "ready" ? resolve(message.ready) : reject(failureOf(message, name))));
     });
   });
 }

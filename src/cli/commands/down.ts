@@ -6,6 +6,7 @@ import { ensureEnded, stopRegion } from "../../runtime/supervisor.ts";
 import type { CliContext } from "../context.ts";
 import { usageError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { counted } from "../output.ts";
 import { topologyInUse } from "../topology-in-use.ts";
 
 /** Stops what runs. Nothing running is no mistake: afterwards nothing runs, which is what was asked for. */
@@ -26,7 +27,7 @@ export async function down(
     await ensureEnded(worker.process);
   }
   const regions = state.regions().filter((record) => names.length === 0 || names.includes(record.region));
-  context.progress(`stopping ${regions.length} regions`);
+  context.progress(`stopping ${counted(regions.length, "region")}`);
   await Promise.all(regions.map(stopRegion));
   for (const { region } of regions) state.forget(`region.${region}`);
   if (worker !== undefined) state.forget("worker");

@@ -8,6 +8,7 @@ import type { WorkerStatus } from "../../runtime/worker-status.ts";
 import type { CliContext } from "../context.ts";
 import { CommandError } from "../errors.ts";
 import type { ExitCode } from "../exit-codes.ts";
+import { counted } from "../output.ts";
 import { interruption } from "../signals.ts";
 import { topologyInUse } from "../topology-in-use.ts";
 
@@ -71,8 +72,8 @@ function progressText({ flows }: WorkerStatus): string {
   const stopped = lanes.filter((lane) => lane.state === "stopped").length;
   const waiting = flows.filter((flow) => flow.state === "waiting").length;
   return [
-    `${flows.length} flows, ${lanes.length} lanes, ${records} records copied, ${behind} behind`,
-    ...(stopped === 0 ? [] : [`${stopped} lanes stopped (tributary mirror status tells why)`]),
-    ...(waiting === 0 ? [] : [`${waiting} flows wait for a region`]),
+    `${counted(flows.length, "flow")}, ${counted(lanes.length, "lane")}, ${counted(records, "record")} copied, ${behind} behind`,
+    ...(stopped === 0 ? [] : [`${counted(stopped, "lane")} stopped (tributary mirror status tells why)`]),
+    ...(waiting === 0 ? [] : [`${counted(waiting, "flow")} waiting for a region`]),
   ].join(", ");
 }

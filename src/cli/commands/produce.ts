@@ -5,6 +5,7 @@ import { openClient, regionAddress } from "../../runtime/connect.ts";
 import { codecNamed } from "../../wire/compression/codecs.ts";
 import type { CliContext } from "../context.ts";
 import type { ExitCode } from "../exit-codes.ts";
+import { counted } from "../output.ts";
 import { type ParsedLine, parseLine } from "../record-input.ts";
 import { interruption } from "../signals.ts";
 import { TopicWriter } from "../topic-writer.ts";
@@ -32,7 +33,7 @@ export async function produce(context: CliContext, options: ProduceOptions, topi
       client,
       random: nodeRandom(),
       onCreated: (partitions) =>
-        context.talk(`created topic ${topic} with ${partitions} partitions in ${options.region}`),
+        context.talk(`created topic ${topic} with ${counted(partitions, "partition")} in ${options.region}`),
     },
   );
   const format = { json: options.json === true, keySeparator: options.keySeparator };
@@ -47,9 +48,9 @@ export async function produce(context: CliContext, options: ProduceOptions, topi
       if (parsed.length > 0) await writer.append(parsed);
       count += parsed.length;
     }
-    context.progress(`${count} records written`);
+    context.progress(`${counted(count, "record")} written`);
   }
-  context.progress(`${count} records written to ${topic} in ${options.region}`, true);
+  context.progress(`${counted(count, "record")} written to ${topic} in ${options.region}`, true);
   if (context.options.output === "json") context.data({ region: options.region, topic, records: count }, () => "");
   return interrupted.exitCode;
 }

@@ -5,6 +5,7 @@ import { formatIssue, TopologyError, type TopologyIssue } from "../../topology/e
 import { flowsOf } from "../../topology/model.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { counted } from "../output.ts";
 
 /** Checks the given files, or the topology in use. */
 export async function topologyValidate(
@@ -27,7 +28,11 @@ export async function topologyValidate(
 function validate(file: string): { readonly summary: string | undefined; readonly issues: readonly TopologyIssue[] } {
   try {
     const topology = loadTopology(file);
-    const counts = `${topology.regions.length} regions, ${topology.mirrors.length} mirrors, ${flowsOf(topology).length} flows`;
+    const counts = [
+      counted(topology.regions.length, "region"),
+      counted(topology.mirrors.length, "mirror"),
+      counted(flowsOf(topology).length, "flow"),
+    ].join(", ");
     return { summary: `${topology.file}: ${topology.name} is valid: ${counts}`, issues: [] };
   } catch (error) {
     if (error instanceof TopologyError && error.fault.code === "TOPOLOGY_INVALID") {

@@ -9,7 +9,7 @@ import type { Region, Topology } from "../../topology/model.ts";
 import { formatDuration } from "../../topology/units.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
-import { renderTable } from "../output.ts";
+import { counted, renderTable } from "../output.ts";
 import { interruption } from "../signals.ts";
 import { topologyInUse } from "../topology-in-use.ts";
 
@@ -32,14 +32,14 @@ export async function up(
   );
 
   let readyCount = 0;
-  context.progress(`starting ${specs.length} regions`);
+  context.progress(`starting ${counted(specs.length, "region")}`);
   const started = await startRegions(specs, state, (region) => {
     readyCount += 1;
-    context.progress(`${readyCount} of ${specs.length} regions ready (${region.record.region})`);
+    context.progress(`${readyCount} of ${counted(specs.length, "region")} ready (${region.record.region})`);
   });
   const elapsedMs = performance.now() - began;
   context.progress(
-    `${started.length} regions started in ${formatDuration(elapsedMs)}, ${running.length} ran already`,
+    `${counted(started.length, "region")} started in ${formatDuration(elapsedMs)}, ${running.length} ran already`,
     true,
   );
   print(context, { topology, elapsedMs, started: started.map((region) => region.record), running });
@@ -49,7 +49,7 @@ export async function up(
   }
   if (started.length === 0) return EXIT.ok;
   await untilInterrupted(started, interrupted.signal, context);
-  context.talk(`stopped ${started.length} regions; their data stays in ${state.path}`);
+  context.talk(`stopped ${counted(started.length, "region")}; their data stays in ${state.path}`);
   return interrupted.exitCode;
 }
 
