@@ -19,5 +19,13 @@ export function coldStoreOver(stores: readonly ObjectStore[], clusterId: () => s
       }
       return undefined;
     },
+    async offsetForTimestamp({ topic, topicId, partition, timestampMs, startOffset }) {
+      const archived = { clusterId: clusterId(), topic, topicId, partition };
+      for (const reader of readers) {
+        const record = await reader.offsetForTimestamp({ partition: archived, timestampMs, startOffset });
+        if (record !== undefined) return record;
+      }
+      return undefined;
+    },
   };
 }

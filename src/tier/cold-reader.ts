@@ -1,6 +1,7 @@
 /** Reads archived records back by offset: whole batches, byte for byte, through range reads and the archived index. */
 
-import { BATCH_PREFIX_BYTES, batchAt } from "../wire/record-batch.ts";
+import { BATCH_PREFIX_BYTES, batchAt, batchesIn } from "../wire/record-batch.ts";
+import { decodeRecords } from "../wire/records.ts";
 import { type ArchiveHead, readHead } from "./archive.ts";
 import type { ArchivedSegment } from "./manifest.ts";
 import { partitionPrefix } from "./manifest.ts";
@@ -8,6 +9,11 @@ import type { ArchivedPartition, ObjectStore } from "./ports.ts";
 
 /** Index entry: relative offset i32, position i32. */
 const INDEX_ENTRY_BYTES = 8;
+/** Time index entry: greatest timestamp so far i64, relative offset i32. */
+const TIME_ENTRY_BYTES = 12;
+
+/** Read at once while looking for a time within a segment. */
+const SCAN_BYTES = 1024 * 1024;
 
 /** Archived indexes kept in memory: 256 x about 20 KiB for segments of 10 MiB. */
 const INDEXES_MAX = 256;
@@ -24,6 +30,22 @@ export interface ColdRead {
   readonly offset: bigint;
   /** Soft limit: the first batch is returned whole even when it is larger. */
   readonly maxBytes: number;
+}
+
+/** A time to look for. */
+export interface ColdTimeSearch {
+  readonly partition: ArchivedPartition;
+  /** Milliseconds since the epoch. */
+  readonly timestampMs: bigint;
+  /** Offsets below it do not count. */
+  readonly startOffset: bigint;
+}
+
+/** A record found by time. */
+export interface TimedRecord {
+  readonly offset: bigint;
+  readonly timestampMs: bigint;
+  readonly leaderEpoch: number;
 }
 
 /** Reads one store's archive. Manifests and indexes are immutable, so caching them is safe; a manifest is read again when an
@@ -48,6 +70,32 @@ export class ColdReader {
       return next > request.offset ? this.read({ ...request, offset: next }) : undefined;
     }
     return this.#readBatches(segment, position, request.maxBytes);
+  }
+
+  /** The first archived record at or after a time; undefined when there is none. Only the first segment that claims to have
+   *  such a time is searched, as in Kafka. @throws {ArchiveError | StoreError} */
+  async offsetForTimestamp({ partition, timestampMs, startOffset }: ColdTimeSearch): Promise<TimedRecord | undefined> {
+    const head = await readHead(this.#store, partition);
+    const segment = head?.manifest.segments.find(
+      (each) => each.nextOffset > startOffset && BigInt(each.maxTimestampMs) >= timestampMs,
+    );
+    if (segment === undefined) return undefined;
+    const before = floorOffset(await this.#store.get(`${segment.key}.timeindex`), segment.baseOffset, timestampMs);
+    let { position } = await this.#seek(segment, before > startOffset ? before : startOffset);
+    while (position < segment.logBytes) {
+      const chunk = await this.#readBatches(segment, position, SCAN_BYTES);
+      for (const batch of batchesIn(chunk)) {
+        if (batch.maxTimestamp < timestampMs) continue;
+        const { baseOffset, leaderEpoch } = batch;
+        for (const record of decodeRecords(batch)) {
+          const offset = baseOffset + BigInt(record.offsetDelta);
+          if (offset >= startOffset && record.timestampMs >= timestampMs)
+            return { offset, timestampMs: record.timestampMs, leaderEpoch };
+        }
+      }
+      position += chunk.length;
+    }
+    return undefined;
   }
 
   async #segmentFor(partition: ArchivedPartition, offset: bigint): Promise<ArchivedSegment | undefined> {
@@ -137,6 +185,21 @@ function floorPosition(index: Buffer, baseOffset: bigint, offset: bigint): numbe
     } else high = middle - 1;
   }
   return position;
+}
+
+/** Offset of the last time index entry whose timestamp is below `timestampMs`; the segment's base before the first. */
+function floorOffset(timeindex: Buffer, baseOffset: bigint, timestampMs: bigint): bigint {
+  let low = 0;
+  let high = Math.floor(timeindex.length / TIME_ENTRY_BYTES) - 1;
+  let offset = baseOffset;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    if (timeindex.readBigInt64BE(middle * TIME_ENTRY_BYTES) < timestampMs) {
+      offset = baseOffset + BigInt(timeindex.readInt32BE(middle * TIME_ENTRY_BYTES + 8));
+      low = middle + 1;
+    } else high = middle - 1;
+  }
+  return offset;
 }
 
 function keepNewest<V>(map: Map<string, V>, key: string, value: V, limit: number): void {

@@ -12,6 +12,7 @@ import { EmbeddedRegion } from "../../src/broker/embedded-region.ts";
 import { createTopics } from "../../src/client/admin.ts";
 import { fetchFrom } from "../../src/client/fetch.ts";
 import { KafkaClient } from "../../src/client/kafka-client.ts";
+import { listOffsets } from "../../src/client/list-offsets.ts";
 import { produceTo } from "../../src/client/produce.ts";
 import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
@@ -22,6 +23,8 @@ import { seededRandom } from "../support/seeded-random.ts";
 
 const TOPIC = "flights";
 const BATCHES = 60;
+// Ten seconds ago, so that no record is from the future.
+const START_MS = BigInt(Date.now()) - 10_000n;
 const EVERYTHING_COLD = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "after-verify" } as const;
 
 async function openWorld() {
@@ -56,7 +59,7 @@ async function produceAll(client: KafkaClient): Promise<void> {
   await client.metadata.refresh("topic created", { all: true });
   for (let i = 0; i < BATCHES; i++) {
     const records = Array.from({ length: 10 }, (_, r) => ({
-      timestampMs: BigInt(Date.now()),
+      timestampMs: START_MS + BigInt(i * 10 + r),
       key: null,
       value: Buffer.alloc(150, `${i * 10 + r} `),
     }));
@@ -104,6 +107,13 @@ async function readAll(client: KafkaClient, start = 0n): Promise<readonly string
   return seen;
 }
 
+/** The offset found for the time of every 7th record, of a time before all and of one after all. */
+async function offsetsByTime(client: KafkaClient): Promise<readonly bigint[]> {
+  const times = Array.from({ length: Math.ceil((BATCHES * 10) / 7) }, (_, i) => START_MS + BigInt(i * 7));
+  const questions = [0n, ...times, START_MS + 5_000n].map((timestampMs) => ({ topic: TOPIC, index: 0, timestampMs }));
+  return (await listOffsets(client, questions)).map(({ offset }) => offset);
+}
+
 test("region serves archived segments through its brokers at their original offsets, also after a restart", async () => {
   const world = await openWorld();
   const region = await world.open();
@@ -111,6 +121,8 @@ test("region serves archived segments through its brokers at their original offs
   await produceAll(client);
   const expected = await readAll(client);
   assert.equal(expected.length, BATCHES * 10);
+  const expectedByTime = await offsetsByTime(client);
+  assert.deepEqual([expectedByTime[0], expectedByTime[4], expectedByTime.at(-1)], [0n, 21n, -1n]);
   const report = await offloadOnce(EVERYTHING_COLD, (topic) => topic === TOPIC, {
     ...world,
     source: embeddedSegments(region),
@@ -120,6 +132,7 @@ test("region serves archived segments through its brokers at their original offs
   assert.ok(log !== undefined && log.localStartOffset > 0n && log.startOffset === 0n);
   assert.deepEqual(await readAll(client), expected);
   assert.deepEqual(await readAll(client, 37n), expected.slice(37));
+  assert.deepEqual(await offsetsByTime(client), expectedByTime);
   await client.close();
   await region.close();
 

@@ -30,20 +30,22 @@ const SPECIAL_SINCE: ReadonlyMap<bigint, number> = new Map([
 ]);
 const NOTHING = { timestampMs: -1n, offset: -1n, leaderEpoch: -1 };
 
-export const listOffsetsHandler = defineHandler(listOffsets, (request, context) => ({
-  throttleMs: 0,
-  topics: request.topics.map(({ name, partitions }) => ({
+export const listOffsetsHandler = defineHandler(listOffsets, async (request, context) => {
+  const scope = { context, isolationLevel: request.isolationLevel };
+  const topics = request.topics.map(async ({ name, partitions }) => ({
     name,
-    partitions: partitions.map((asked) => answer(name, asked, { context, isolationLevel: request.isolationLevel })),
-  })),
-}));
+    partitions: await Promise.all(partitions.map((asked) => answer(name, asked, scope))),
+  }));
+  return { throttleMs: 0, topics: await Promise.all(topics) };
+});
 
 interface Scope {
   readonly context: RequestContext;
   readonly isolationLevel: number;
 }
 
-function answer(name: string, asked: Asked, { context, isolationLevel }: Scope): Answer {
+async function answer(name: string, asked: Asked, scope: Scope): Promise<Answer> {
+  const { context, isolationLevel } = scope;
   const { index } = asked;
   try {
     const isKnown = asked.timestampMs >= 0n || context.apiVersion >= (SPECIAL_SINCE.get(asked.timestampMs) ?? Infinity);
@@ -51,12 +53,27 @@ function answer(name: string, asked: Asked, { context, isolationLevel }: Scope):
     const partition = requestedPartition(requestedTopic(context.cluster, { name }), index);
     checkLeads(partition, context.brokerId);
     checkLeaderEpoch(partition, asked.currentLeaderEpoch);
-    const { leaderEpoch, ...rest } = found(partition, asked.timestampMs, isolationLevel);
+    const cold = await coldRecord(partition, asked.timestampMs, context);
+    const { leaderEpoch, ...rest } = cold ?? found(partition, asked.timestampMs, isolationLevel);
     const withEpoch = context.apiVersion >= FIRST_VERSION_WITH_EPOCH ? { leaderEpoch } : {};
     return { index, errorCode: ErrorCode.NONE, ...rest, ...withEpoch };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { index, errorCode: error.errorCode, ...NOTHING };
+  }
+}
+
+/** The first record from a time on, where offsets that only the cold store still has come first. Whatever is in the store
+ *  is below the last stable offset. */
+async function coldRecord(partition: Partition, timestampMs: bigint, context: RequestContext) {
+  const { topic, topicId, index, log } = partition;
+  if (timestampMs < 0n || log.startOffset >= log.localStartOffset) return undefined;
+  const lookup = { topic, topicId, partition: index, timestampMs, startOffset: log.startOffset };
+  try {
+    return await context.coldStore?.offsetForTimestamp(lookup);
+  } catch (error) {
+    context.logger.warn("cold lookup failed", { topic, partition: index, cause: String(error) });
+    throw refusal(ErrorCode.KAFKA_STORAGE_ERROR);
   }
 }
 

@@ -140,6 +140,7 @@ test("fetch below the local start is answered by the cold store, and above it fr
       asked.push(request);
       return request.offset === 0n ? cold.bytes : undefined;
     },
+    offsetForTimestamp: async () => undefined,
   };
   await using world = await openTestRegion({}, { coldStore });
   await world.createTopic("orders", ORDERS);
