@@ -184,6 +184,9 @@ function divergingEpoch(
   return isDiverging ? { epoch: end.epoch, endOffset: end.endOffset } : undefined;
 }
 
+/** The tag exists from v12 on, but brokers fill it in only for clients that speak KIP-951. */
+const LEADER_HINT_VERSION_MIN = 16;
+
 function refusedAnswer(index: number, errorCode: number): PartitionAnswer {
   return {
     index,
@@ -198,8 +201,11 @@ function refusedAnswer(index: number, errorCode: number): PartitionAnswer {
 
 function refused(index: number, error: unknown, context: RequestContext): PartitionAnswer {
   if (error instanceof WrongLeader) {
+    const answer = refusedAnswer(index, error.errorCode);
     const { leaderId, leaderEpoch } = error;
-    return { ...refusedAnswer(index, error.errorCode), currentLeader: { leaderId, leaderEpoch } };
+    return context.apiVersion < LEADER_HINT_VERSION_MIN
+      ? answer
+      : { ...answer, currentLeader: { leaderId, leaderEpoch } };
   }
   if (error instanceof Refusal) {
     const answer = refusedAnswer(index, error.errorCode);

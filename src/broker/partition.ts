@@ -111,6 +111,10 @@ export class Partition {
   get lastStableOffset(): bigint {
     return this.log.lastStableOffset(this.#highWatermark);
   }
+  /** Fewer replicas are in sync than the topic demands, or than there are at all (Kafka: `effectiveMinIsr`). */
+  get isUnderMinIsr(): boolean {
+    return this.#state.isr.length < Math.min(this.#settings.minInsyncReplicas, this.#replicas.length);
+  }
   /** Bytes appended behind the high watermark. */
   get uncommittedBytes(): number {
     return this.#uncommittedBytes;
@@ -128,7 +132,7 @@ export class Partition {
    *  @throws {Refusal} with the code that the producer gets
    *  @throws {StorageError} and then nothing was appended */
   append(records: Buffer | null, acks: number): Appended {
-    if (acks === -1 && this.#state.isr.length < this.#settings.minInsyncReplicas)
+    if (acks === -1 && this.isUnderMinIsr)
       throw refusal(
         ErrorCode.NOT_ENOUGH_REPLICAS,
         `The size of the current ISR ${this.#state.isr.length} is below ${this.#settings.minInsyncReplicas}`,
@@ -236,6 +240,8 @@ export class Partition {
   }
 
   #raiseHighWatermark(): void {
+    // What too few replicas hold counts as committed only once there are enough again (KIP-966).
+    if (this.isUnderMinIsr) return;
     let lowest = this.log.endOffset;
     for (const replica of this.#replicas) {
       if (replica.next < lowest && this.#state.isr.includes(replica.brokerId)) lowest = replica.next;

@@ -1,4 +1,4 @@
-/** An embedded region of one broker, set up for the contract suite. */
+/** Embedded regions, set up for the contract suite. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { EmbeddedRegion } from "../../src/broker/embedded-region.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { BrokerAddress } from "./connection.ts";
 import { REGION_CONFIGS } from "./peer.ts";
+import type { ClusterControl } from "./probe.ts";
 
 /** A region, and where its only broker listens. */
 export interface ContractRegion extends AsyncDisposable {
@@ -19,18 +20,32 @@ export interface ContractRegion extends AsyncDisposable {
 
 /** Opens a fresh region on a free port; disposing of it removes its data. */
 export async function openContractRegion(): Promise<ContractRegion> {
-  const directory = mkdtempSync(join(tmpdir(), "contract-"));
-  const region = await EmbeddedRegion.open(
-    { brokers: 1, host: "127.0.0.1", directory, brokerConfigs: REGION_CONFIGS },
-    { storage: nodeStorage(), clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger },
-  );
+  const { region, dispose } = await openRegion(1);
   const [endpoint] = region.endpoints;
   if (endpoint === undefined) throw new Error("a region of one broker has no broker 1");
+  return { address: endpoint, [Symbol.asyncDispose]: dispose };
+}
+
+/** Opens a fresh region of three brokers, for the cases that stop some. */
+export async function openContractCluster(): Promise<ClusterControl & AsyncDisposable> {
+  const { region, dispose } = await openRegion(3);
   return {
-    address: { host: endpoint.host, port: endpoint.port },
-    async [Symbol.asyncDispose]() {
-      await region.close();
-      rmSync(directory, { recursive: true, force: true });
-    },
+    addresses: new Map(region.endpoints.map((endpoint) => [endpoint.brokerId, endpoint])),
+    stopBroker: (id) => region.stopBroker(id),
+    startBroker: (id) => region.startBroker(id),
+    [Symbol.asyncDispose]: dispose,
   };
+}
+
+async function openRegion(brokers: number) {
+  const directory = mkdtempSync(join(tmpdir(), "contract-"));
+  const region = await EmbeddedRegion.open(
+    { brokers, host: "127.0.0.1", directory, brokerConfigs: REGION_CONFIGS },
+    { storage: nodeStorage(), clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger },
+  );
+  const dispose = async (): Promise<void> => {
+    await region.close();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { region, dispose };
 }

@@ -26,24 +26,47 @@ export interface ContractCase {
   readonly run: (probe: Probe) => Promise<void>;
 }
 
+/** A region of several brokers that can be stopped. */
+export interface ClusterControl {
+  readonly addresses: ReadonlyMap<number, BrokerAddress>;
+  /** Ends a broker as a crash would; resolves once it is gone. */
+  stopBroker(id: number): Promise<void>;
+  /** Starts it again; resolves once it answers. */
+  startBroker(id: number): Promise<void>;
+}
+
+/** How a topic is created. */
+export interface TopicOptions {
+  readonly partitions?: number;
+  readonly replicationFactor?: number;
+  readonly configs?: Readonly<Record<string, string>>;
+}
+
 /** One run of one case against one region. */
 export class Probe {
   /** The moment that record timestamps of the case refer to. */
   readonly nowMs = BigInt(Date.now());
   readonly #address: BrokerAddress;
   readonly #suffix: string;
+  readonly #cluster: ClusterControl | undefined;
   readonly #connections: RawConnection[] = [];
   readonly #answers: Record<string, Plain> = {};
 
   /** `suffix` keeps the names of this run apart from those of others on the same region. */
-  constructor(address: BrokerAddress, suffix: string) {
+  constructor(address: BrokerAddress, suffix: string, cluster?: ClusterControl) {
     this.#address = address;
     this.#suffix = suffix;
+    this.#cluster = cluster;
   }
 
   /** Runs a case and returns its labelled answers, normalised. */
-  static async answersOf(one: ContractCase, address: BrokerAddress): Promise<Readonly<Record<string, Plain>>> {
-    const probe = new Probe(address, `-${process.pid.toString(36)}${Date.now().toString(36)}${runs++}`);
+  static async answersOf(
+    one: ContractCase,
+    address: BrokerAddress,
+    cluster?: ClusterControl,
+  ): Promise<Readonly<Record<string, Plain>>> {
+    const suffix = `-${process.pid.toString(36)}${Date.now().toString(36)}${runs++}`;
+    const probe = new Probe(address, suffix, cluster);
     try {
       await one.run(probe);
       return probe.#answers;
@@ -55,6 +78,21 @@ export class Probe {
   /** The unique name of a topic or group of this run; shown as `name` in the answers. */
   named(name: string): string {
     return `${name}${this.#suffix}`;
+  }
+
+  /** The brokers, for cases that stop some. @throws when the region has only one */
+  get cluster(): ClusterControl {
+    if (this.#cluster === undefined) throw new Error("this case needs a region of several brokers");
+    return this.#cluster;
+  }
+
+  /** A connection to one broker; closed when the run ends. */
+  async connectTo(brokerId: number): Promise<RawConnection> {
+    const address = this.cluster.addresses.get(brokerId);
+    if (address === undefined) throw new Error(`no broker ${brokerId}`);
+    const connection = await RawConnection.open(address);
+    this.#connections.push(connection);
+    return connection;
   }
 
   /** Another connection; closed when the run ends. */
@@ -84,21 +122,21 @@ export class Probe {
   }
 
   /** Creates a topic, waits until its partitions have a leader that answers, and returns its real name and id. */
-  async topic(
-    name: string,
-    options: { readonly partitions?: number; readonly configs?: Readonly<Record<string, string>> } = {},
-  ): Promise<{ readonly name: string; readonly id: Uuid }> {
+  async topic(name: string, options: TopicOptions = {}): Promise<{ readonly name: string; readonly id: Uuid }> {
     const real = this.named(name);
     const numPartitions = options.partitions ?? 1;
     const configs = Object.entries(options.configs ?? {}).map(([key, value]) => ({ name: key, value }));
     const answer = await this.ask(createTopics, 7, {
-      topics: [{ name: real, numPartitions, replicationFactor: 1, assignments: [], configs }],
+      topics: [
+        { name: real, numPartitions, replicationFactor: options.replicationFactor ?? 1, assignments: [], configs },
+      ],
       timeoutMs: 10_000,
       validateOnly: false,
     });
     const created = answer.topics[0];
     if (created?.errorCode !== ErrorCode.NONE) throw new Error(`topic ${real} not created: ${JSON.stringify(answer)}`);
-    await this.#settled(real, numPartitions);
+    // With several brokers the one asked need not lead; those cases wait for the leader themselves.
+    if (this.#cluster === undefined) await this.#settled(real, numPartitions);
     return { name: real, id: created.topicId };
   }
 

@@ -7,10 +7,11 @@ import { flightsByRegion, loadFlights } from "../../src/quickstart/flights.ts";
 import { type MainJobResult, runMainJob } from "../../src/quickstart/main-job.ts";
 import { anomalyLines } from "../../src/quickstart/report.ts";
 import { answerToUnknownVersion, apiRanges } from "../contract/api-versions.ts";
+import { electionCases } from "../contract/cases/elections.ts";
 import { CONTRACT_CASES } from "../contract/cases.ts";
 import { compareCase } from "../contract/compare.ts";
 import type { BrokerAddress } from "../contract/connection.ts";
-import { openContractRegion } from "../contract/embedded.ts";
+import { openContractCluster, openContractRegion } from "../contract/embedded.ts";
 import { KAFKA_PROPERTIES } from "../contract/peer.ts";
 import { Probe } from "../contract/probe.ts";
 import { recorded } from "../contract/recorded.ts";
@@ -44,9 +45,8 @@ const sourceClusters = new Map(
     shared(() => ApacheKafka.start({ properties: KAFKA_PROPERTIES })),
   ]),
 );
-const targetCluster = shared(() =>
-  ApacheKafka.start({ nodes: 3, properties: { "auto.create.topics.enable": "false" } }),
-);
+/** Writes need one replica, as the embedded region's do, unless a topic says otherwise. */
+const targetCluster = shared(() => ApacheKafka.start({ nodes: 3, properties: KAFKA_PROPERTIES }));
 
 /** The cluster for the contract is one of the main job's sources: a JVM less. */
 async function kafkaAddress(): Promise<BrokerAddress> {
@@ -63,6 +63,25 @@ for (const one of CONTRACT_CASES) {
     const own = await Probe.answersOf(one, (await region()).address);
     assert.deepEqual(compareCase(one.name, own, kafka), { unexplained: [], stale: [] });
   });
+}
+
+for (const one of electionCases) {
+  test(`Apache Kafka and embedded region agree: ${one.name}`, { skip, timeout }, async () => {
+    const cluster = await targetCluster();
+    const control = {
+      addresses: cluster.endpoints,
+      stopBroker: (id: number) => cluster.stopBroker(id, "kill"),
+      startBroker: (id: number) => cluster.startBroker(id),
+    };
+    const kafka = await Probe.answersOf(one, addressOf(control.addresses), control);
+    await using own = await openContractCluster();
+    const answers = await Probe.answersOf(one, addressOf(own.addresses), own);
+    assert.deepEqual(compareCase(one.name, answers, kafka), { unexplained: [], stale: [] });
+  });
+}
+
+function addressOf(addresses: ReadonlyMap<number, BrokerAddress>): BrokerAddress {
+  return addresses.get(1) ?? assert.fail("no broker 1");
 }
 
 test("Apache Kafka claims the versions that were recorded", { skip, timeout }, async () => {

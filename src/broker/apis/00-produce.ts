@@ -134,9 +134,7 @@ function refused(
 
 /** The in-sync set may have shrunk below the minimum while the batch was on its way. */
 function replicationCode(partition: Partition): number {
-  return partition.state.isr.length < partition.settings.minInsyncReplicas
-    ? ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
-    : ErrorCode.NONE;
+  return partition.isUnderMinIsr ? ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND : ErrorCode.NONE;
 }
 
 /** Resolves when every waiting batch is committed, failed, or out of time; an outcome that stays open says so. */

@@ -90,14 +90,21 @@ test("fetch with the epoch of a truncated record answers where the logs part", a
   );
 });
 
-test("fetch refuses a leader epoch that is too old and names the leader", async () => {
+test("fetch refuses a leader epoch that is too old and names the leader from version 16 on", async () => {
   await using world = await openTestRegion();
   await world.createTopic("orders", ORDERS);
   await world.region.stopBroker(1);
-  const answer = await fetched(await world.leader("orders"), "orders", { currentLeaderEpoch: 0 });
+  const { topicId } = world.region.topics()[0] ?? assert.fail();
+  const leader = await world.leader("orders");
+  const answer = await fetched(leader, "orders", { currentLeaderEpoch: 0, version: 16, topicId });
   assert.deepEqual(
     [answer.errorCode, answer.currentLeader],
     [ErrorCode.FENCED_LEADER_EPOCH, { leaderId: 2, leaderEpoch: 1 }],
+  );
+  const older = await fetched(leader, "orders", { currentLeaderEpoch: 0, version: 12 });
+  assert.deepEqual(
+    [older.errorCode, older.currentLeader],
+    [ErrorCode.FENCED_LEADER_EPOCH, { leaderId: -1, leaderEpoch: -1 }],
   );
 });
 
@@ -125,7 +132,8 @@ test("a follower that fell behind shows no more than it has", async () => {
 test("fetch of a partition that the broker has no replica of is refused with the leader", async () => {
   await using world = await openTestRegion();
   await world.createTopic("orders", { assignment: [1] });
-  const answer = await fetched(await world.connect(2), "orders");
+  const { topicId } = world.region.topics()[0] ?? assert.fail();
+  const answer = await fetched(await world.connect(2), "orders", { version: 16, topicId });
   assert.deepEqual(
     [answer.errorCode, answer.currentLeader],
     [ErrorCode.NOT_LEADER_FOR_PARTITION, { leaderId: 1, leaderEpoch: 0 }],

@@ -7,6 +7,7 @@ import { nodeClock } from "../../../src/adapters/node-clock.ts";
 import { EmbeddedRegion } from "../../../src/broker/embedded-region.ts";
 import type { ColdStore } from "../../../src/broker/ports.ts";
 import type { RegionOptions } from "../../../src/broker/region-options.ts";
+import type { Uuid } from "../../../src/core/brand.ts";
 import { type Logger, silentLogger } from "../../../src/core/logger.ts";
 import type { Connection } from "../../../src/core/network.ts";
 import { type Api, decodeResponse, encodeRequest } from "../../../src/wire/api.ts";
@@ -194,6 +195,8 @@ export async function send(
 
 /** What a test asks of a fetch; by default everything there is, at once. */
 export interface FetchShape {
+  /** From version 13 on, instead of the name. */
+  readonly topicId?: Uuid | undefined;
   readonly fetchOffset?: bigint;
   readonly version?: number;
   readonly maxWaitMs?: number;
@@ -218,7 +221,9 @@ export async function fetched(client: TestClient, topic: string, shape: FetchSha
     minBytes: shape.minBytes ?? 1,
     maxBytes: 10_000_000,
     isolationLevel: 0,
-    topics: [{ name: topic, partitions: [partition] }],
+    topics: [
+      { ...(shape.topicId === undefined ? { name: topic } : { topicId: shape.topicId }), partitions: [partition] },
+    ],
   });
   const answer = response.topics[0]?.partitions[0];
   assert.ok(answer !== undefined);
