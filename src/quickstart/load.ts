@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly waves: number;
   /** Pause of every region between two of its waves. */
   readonly paceMs: number;
+  /** Asked before each wave of a region with the share of its flights that will then be sent; the wave waits for it. */
+  readonly gate?: (share: number) => Promise<void>;
   /** Called after each acknowledged wave with the number of flights acknowledged so far, all regions together. */
   readonly onProduced?: (produced: number) => void;
 }
@@ -82,6 +84,7 @@ async function produceRegion(
       const from = Math.floor((flights.length * wave) / options.waves);
       const to = Math.floor((flights.length * (wave + 1)) / options.waves);
       if (wave > 0) await delay(options.paceMs);
+      await options.gate?.((wave + 1) / options.waves);
       sent.push(...(await sendWave(producer, flights.slice(from, to), { topic, wave })));
       options.onWave(to - from);
     }

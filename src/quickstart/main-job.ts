@@ -13,7 +13,7 @@ import { ProgressMeter } from "./progress-meter.ts";
 import { continueGroup, readTopics } from "./reader.ts";
 import type { Anomaly, LaneContent, PartitionContent, SeenRecord } from "./records.ts";
 import { commitsOf, stockClient } from "./region-access.ts";
-import { type KillMoment, makeTrouble } from "./trouble.ts";
+import { KillGate, type KillMoment, makeTrouble } from "./trouble.ts";
 import { until } from "./waiting.ts";
 import type { MainJobWorld, WorkerProcess } from "./world.ts";
 
@@ -86,11 +86,13 @@ async function copyUnderTrouble(world: MainJobWorld, options: MainJobOptions): P
     options.onProgress?.({ step: "copying flights", produced, mirrored, total });
   });
   const worker = await world.startWorker();
+  const gate = new KillGate();
   let early: Promise<unknown> = Promise.resolve();
   const load = produceFlights(world.sources, options.flights, {
     topic,
     waves: WAVES,
     paceMs: PACE_MS,
+    gate: (share) => gate.pass(share),
     onProduced: (count) => {
       if (produced < total / 2 && count >= total / 2) {
         early = readShares(world, topic, EARLY_SHARE);
@@ -99,7 +101,10 @@ async function copyUnderTrouble(world: MainJobWorld, options: MainJobOptions): P
       produced = count;
     },
   });
-  const [sent, trouble] = await bothOrNeither(load, makeTrouble(worker, { world, meter: watched, total, onEvent }));
+  const [sent, trouble] = await bothOrNeither(
+    load,
+    makeTrouble(worker, { world, meter: watched, total, gate, onEvent }),
+  );
   try {
     await early;
     await readShares(world, topic, FINAL_SHARE);

@@ -8,6 +8,39 @@ import type { MainJobWorld, WorkerProcess } from "./world.ts";
 /** How far the copy has come, as a share of all flights, when the worker is killed. Well inside, and the load goes on
  *  behind each of them, so that the dead worker always leaves work undone. */
 export const KILL_AT_SHARES: readonly number[] = [0.12, 0.36, 0.62];
+/** How far the load may go before as many kills: whatever the speed of the copy, each kill then leaves work undone. */
+const LOAD_SHARES: readonly number[] = [0.45, 0.7, 0.92];
+
+/** Holds the load back until the kills have come that it has to leave work for. */
+export class KillGate {
+  #kills = 0;
+  #isOpen = false;
+  readonly #waiting: (() => void)[] = [];
+
+  /** Resolves once so much of the load may be sent. */
+  async pass(share: number): Promise<void> {
+    while (!this.#isOpen && share > (LOAD_SHARES[this.#kills] ?? 1)) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** A kill has come. */
+  killed(): void {
+    this.#kills++;
+    this.#wake();
+  }
+
+  /** No more kills will come. */
+  open(): void {
+    this.#isOpen = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resume of this.#waiting.splice(0)) resume();
+  }
+}
+
 /** The broker goes after the first kill and comes back once this much more of all flights has arrived without it. */
 const BROKER_AWAY_SHARE = 0.08;
 
@@ -36,6 +69,7 @@ export interface TroubleDeps {
   readonly world: MainJobWorld;
   readonly meter: Pick<ProgressMeter, "mirrored">;
   readonly total: number;
+  readonly gate: KillGate;
   readonly onEvent: (text: string) => void;
 }
 
@@ -49,6 +83,7 @@ export async function makeTrouble(first: WorkerProcess, deps: TroubleDeps): Prom
     for (const share of KILL_AT_SHARES) {
       const wanted = Math.ceil(deps.total * Math.max(share, nextShare(kills.at(-1))));
       kills.push(await killAt(worker, { ...deps, wanted, kill: kills.length + 1 }));
+      deps.gate.killed();
       // Started at once and awaited at the end: the broker is away while the worker starts and copies.
       broker ??= brokerAway(deps);
       broker.catch(() => undefined);
@@ -58,6 +93,8 @@ export async function makeTrouble(first: WorkerProcess, deps: TroubleDeps): Prom
   } catch (error) {
     await worker.kill();
     throw error;
+  } finally {
+    deps.gate.open();
   }
   return { kills, brokerStops: 1, worker };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasFaultCode } from "../../../src/core/errors.ts";
-import { KILL_AT_SHARES, makeTrouble } from "../../../src/quickstart/trouble.ts";
+import { KILL_AT_SHARES, KillGate, makeTrouble } from "../../../src/quickstart/trouble.ts";
 import type { MainJobWorld, WorkerEnd, WorkerProcess } from "../../../src/quickstart/world.ts";
 
 const TOTAL = 1_000;
@@ -37,7 +37,7 @@ function fakeWorld(options: { readonly perQuestion: number; readonly endsByItsel
       return mirrored;
     },
   };
-  return { world, meter, log, deps: { world, meter, total: TOTAL, onEvent: () => undefined } };
+  return { world, meter, log, deps: { world, meter, total: TOTAL, gate: new KillGate(), onEvent: () => undefined } };
 }
 
 test("trouble kills a worker at each share, in the middle of the work, and brings the broker back", async () => {
@@ -75,4 +75,20 @@ test("restarted worker copies something of its own before it is killed", async (
   const { kills } = await makeTrouble(await slow.world.startWorker(), slow.deps);
   const counts = kills.map(({ mirrored }) => mirrored);
   for (const [index, count] of counts.entries()) assert.ok(count > (counts[index - 1] ?? 0));
+});
+
+test("gate holds the load back until the kills have come, and lets all pass when none will come any more", async () => {
+  const gate = new KillGate();
+  await gate.pass(0.45);
+  const passed: number[] = [];
+  const waits = [0.5, 0.8, 1].map((share) => gate.pass(share).then(() => passed.push(share)));
+  gate.killed();
+  await waits[0];
+  assert.deepEqual(passed, [0.5]);
+  gate.killed();
+  await waits[1];
+  assert.deepEqual(passed, [0.5, 0.8]);
+  gate.open();
+  await waits[2];
+  assert.deepEqual(passed, [0.5, 0.8, 1]);
 });
