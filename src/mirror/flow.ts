@@ -81,6 +81,8 @@ export class Flow implements AsyncDisposable {
   readonly #stopping = new AbortController();
   #troubles: readonly TopicTrouble[] = [];
   #discoveryFailure: string | undefined;
+  #discoveredMs: number | undefined;
+  #roundAtMs: number;
   #discovering: Promise<void> = Promise.resolve();
   #checking: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -88,6 +90,7 @@ export class Flow implements AsyncDisposable {
   private constructor(options: FlowOptions, deps: FlowDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#roundAtMs = deps.clock.monotonicMs();
   }
 
   /** Starts at once and does not wait for anything: an unreachable side shows in the status and is tried again.
@@ -115,6 +118,8 @@ export class Flow implements AsyncDisposable {
       troubles: this.#troubles,
       lagRecords: lanes.reduce((sum, lane) => sum + (lane.lagRecords ?? 0n), 0n),
       discoveryFailure: this.#discoveryFailure,
+      discoveredMs: this.#discoveredMs,
+      roundAgeMs: this.#deps.clock.monotonicMs() - this.#roundAtMs,
     };
   }
 
@@ -164,13 +169,18 @@ export class Flow implements AsyncDisposable {
       try {
         await this.#discover();
         failures = 0;
+        if (this.#discoveryFailure !== undefined)
+          this.#deps.logger.info("discovery works again", { flow: this.#options.name });
         this.#discoveryFailure = undefined;
+        this.#discoveredMs = this.#deps.clock.nowMs();
       } catch (error) {
         failures++;
         const what = toError(error).message;
-        if (this.#discoveryFailure !== what) this.#deps.logger.warn("discovery failed", { cause: what });
+        if (this.#discoveryFailure !== what)
+          this.#deps.logger.warn("discovery failed", { flow: this.#options.name, cause: what });
         this.#discoveryFailure = what;
       }
+      this.#roundAtMs = this.#deps.clock.monotonicMs();
       const everyMs = this.#options.discoverEveryMs ?? DEFAULT_DISCOVER_EVERY_MS;
       const waitMs = failures === 0 ? everyMs : Math.min(everyMs, backoffMs(failures, this.#deps.random));
       await sleep(this.#deps.clock, waitMs, signal).catch(() => undefined);

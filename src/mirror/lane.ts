@@ -19,7 +19,7 @@ import type { OffsetMap } from "./offset-map.ts";
 import { later } from "./offset-order.ts";
 import type { SourceReader, TargetLimits } from "./ports.ts";
 import { walkSource } from "./source-walk.ts";
-import { type LaneStatus, noPlanCounts, noTakeovers } from "./status.ts";
+import { copyOf, isAligned, type LaneStatus, noPlanCounts, noTakeovers } from "./status.ts";
 import { takeover } from "./takeover.ts";
 
 /** How often a batch that the target refuses is tried again: a raised limit shows within half a minute. */
@@ -46,6 +46,11 @@ export class Lane {
   #repeatsAvoided = 0n;
   readonly #counts = noPlanCounts();
   readonly #takeovers = noTakeovers();
+  readonly #faults: Partial<Record<LaneFault["code"], number>> = {};
+  #lostOffsets = 0n;
+  #movedMs: number | undefined;
+  /** When the present trouble began. */
+  #troubledMs: number | undefined;
 
   constructor(options: LaneOptions, deps: LaneDeps) {
     this.options = options;
@@ -79,7 +84,8 @@ export class Lane {
   /** A snapshot. */
   get status(): LaneStatus {
     const { lane, sourcePartition, targetPartition, delivery } = this.options;
-    const progress = this.#memory?.map.progress;
+    const map = this.#memory?.map;
+    const progress = map?.progress;
     const end = this.#reader?.endOffset ?? this.#sourceEnd;
     return {
       lane,
@@ -94,12 +100,18 @@ export class Lane {
       count: progress?.count,
       sourceEnd: end,
       lagRecords: end === undefined || progress === undefined ? undefined : lag(progress.sourceNext, end),
-      counts: structuredClone(this.#counts),
+      counts: copyOf(this.#counts),
       takeovers: { ...this.#takeovers },
       repeatsAvoided: this.#repeatsAvoided,
       repeats: this.#memory?.repeats ?? 0n,
       gaps: this.#memory?.gaps ?? [],
       gapCount: this.#memory?.gapCount ?? 0,
+      lostOffsets: this.#lostOffsets,
+      faults: { ...this.#faults },
+      movedMs: this.#movedMs,
+      aligned: map !== undefined && isAligned(map),
+      mapRuns: map?.runCount ?? 0,
+      mapBytes: map?.heldBytes ?? 0,
     };
   }
 
@@ -130,10 +142,23 @@ export class Lane {
   #fail(fault: LaneFault): void {
     const isNews = this.#reason === undefined || describeFault(this.#reason) !== describeFault(fault);
     this.#reason = fault;
+    this.#faults[fault.code] = (this.#faults[fault.code] ?? 0) + 1;
+    this.#troubledMs ??= this.#deps.clock.monotonicMs();
     this.#move({ kind: "failed", fault });
     const { logger } = this.#deps;
-    if (this.#state.kind === "stopped") logger.error("lane stopped", { ...fault });
-    else if (isNews) logger.info("lane interrupted", { ...fault });
+    // The lane's logger names the topic and partition already, as the source does.
+    const { topic, partition, ...facts } = fault;
+    if (this.#state.kind === "stopped") logger.error("lane stopped", facts);
+    else if (isNews) logger.info("lane interrupted", facts);
+  }
+
+  /** The other end of "lane interrupted". */
+  #recovered({ code }: LaneFault): void {
+    const { clock, logger } = this.#deps;
+    const forMs = Math.round(clock.monotonicMs() - (this.#troubledMs ?? clock.monotonicMs()));
+    this.#reason = undefined;
+    this.#troubledMs = undefined;
+    logger.info("lane copies again", { after: code, forMs });
   }
 
   #move(event: LaneEvent): void {
@@ -207,7 +232,7 @@ export class Lane {
         this.#reader = reader;
       },
       onAck: () => {
-        this.#reason = undefined;
+        if (this.#reason !== undefined) this.#recovered(this.#reason);
         this.#move({ kind: "acked" });
       },
       onProgress: () => this.#saveSoon(),
@@ -227,14 +252,17 @@ export class Lane {
     if (logStartOffset <= fromOffset) return;
     noteGap(memory, { fromOffset, toOffset: logStartOffset, atMs: clock.nowMs(), cause: "retention" });
     memory.map.advanceTo(logStartOffset);
+    this.#lostOffsets += logStartOffset - fromOffset;
     memory.sourceEpoch = -1;
     this.#save(memory);
-    logger.warn("gap skipped", { topic: this.options.sourcePartition.topic, fromOffset, toOffset: logStartOffset });
+    logger.warn("gap skipped", { fromOffset, toOffset: logStartOffset });
   }
 
   /** Making the record for each ack would cost more than the ack. */
   #saveSoon(): void {
-    this.#saving ??= this.#deps.clock.after(SAVE_AFTER_MS, () => {
+    if (this.#saving !== undefined) return;
+    this.#movedMs = this.#deps.clock.nowMs();
+    this.#saving = this.#deps.clock.after(SAVE_AFTER_MS, () => {
       if (this.#memory !== undefined) this.#save(this.#memory);
     });
   }

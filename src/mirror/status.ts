@@ -1,6 +1,7 @@
 /** What a lane and a flow tell about themselves: one typed snapshot that everything else renders. */
 
 import type { LaneFault } from "./errors.ts";
+import type { OffsetMap } from "./offset-map.ts";
 import type { Gap, LaneIdentity } from "./offset-ports.ts";
 import type { RewriteReason, SkipReason } from "./plan.ts";
 import type { Delivery, TopicPartition } from "./ports.ts";
@@ -26,6 +27,15 @@ export function noPlanCounts(): PlanCounts {
     expiredBatches: 0,
     rewrittenBatches: { "offset-gaps": 0, "mid-batch": 0, "append-time": 0, "delete-horizon": 0, "too-large": 0 },
     skippedBatches: { control: 0, aborted: 0, loop: 0, empty: 0, behind: 0 },
+  };
+}
+
+/** As they are now. */
+export function copyOf(counts: PlanCounts): PlanCounts {
+  return {
+    ...counts,
+    rewrittenBatches: { ...counts.rewrittenBatches },
+    skippedBatches: { ...counts.skippedBatches },
   };
 }
 
@@ -61,6 +71,27 @@ export interface LaneStatus {
   readonly repeats: bigint;
   readonly gaps: readonly Gap[];
   readonly gapCount: number;
+  /** Source offsets passed over since the lane was opened because they were gone before they were copied. */
+  readonly lostOffsets: bigint;
+  /** Troubles since the lane was opened, by the code of the fault. */
+  readonly faults: Readonly<Partial<Record<LaneFault["code"], number>>>;
+  /** Wall time at which progress moved last, to about a tenth of a second; undefined when it has not since the lane was opened. */
+  readonly movedMs: number | undefined;
+  /** Every record lies at the offset that it has on the source; see `isAligned`. */
+  readonly aligned: boolean;
+  readonly mapRuns: number;
+  /** Memory of the offset map. */
+  readonly mapBytes: number;
+}
+
+/** True when the lane has carried every source offset from 0 on to the same offset of the target, without a hole or a foreign
+ *  record on either side: the map is one run from (0, 0) that reaches both ends. True of a lane that has carried nothing from 0. */
+export function isAligned(map: Pick<OffsetMap, "progress" | "around">): boolean {
+  const { sourceNext, targetNext } = map.progress;
+  if (sourceNext !== targetNext) return false;
+  if (sourceNext === 0n) return true;
+  const { run } = map.around(0n);
+  return run?.sourceStart === 0n && run.targetStart === 0n && BigInt(run.length) === sourceNext;
 }
 
 /** The status of a lane that is not run, with the reason. */
@@ -92,6 +123,12 @@ export function restingLane(
     repeats: 0n,
     gaps: [],
     gapCount: 0,
+    lostOffsets: 0n,
+    faults: {},
+    movedMs: undefined,
+    aligned: false,
+    mapRuns: 0,
+    mapBytes: 0,
   };
 }
 
@@ -113,4 +150,8 @@ export interface FlowStatus {
   readonly lagRecords: bigint;
   /** Why discovery last failed; undefined when its last round went well. */
   readonly discoveryFailure: string | undefined;
+  /** Wall time at which a round of discovery last went well; undefined before the first. */
+  readonly discoveredMs: number | undefined;
+  /** Time since discovery last went round, well or not. Each wait in a round has a limit, so this has one, too. */
+  readonly roundAgeMs: number;
 }

@@ -4,7 +4,7 @@ import { MemoryLanes, MemoryProgressStore } from "../../../../src/adapters/memor
 import { createSimClock, type SimClock } from "../../../../src/adapters/sim-clock.ts";
 import type { Uuid } from "../../../../src/core/brand.ts";
 import type { Clock } from "../../../../src/core/clock.ts";
-import { silentLogger } from "../../../../src/core/logger.ts";
+import { type Logger, silentLogger } from "../../../../src/core/logger.ts";
 import type { Random } from "../../../../src/core/random.ts";
 import { Lane } from "../../../../src/mirror/lane.ts";
 import { producerIdOf, reverseLane } from "../../../../src/mirror/lane-id.ts";
@@ -60,6 +60,8 @@ export interface WorldOptions {
   readonly storeEveryMs?: number;
   /** Followers copy everything this often; without it, when the test says so. */
   readonly replicatesMs?: number;
+  /** Hears what the lanes say. */
+  readonly logger?: Logger;
 }
 
 /** A worker that runs the lane. */
@@ -188,7 +190,7 @@ export class World {
         ),
         clock: mortal,
         random,
-        logger: silentLogger,
+        logger: this.#options.logger ?? silentLogger,
         ...(this.#options.hooks === undefined ? {} : { hooks: this.#options.hooks }),
       },
     );
