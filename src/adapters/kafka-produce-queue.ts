@@ -30,6 +30,7 @@ export class ProduceQueue {
   /** By partition, in order of arrival; a partition that was served goes to the end. */
   readonly #waiting = new Map<string, Waiting[]>();
   #inFlight = 0;
+  #heldBytes = 0;
   #scheduled = false;
 
   constructor(client: KafkaClient, nodeId: number) {
@@ -37,10 +38,16 @@ export class ProduceQueue {
     this.#nodeId = nodeId;
   }
 
+  /** Bytes of batches that are not settled. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** Queues one batch. Never rejects. */
   append(at: TopicPartition, batch: BatchView): Promise<AppendOutcome> {
     return new Promise((settle) => {
       const key = `${at.topicId}/${at.partition}`;
+      this.#heldBytes += batch.sizeBytes;
       const queue = this.#waiting.get(key);
       if (queue === undefined) this.#waiting.set(key, [{ at, batch, settle }]);
       else queue.push({ at, batch, settle });
@@ -90,6 +97,7 @@ export class ProduceQueue {
       for (const { at, settle } of items) settle({ kind: "failed", fault: transportFault(at, error) });
     } finally {
       this.#inFlight--;
+      for (const { batch } of items) this.#heldBytes -= batch.sizeBytes;
       if (this.#waiting.size > 0) this.#schedule();
     }
   }

@@ -70,6 +70,11 @@ export class KafkaSource implements Source {
     this.#bounds = gathering((asked) => boundsOf(client, asked, "read_committed", CALL_TIMEOUT_MS));
   }
 
+  /** Bytes fetched and not yet taken by a reader. */
+  get fetchedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
   open(at: TopicPartition, from: SourcePosition): SourceReader {
     return new KafkaReader(at, from, {
       onOpen: (reader) => this.#place(reader, 1),

@@ -77,6 +77,11 @@ export class KafkaTarget implements Target {
     });
   }
 
+  /** Bytes handed over and not yet acknowledged. */
+  get inFlightBytes(): number {
+    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.heldBytes, 0);
+  }
+
   append(at: TopicPartition, batch: BatchView): Promise<AppendOutcome> {
     const leader = this.#isCurrent(at) ? this.#client.metadata.leaderOf(at.topic, at.partition) : undefined;
     if (leader !== undefined) return this.#queueOf(leader.leaderId).append(at, batch);

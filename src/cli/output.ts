@@ -1,7 +1,6 @@
 /** How commands speak: data to stdout as tables or JSON, talk to stderr. */
 
-/** Grows by a minor number when something is added, by a major one when something changes or goes. */
-export const FORMAT_VERSION = "1.0";
+export { FORMAT_VERSION, renderJson, renderJsonLine } from "../core/json-output.ts";
 
 /** The forms of data. */
 export type OutputFormat = "table" | "json";
@@ -35,20 +34,4 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
 /** `1 region`, `3 regions`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** JSON with the format version in front; bigints become numbers where they fit, else text. */
-export function renderJson(value: object): string {
-  return JSON.stringify({ format_version: FORMAT_VERSION, ...value }, jsonValue, 2);
-}
-
-/** The same on one line, for streams of objects. */
-export function renderJsonLine(value: object): string {
-  return JSON.stringify(value, jsonValue);
-}
-
-function jsonValue(_key: string, value: unknown): unknown {
-  if (typeof value !== "bigint") return value;
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value.toString();
 }

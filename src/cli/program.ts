@@ -1,6 +1,7 @@
 /** The tree of commands. Bodies are imported when they run, so that `--help` costs only this file. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
+import { VERSION } from "../core/version.ts";
 import { type CliContext, createContext, type GlobalOptions } from "./context.ts";
 import type { ExitCode } from "./exit-codes.ts";
 
@@ -25,7 +26,7 @@ First steps:
 export function buildProgram(exit: (code: ExitCode) => void): Command {
   const program = new Command("tributary")
     .description("Mirrors Kafka topics between regions: byte for byte, exactly once, with exact consumer offsets.")
-    .version(versionText(), "-V, --version")
+    .version(VERSION, "-V, --version")
     .exitOverride()
     .configureOutput({ outputError: () => {} })
     .showSuggestionAfterError(true)
@@ -227,9 +228,4 @@ function wholeNumber(text: string): number {
 function wholeBigint(text: string): bigint {
   if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError("it must be a whole number.");
   return BigInt(text);
-}
-
-/** Kept equal to package.json by a test: reading the file would cost at every start. */
-function versionText(): string {
-  return "0.1.0";
 }

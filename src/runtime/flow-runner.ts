@@ -38,6 +38,8 @@ export class FlowRunner implements AsyncDisposable {
   #flow: Flow | undefined;
   #failure: string | null = null;
   #groups: GroupsSnapshot = NO_GROUPS;
+  /** When the loop that waits for both regions last went round. */
+  #roundAtMs = nodeClock().monotonicMs();
   readonly #ends = new SourceEnds();
   #isClosed = false;
 
@@ -65,9 +67,12 @@ export class FlowRunner implements AsyncDisposable {
   get snapshot(): FlowSnapshot {
     const { mirror, source, target } = this.declaration;
     const state = this.#isClosed ? "stopped" : this.#flow === undefined ? "waiting" : "running";
-    const facts = { mirror: mirror.name, source, target, state, failure: this.#failure, groups: this.#groups } as const;
     const nowMs = nodeClock().monotonicMs();
-    return flowSnapshot(facts, this.status, (lane) => this.#ends.lagOf(lane, nowMs));
+    const known = { state, failure: this.#failure, groups: this.#groups, roundAgeMs: nowMs - this.#roundAtMs } as const;
+    return flowSnapshot({ mirror: mirror.name, source, target, ...known }, this.status, {
+      lagOf: (lane) => this.#ends.lagOf(lane, nowMs),
+      isAlone: ({ lane }) => this.#deps.companyOf(lane).kind === "alone",
+    });
   }
 
   /** Drains the lanes: less than 10 s. Idempotent. */
@@ -105,6 +110,7 @@ export class FlowRunner implements AsyncDisposable {
         const why = toError(error).message;
         if (this.#failure !== why) this.#deps.logger.warn("flow waits", { flow: flowName(this.declaration), why });
         this.#failure = why;
+        this.#roundAtMs = nodeClock().monotonicMs();
         await sleep(nodeClock(), backoffMs(attempt, nodeRandom()), signal).catch(() => undefined);
       }
     }
@@ -172,12 +178,29 @@ export class FlowRunner implements AsyncDisposable {
   }
 }
 
+/** Why a group's position cannot be told or kept on the target, other than because it is there or has moved on already. */
+const FAILED: ReadonlySet<string> = new Set([
+  "refused",
+  "expired",
+  "target-shared",
+  "reverse-map-unknown",
+  "target-bounds-unknown",
+  "beyond-target-end",
+]);
+
 function groupsSnapshot({ entries }: GroupSyncReport, before: GroupsSnapshot): GroupsSnapshot {
+  const writtenAs = (kind: string): number => entries.filter((entry) => entry.written && entry.kind === kind).length;
+  const failed = entries.filter(({ written, reason = "" }) => !written && FAILED.has(reason)).length;
   return {
     synced: new Set(entries.map((entry) => entry.group)).size,
     written: before.written + entries.filter((entry) => entry.written).length,
     clamped: entries.filter((entry) => entry.kind === "clamped").length,
     refused: entries.filter((entry) => entry.reason === "refused").length,
+    translations: {
+      exact: before.translations.exact + writtenAs("exact"),
+      clamped: before.translations.clamped + writtenAs("clamped"),
+      failed: before.translations.failed + failed,
+    },
     atMs: nodeClock().nowMs(),
   };
 }

@@ -14,6 +14,8 @@ export interface LanesNow {
   readonly origin: "worker" | "stored";
   readonly atMs: number;
   readonly flows: readonly FlowSnapshot[];
+  /** The running worker; undefined when there is none. */
+  readonly worker: WorkerStatus | undefined;
 }
 
 /** The given flows now. Flows that the running worker does not run are read from what is stored.
@@ -28,6 +30,7 @@ export async function lanesNow(world: StoredWorld, flows: readonly Flow[]): Prom
     origin: live.length > 0 ? "worker" : "stored",
     atMs: status?.atMs ?? Date.now(),
     flows: [...live, ...stored],
+    worker: status,
   };
 }
 

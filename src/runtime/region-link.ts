@@ -11,6 +11,7 @@ import { sleep } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import type { StoredWorld } from "./stored-status.ts";
+import type { LinkSnapshot } from "./worker-status.ts";
 
 /** Flows have stored their progress when they closed; what is left is worth no longer wait when the region is away. */
 const LAST_STORE_MS = 500;
@@ -43,6 +44,12 @@ export class RegionLink implements AsyncDisposable {
     const logger = deps.logger.child({ region });
     const client = await openClient(address, { clientId: "tributary-mirror", logger, signal });
     return new RegionLink(region, client, logger);
+  }
+
+  /** What it holds in memory now. */
+  get snapshot(): LinkSnapshot {
+    const fetchedBytes = this.#source?.fetchedBytes ?? 0;
+    return { region: this.region, fetchedBytes, inFlightBytes: this.#target?.inFlightBytes ?? 0 };
   }
 
   get source(): KafkaSource {

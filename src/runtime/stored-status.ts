@@ -11,7 +11,7 @@ import { selects } from "../topology/patterns.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { storedProgress } from "./stored-progress.ts";
-import { type FlowSnapshot, type LaneSnapshot, NO_GROUPS } from "./worker-status.ts";
+import { type FlowSnapshot, type LaneSnapshot, NO_GROUPS, NOTHING_COUNTED } from "./worker-status.ts";
 
 /** Where to look. */
 export interface StoredWorld {
@@ -70,10 +70,12 @@ async function storedStates(client: KafkaClient): Promise<readonly LaneStateReco
 }
 
 async function flowStatus(flow: Flow, clients: Clients): Promise<FlowSnapshot> {
-  const facts = { mirror: flow.mirror.name, source: flow.source, target: flow.target, troubles: [], groups: NO_GROUPS };
+  const { mirror, source, target } = flow;
+  const unknown = { troubles: [], groups: NO_GROUPS, discoveredMs: null, roundAgeMs: 0 };
+  const facts = { mirror: mirror.name, source, target, ...unknown };
   try {
-    const [source, states] = await Promise.all([clients.of(flow.source), clients.states(flow.target)]);
-    return { ...facts, state: "stopped", failure: null, lanes: await lanesOf(flow, source, states) };
+    const [client, states] = await Promise.all([clients.of(source), clients.states(target)]);
+    return { ...facts, state: "stopped", failure: null, lanes: await lanesOf(flow, client, states) };
   } catch (error) {
     return { ...facts, state: "waiting", failure: toError(error).message, lanes: [] };
   }
@@ -95,6 +97,7 @@ async function lanesOf(
     const next = stored?.progress.sourceNext ?? (flow.mirror.start === "earliest" ? startOffset : undefined);
     const lag = next === undefined ? undefined : endOffset - next;
     return {
+      ...NOTHING_COUNTED,
       sourceTopic: topic,
       targetTopic: stored?.targetTopic ?? targetName(flow, topic),
       partition: index,
@@ -107,13 +110,6 @@ async function lanesOf(
       lagRecords: lag === undefined ? null : Math.max(0, Number(lag)),
       behindMs: null,
       records: numberOf(stored?.progress.count),
-      forwardedRecords: 0,
-      forwardedBytes: 0,
-      rewrittenBatches: 0,
-      skippedBatches: {},
-      takeovers: 0,
-      repeatsAvoided: 0,
-      repeats: 0,
       gaps: stored?.gapCount ?? 0,
     };
   });

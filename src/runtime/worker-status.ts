@@ -6,13 +6,28 @@ import type { Lag } from "./source-ends.ts";
 
 /** A worker now, or as it was when it last wrote. Offsets are numbers: 2^53 records in one partition are out of reach. */
 export interface WorkerStatus {
+  /** Of the program. */
+  readonly version: string;
   readonly topology: string;
   readonly pid: number;
   readonly startedMs: number;
   /** When the snapshot was taken. */
   readonly atMs: number;
   readonly state: "running" | "draining" | "stopped";
+  /** Time since the loop that looks at everything once a second last went round. */
+  readonly roundAgeMs: number;
   readonly flows: readonly FlowSnapshot[];
+  /** Regions that are reached. */
+  readonly links: readonly LinkSnapshot[];
+}
+
+/** What a worker holds in memory for a region, across flows. */
+export interface LinkSnapshot {
+  readonly region: string;
+  /** Fetched from there and not yet taken by a lane. */
+  readonly fetchedBytes: number;
+  /** Handed over to be written there and not yet acknowledged. */
+  readonly inFlightBytes: number;
 }
 
 /** A flow of a worker. */
@@ -23,18 +38,24 @@ export interface FlowSnapshot {
   /** `waiting`: the source or target cannot be reached, see `failure`. */
   readonly state: "waiting" | "running" | "stopped";
   readonly failure: string | null;
+  /** When topics were last looked for and found; null before the first time. */
+  readonly discoveredMs: number | null;
+  /** Time since the flow's own loop last went round, well or not; 0 for a flow that no worker runs. */
+  readonly roundAgeMs: number;
   readonly lanes: readonly LaneSnapshot[];
   /** Topics that match but are not copied. */
   readonly troubles: readonly { readonly sourceTopic: string; readonly targetTopic: string; readonly why: string }[];
   readonly groups: GroupsSnapshot;
 }
 
-/** The last round of group sync. */
+/** The last round of group sync, and what all rounds of this worker came to. */
 export interface GroupsSnapshot {
   readonly synced: number;
   readonly written: number;
   readonly clamped: number;
   readonly refused: number;
+  /** Over all rounds: positions written as exact or clamped translations, and such as could not be translated or written. */
+  readonly translations: { readonly exact: number; readonly clamped: number; readonly failed: number };
   readonly atMs: number | null;
 }
 
@@ -44,7 +65,10 @@ export interface LaneSnapshot {
   readonly targetTopic: string;
   readonly partition: number;
   readonly state: LaneStatus["state"];
+  /** In words. */
   readonly reason: string | null;
+  /** The code of the same fault, for machines. */
+  readonly reasonCode: string | null;
   readonly delivery: string;
   readonly sourceNext: number | null;
   readonly targetNext: number | null;
@@ -52,21 +76,68 @@ export interface LaneSnapshot {
   readonly lagRecords: number | null;
   /** How long the oldest record that is not copied has been there, as far as the worker has seen; null without a worker. */
   readonly behindMs: number | null;
+  /** `lagRecords` times the mean size of what this worker copied; null before it copied anything. */
+  readonly lagBytes: number | null;
+  /** Wall time at which progress moved last; null when it has not by this worker. */
+  readonly lastProgressMs: number | null;
+  /** Every record since offset 0 has the same offset on both sides and nobody else writes there; null without a worker. */
+  readonly aligned: boolean | null;
   /** Over the lane's whole life. */
   readonly records: number | null;
   /** By this worker. */
   readonly forwardedRecords: number;
   readonly forwardedBytes: number;
-  readonly rewrittenBatches: number;
-  readonly skippedBatches: Readonly<Record<string, number>>;
-  readonly takeovers: number;
+  readonly forwardedBatches: number;
+  /** By reason. */
+  readonly rewrittenBatches: Counts;
+  /** By reason. */
+  readonly skippedBatches: Counts;
+  /** By outcome. */
+  readonly takeovers: Counts;
+  /** By code. */
+  readonly faults: Counts;
   readonly repeatsAvoided: number;
   readonly repeats: number;
+  /** Source offsets that were gone before they could be copied, by this worker. */
+  readonly lostOffsets: number;
+  /** Over the lane's whole life. */
   readonly gaps: number;
+  readonly mapRuns: number;
+  readonly mapBytes: number;
 }
 
+/** How often something happened, by what it was. */
+export type Counts = Readonly<Record<string, number>>;
+
+/** What a lane has counted that no worker runs. */
+export const NOTHING_COUNTED = {
+  reasonCode: null,
+  lagBytes: null,
+  lastProgressMs: null,
+  aligned: null,
+  forwardedRecords: 0,
+  forwardedBytes: 0,
+  forwardedBatches: 0,
+  rewrittenBatches: {},
+  skippedBatches: {},
+  takeovers: {},
+  faults: {},
+  repeatsAvoided: 0,
+  repeats: 0,
+  lostOffsets: 0,
+  mapRuns: 0,
+  mapBytes: 0,
+} as const satisfies Partial<LaneSnapshot>;
+
 /** No round yet. */
-export const NO_GROUPS: GroupsSnapshot = { synced: 0, written: 0, clamped: 0, refused: 0, atMs: null };
+export const NO_GROUPS: GroupsSnapshot = {
+  synced: 0,
+  written: 0,
+  clamped: 0,
+  refused: 0,
+  translations: { exact: 0, clamped: 0, failed: 0 },
+  atMs: null,
+};
 
 /** What only the worker knows about a flow. */
 export interface FlowFacts {
@@ -76,48 +147,71 @@ export interface FlowFacts {
   readonly state: FlowSnapshot["state"];
   readonly failure: string | null;
   readonly groups: GroupsSnapshot;
+  /** Of the loop that waits for both regions. */
+  readonly roundAgeMs: number;
 }
 
-/** A flow's status as it travels; `lagOf` knows better than the lanes themselves how far behind they are. */
-export function flowSnapshot(
-  facts: FlowFacts,
-  status: FlowStatus | undefined,
-  lagOf: (lane: LaneStatus) => Lag | undefined,
-): FlowSnapshot {
+/** What lanes do not know about themselves. */
+export interface LaneFacts {
+  /** Knows better than the lane how far behind it is. */
+  readonly lagOf: (lane: LaneStatus) => Lag | undefined;
+  /** No other lane writes into its target partition. */
+  readonly isAlone: (lane: LaneStatus) => boolean;
+}
+
+/** A flow's status as it travels. */
+export function flowSnapshot(facts: FlowFacts, status: FlowStatus | undefined, about: LaneFacts): FlowSnapshot {
   const failure = facts.failure ?? status?.discoveryFailure;
   return {
     ...facts,
     failure: failure === undefined ? null : flowReason(failure),
-    lanes: (status?.lanes ?? []).map((lane) => laneSnapshot(lane, lagOf(lane))),
+    discoveredMs: status?.discoveredMs ?? null,
+    roundAgeMs: status?.roundAgeMs ?? facts.roundAgeMs,
+    lanes: (status?.lanes ?? []).map((lane) => laneSnapshot(lane, about)),
     troubles: status?.troubles ?? [],
   };
 }
 
-function laneSnapshot(lane: LaneStatus, lag: Lag | undefined): LaneSnapshot {
+function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
   const { counts } = lane;
-  const total = (values: Readonly<Record<string, number>>): number => Object.values(values).reduce((a, b) => a + b, 0);
+  const lag = about.lagOf(lane);
+  const lagRecords = orNull(lag?.records ?? lane.lagRecords);
   return {
     sourceTopic: lane.sourceTopic,
     targetTopic: lane.targetTopic,
     partition: lane.partition,
     state: lane.state,
     reason: lane.reason === undefined ? null : laneReason(lane.reason),
+    reasonCode: lane.reason?.code ?? null,
     delivery: lane.delivery,
     sourceNext: orNull(lane.sourceNext),
     targetNext: orNull(lane.targetNext),
     sourceEnd: orNull(lag?.sourceEnd ?? lane.sourceEnd),
-    lagRecords: orNull(lag?.records ?? lane.lagRecords),
+    lagRecords,
     behindMs: lag?.behindMs ?? null,
+    lagBytes: bytesOf(lagRecords, counts),
+    lastProgressMs: lane.movedMs ?? null,
+    aligned: lane.aligned && about.isAlone(lane),
     records: orNull(lane.count),
     forwardedRecords: counts.forwardedRecords,
     forwardedBytes: counts.forwardedBytes,
-    rewrittenBatches: total(counts.rewrittenBatches),
+    forwardedBatches: counts.forwardedBatches,
+    rewrittenBatches: counts.rewrittenBatches,
     skippedBatches: counts.skippedBatches,
-    takeovers: total(lane.takeovers),
+    takeovers: lane.takeovers,
+    faults: lane.faults,
     repeatsAvoided: Number(lane.repeatsAvoided),
     repeats: Number(lane.repeats),
+    lostOffsets: Number(lane.lostOffsets),
     gaps: lane.gapCount,
+    mapRuns: lane.mapRuns,
+    mapBytes: lane.mapBytes,
   };
+}
+
+function bytesOf(records: number | null, { forwardedRecords, forwardedBytes }: LaneStatus["counts"]): number | null {
+  if (records === 0) return 0;
+  return records === null || forwardedRecords === 0 ? null : Math.round((records * forwardedBytes) / forwardedRecords);
 }
 
 function orNull(offset: bigint | undefined): number | null {

@@ -5,6 +5,7 @@ import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeStorage } from "../adapters/node-storage.ts";
 import type { Timer } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
+import { VERSION } from "../core/version.ts";
 import type { Flow } from "../topology/model.ts";
 import { ControlServer } from "./control-server.ts";
 import { FlowRunner } from "./flow-runner.ts";
@@ -39,12 +40,14 @@ export class MirrorWorker implements AsyncDisposable {
   readonly #lock: LockFile;
   readonly #record: WorkerRecord;
   readonly #links = new Map<string, Promise<RegionLink>>();
+  readonly #open = new Map<string, RegionLink>();
   readonly #stopping = new AbortController();
   readonly #runners: readonly FlowRunner[];
   #server: ControlServer | undefined;
   #timer: Timer | undefined;
   #index: { readonly lanes: LaneIndex; readonly atMs: number } | undefined;
   #state: WorkerStatus["state"] = "running";
+  #roundAtMs = nodeClock().monotonicMs();
   #closing: Promise<void> | undefined;
   #isForgotten = false;
 
@@ -90,12 +93,15 @@ export class MirrorWorker implements AsyncDisposable {
   /** A snapshot of everything. */
   get status(): WorkerStatus {
     return {
+      version: VERSION,
       topology: this.#run.world.topology.name,
       pid: process.pid,
       startedMs: this.#record.startedMs,
       atMs: nodeClock().nowMs(),
       state: this.#state,
+      roundAgeMs: nodeClock().monotonicMs() - this.#roundAtMs,
       flows: this.#runners.map((runner) => runner.snapshot),
+      links: [...this.#open.values()].map((link) => link.snapshot),
     };
   }
 
@@ -143,7 +149,10 @@ export class MirrorWorker implements AsyncDisposable {
     const { world } = this.#run;
     const opening = RegionLink.open(region, { world, logger: this.#deps.logger }, this.#stopping.signal);
     this.#links.set(region, opening);
-    opening.catch(() => this.#links.delete(region));
+    opening.then(
+      (link) => this.#open.set(region, link),
+      () => this.#links.delete(region),
+    );
     return opening;
   }
 
@@ -161,6 +170,7 @@ export class MirrorWorker implements AsyncDisposable {
 
   #writeStatus(): void {
     if (this.#state !== "running") return;
+    this.#roundAtMs = nodeClock().monotonicMs();
     try {
       this.#run.world.state.writeStatus(this.status);
     } catch (error) {

@@ -3,6 +3,7 @@
 import { selectedFlows } from "../../runtime/flow-selection.ts";
 import { type LanesNow, lanesNow } from "../../runtime/lanes-now.ts";
 import type { FlowSnapshot, LaneSnapshot } from "../../runtime/worker-status.ts";
+import { statusJson } from "../../runtime/worker-status-json.ts";
 import { formatDuration } from "../../topology/units.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -17,7 +18,7 @@ export async function mirrorStatus(
 ): Promise<ExitCode> {
   const inUse = topologyInUse(context);
   const now = await lanesNow(inUse, selectedFlows(inUse.topology, mirrors));
-  context.data(statusJson(inUse.topology.name, now), () => statusText(now));
+  context.data(statusJson({ ...now, topology: inUse.topology.name }), () => statusText(now));
   if (now.origin === "stored")
     context.talk("no mirror worker runs (tributary mirror run); this is what is stored on the targets");
   if (now.flows.length > 0 && now.flows.every((flow) => flow.failure !== null && flow.lanes.length === 0))
@@ -78,59 +79,4 @@ function behind(flow: FlowSnapshot): string {
 
 function total(flow: FlowSnapshot, value: (lane: LaneSnapshot) => number | null): number {
   return flow.lanes.reduce((sum, lane) => sum + (value(lane) ?? 0), 0);
-}
-
-function statusJson(topology: string, now: LanesNow): object {
-  return {
-    topology,
-    origin: now.origin,
-    at_ms: now.atMs,
-    flows: now.flows.map((flow) => ({
-      mirror: flow.mirror,
-      source: flow.source,
-      target: flow.target,
-      state: flow.state,
-      failure: flow.failure,
-      records: total(flow, (lane) => lane.records),
-      lag_records: total(flow, (lane) => lane.lagRecords),
-      groups: {
-        synced: flow.groups.synced,
-        written: flow.groups.written,
-        clamped: flow.groups.clamped,
-        refused: flow.groups.refused,
-        at_ms: flow.groups.atMs,
-      },
-      troubles: flow.troubles.map(({ sourceTopic, targetTopic, why }) => ({
-        source_topic: sourceTopic,
-        target_topic: targetTopic,
-        why,
-      })),
-      lanes: flow.lanes.map(laneJson),
-    })),
-  };
-}
-
-function laneJson(lane: LaneSnapshot): object {
-  return {
-    source_topic: lane.sourceTopic,
-    target_topic: lane.targetTopic,
-    partition: lane.partition,
-    state: lane.state,
-    reason: lane.reason,
-    delivery: lane.delivery,
-    source_next: lane.sourceNext,
-    target_next: lane.targetNext,
-    source_end: lane.sourceEnd,
-    lag_records: lane.lagRecords,
-    behind_ms: lane.behindMs === null ? null : Math.round(lane.behindMs),
-    records: lane.records,
-    forwarded_records: lane.forwardedRecords,
-    forwarded_bytes: lane.forwardedBytes,
-    rewritten_batches: lane.rewrittenBatches,
-    skipped_batches: lane.skippedBatches,
-    takeovers: lane.takeovers,
-    repeats_avoided: lane.repeatsAvoided,
-    repeats: lane.repeats,
-    gaps: lane.gaps,
-  };
 }

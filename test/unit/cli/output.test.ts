@@ -5,7 +5,12 @@ import { usageError } from "../../../src/cli/errors.ts";
 import { renderJson, renderTable } from "../../../src/cli/output.ts";
 import { presentError } from "../../../src/cli/present-error.ts";
 import { ChildError } from "../../../src/runtime/child-messages.ts";
-import type { FlowSnapshot, LaneSnapshot } from "../../../src/runtime/worker-status.ts";
+import {
+  type FlowSnapshot,
+  type LaneSnapshot,
+  NO_GROUPS,
+  NOTHING_COUNTED,
+} from "../../../src/runtime/worker-status.ts";
 import { topologyInvalid } from "../../../src/topology/errors.ts";
 
 function lane(
@@ -15,6 +20,7 @@ function lane(
   state: LaneSnapshot["state"] = "copying",
 ): LaneSnapshot {
   return {
+    ...NOTHING_COUNTED,
     sourceTopic,
     targetTopic: `west.${sourceTopic}`,
     partition,
@@ -27,13 +33,6 @@ function lane(
     lagRecords,
     behindMs: lagRecords === null ? null : lagRecords * 10,
     records: 0,
-    forwardedRecords: 0,
-    forwardedBytes: 0,
-    rewrittenBatches: 0,
-    skippedBatches: {},
-    takeovers: 0,
-    repeatsAvoided: 0,
-    repeats: 0,
     gaps: 0,
   };
 }
@@ -45,7 +44,9 @@ const FLOW: FlowSnapshot = {
   state: "running",
   failure: null,
   troubles: [],
-  groups: { synced: 0, written: 0, clamped: 0, refused: 0, atMs: null },
+  discoveredMs: null,
+  roundAgeMs: 0,
+  groups: NO_GROUPS,
   lanes: [lane("a", 0, 1), lane("a", 1, 2, "stopped"), lane("b", 0, 9), lane("b", 1, null)],
 };
 
