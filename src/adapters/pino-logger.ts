@@ -6,9 +6,14 @@ import type { LogFields, Logger } from "../core/logger.ts";
 /** Least important level that is still written. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
+/** `json`: one object a line, for programs. `pretty`: one line for a person. */
+export type LogFormat = "json" | "pretty";
+
 /** Options of a logger. */
 export interface PinoLoggerOptions {
   readonly level: LogLevel;
+  /** Default `json`. */
+  readonly format?: LogFormat;
   /** Fields of every line, for example the role of the process. */
   readonly fields?: LogFields;
 }
@@ -16,6 +21,7 @@ export interface PinoLoggerOptions {
 /** Opens a logger on file descriptor 2. Writes are synchronous, so that the last line before an exit is not lost. */
 export async function openPinoLogger(options: PinoLoggerOptions): Promise<Logger> {
   const { pino } = await import("pino");
+  const destination = pino.destination({ fd: 2, sync: true });
   const logger = pino(
     {
       level: options.level,
@@ -24,9 +30,14 @@ export async function openPinoLogger(options: PinoLoggerOptions): Promise<Logger
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ fd: 2, sync: true }),
+    options.format === "pretty" ? await prettyTo(destination) : destination,
   );
   return wrap(logger);
+}
+
+async function prettyTo(destination: { write(line: string): unknown }): Promise<{ write(line: string): void }> {
+  const { prettyLine } = await import("./pretty-line.ts");
+  return { write: (line) => void destination.write(prettyLine(line)) };
 }
 
 function wrap(logger: Pino): Logger {

@@ -1,7 +1,10 @@
 /** The tree of commands. Bodies are imported when they run, so that `--help` costs only this file. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { Endpoint } from "../core/network.ts";
 import { VERSION } from "../core/version.ts";
+import { parseHttpAddress } from "../web/http-address.ts";
+import { DEFAULT_SERIES_MAX } from "../web/units.ts";
 import { type CliContext, createContext, type GlobalOptions } from "./context.ts";
 import type { ExitCode } from "./exit-codes.ts";
 
@@ -119,6 +122,26 @@ function addMirrorCommands(program: Command, run: Runner): void {
     .summary("copy until interrupted")
     .description("Runs the mirrors of the topology until interrupted; SIGTERM finishes what is in flight first.")
     .argument("[mirror...]", "only these")
+    .addOption(
+      new Option(
+        "--http <host:port>",
+        "serve /metrics, /healthz, /readyz and /api/status; :PORT is this machine only",
+      ).argParser(httpAddress),
+    )
+    .addOption(
+      new Option("--metrics-granularity <unit>", "one set of lane metrics for each")
+        .choices(["topic", "partition"])
+        .default("topic"),
+    )
+    .option(
+      "--metrics-max-series <number>",
+      "lanes beyond so many series share topic _other",
+      wholeNumber,
+      DEFAULT_SERIES_MAX,
+    )
+    .addOption(
+      new Option("--log-format <form>", "form of log lines on stderr").choices(["json", "pretty"]).default("json"),
+    )
     .addOption(new Option("--attached", "end when the process that started this one ends").hideHelp())
     .action(run(async () => (await import("./commands/mirror-run.ts")).mirrorRun));
   mirror
@@ -218,6 +241,12 @@ function addDataCommands(program: Command, run: Runner): void {
 
 function everyCommand(command: Command): readonly Command[] {
   return command.commands.flatMap((child) => [child, ...everyCommand(child)]);
+}
+
+function httpAddress(text: string): Endpoint {
+  const endpoint = parseHttpAddress(text);
+  if (endpoint === undefined) throw new InvalidArgumentError("it must be HOST:PORT or :PORT.");
+  return endpoint;
 }
 
 function wholeNumber(text: string): number {

@@ -21,8 +21,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   adapters: ["core", "wire", "topology", "client", "broker", "mirror", "tier", "drill"],
   runtime: ["core", "wire", "topology", "client", "broker", "mirror", "tier", "drill", "adapters"],
   quickstart: ["core", "wire", "topology", "client", "broker", "mirror", "tier", "drill", "adapters", "runtime"],
-  cli: ["core", "wire", "topology", "client", "broker", "mirror", "tier", "drill", "adapters", "runtime", "quickstart"],
   web: ["core", "runtime"],
+  cli: [
+    "core",
+    "wire",
+    "topology",
+    "client",
+    "broker",
+    "mirror",
+    "tier",
+    "drill",
+    "adapters",
+    "runtime",
+    "quickstart",
+    "web",
+  ],
 };
 
 /** Folders that see the outside only through ports. */

@@ -1,10 +1,13 @@
 /** `mirror run`: copies until interrupted; the entry point of a worker's process. */
 
-import { openPinoLogger } from "../../adapters/pino-logger.ts";
+import { type LogFormat, openPinoLogger } from "../../adapters/pino-logger.ts";
+import type { Endpoint } from "../../core/network.ts";
 import { failedMessage } from "../../runtime/child-messages.ts";
 import { selectedFlows } from "../../runtime/flow-selection.ts";
 import { MirrorWorker } from "../../runtime/worker.ts";
 import type { WorkerStatus } from "../../runtime/worker-status.ts";
+import { formatHttpAddress } from "../../web/http-address.ts";
+import type { HttpServer } from "../../web/http-server.ts";
 import type { CliContext } from "../context.ts";
 import { CommandError } from "../errors.ts";
 import type { ExitCode } from "../exit-codes.ts";
@@ -15,15 +18,25 @@ import { topologyInUse } from "../topology-in-use.ts";
 /** How often the progress line is repainted. */
 const PROGRESS_EVERY_MS = 500;
 
+/** Options of the command. */
+export interface MirrorRunOptions {
+  readonly attached?: boolean;
+  /** Where to serve metrics and status; nowhere without it. */
+  readonly http?: Endpoint;
+  readonly metricsGranularity?: "topic" | "partition";
+  readonly metricsMaxSeries?: number;
+  readonly logFormat?: LogFormat;
+}
+
 /** Runs until a signal or a command ends it; what is in flight is settled first. */
 export async function mirrorRun(
   context: CliContext,
-  options: { readonly attached?: boolean },
+  options: MirrorRunOptions,
   mirrors: readonly string[],
 ): Promise<ExitCode> {
   using interrupted = interruption((name) => context.talk(`${name}: finishing what is in flight; again quits at once`));
   try {
-    return await run(context, { attached: options.attached === true, mirrors, interrupted });
+    return await run(context, { options, mirrors, interrupted });
   } catch (error) {
     process.send?.(failedMessage(error));
     throw error;
@@ -33,12 +46,12 @@ export async function mirrorRun(
 }
 
 interface Run {
-  readonly attached: boolean;
+  readonly options: MirrorRunOptions;
   readonly mirrors: readonly string[];
   readonly interrupted: ReturnType<typeof interruption>;
 }
 
-async function run(context: CliContext, { attached, mirrors, interrupted }: Run): Promise<ExitCode> {
+async function run(context: CliContext, { options, mirrors, interrupted }: Run): Promise<ExitCode> {
   const world = topologyInUse(context);
   const flows = selectedFlows(world.topology, mirrors);
   if (flows.length === 0) {
@@ -47,9 +60,19 @@ async function run(context: CliContext, { attached, mirrors, interrupted }: Run)
   }
   const stop = Promise.withResolvers<void>();
   interrupted.signal.addEventListener("abort", () => stop.resolve(), { once: true });
-  if (attached) process.once("disconnect", () => stop.resolve());
-  const logger = await openPinoLogger({ level: context.logLevel, fields: { role: "worker" } });
+  if (options.attached === true) process.once("disconnect", () => stop.resolve());
+  const { logFormat = "json" } = options;
+  const logger = await openPinoLogger({ level: context.logLevel, format: logFormat, fields: { role: "worker" } });
+  // Listens before anything is copied, so that a port that is taken is known at once, and until everything is settled.
+  let running: MirrorWorker | undefined;
+  await using http = await served(options, () => running?.status);
   await using worker = await MirrorWorker.open({ world, flows }, { logger, onShutdown: stop.resolve });
+  running = worker;
+  if (http !== undefined) {
+    const address = formatHttpAddress(http.endpoint);
+    logger.info("http serves", { address });
+    context.talk(`metrics and status on http://${address}/`);
+  }
   process.once("exit", () => worker.abandon());
   process.send?.({ kind: "ready", ready: { pid: process.pid } });
   context.talk(`mirroring ${flows.map(({ source, target }) => `${source} -> ${target}`).join(", ")}; Ctrl-C ends`);
@@ -62,6 +85,17 @@ async function run(context: CliContext, { attached, mirrors, interrupted }: Run)
   await worker.close();
   context.talk(`stopped: ${progressText(worker.status)}`);
   return interrupted.exitCode;
+}
+
+async function served(
+  { http, metricsGranularity, metricsMaxSeries }: MirrorRunOptions,
+  status: () => WorkerStatus | undefined,
+): Promise<HttpServer | undefined> {
+  if (http === undefined) return undefined;
+  const { openWorkerHttp } = await import("../../web/worker-http.ts");
+  const granularity = metricsGranularity === undefined ? {} : { granularity: metricsGranularity };
+  const seriesMax = metricsMaxSeries === undefined ? {} : { seriesMax: metricsMaxSeries };
+  return openWorkerHttp({ endpoint: http, ...granularity, ...seriesMax }, status);
 }
 
 function progressText({ flows }: WorkerStatus): string {
