@@ -87,6 +87,8 @@ export class Metadata {
   #lastEndMs = Number.NEGATIVE_INFINITY;
   #ageTimer: Timer | undefined;
   #closed = false;
+  /** A failure was logged and no refresh has gone well since. */
+  #isFailing = false;
 
   constructor(options: MetadataOptions, deps: MetadataDeps) {
     this.#options = options;
@@ -159,11 +161,13 @@ export class Metadata {
     return unlessAborted(this.#next, options.signal);
   }
 
-  /** Refreshes in the background; a failure is logged, whoever needs the answer meets it again. */
+  /** Refreshes in the background; the first failure is logged, whoever needs the answer meets it again. */
   markStale(reason: string): void {
     if (this.#closed) return;
     this.refresh(reason).catch((thrown: unknown) => {
-      if (!this.#closed) this.#deps.logger.warn("metadata refresh failed", { reason, cause: toError(thrown).message });
+      if (this.#closed || this.#isFailing) return;
+      this.#isFailing = true;
+      this.#deps.logger.warn("metadata refresh failed", { reason, cause: toError(thrown).message });
     });
   }
 
@@ -241,6 +245,8 @@ export class Metadata {
     this.#view = withAnswer(this.#view, answer, isComplete);
     this.#forgetUnknown();
     this.#deps.onRefreshed();
+    if (this.#isFailing) this.#deps.logger.info("metadata refreshed again", { reason });
+    this.#isFailing = false;
     this.#deps.logger.debug("metadata refreshed", {
       reason,
       brokers: answer.brokers.length,

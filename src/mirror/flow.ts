@@ -4,7 +4,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import { type Clock, sleep } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
-import type { Logger } from "../core/logger.ts";
+import type { LogFields, Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import type { Selection } from "../topology/patterns.ts";
 import { lackingOn, predecessorOf, type WantedLane, wantedLanes, wantedTopics } from "./discovery.ts";
@@ -177,7 +177,7 @@ export class Flow implements AsyncDisposable {
         failures++;
         const what = toError(error).message;
         if (this.#discoveryFailure !== what)
-          this.#deps.logger.warn("discovery failed", { flow: this.#options.name, cause: what });
+          this.#deps.logger.warn("discovery failed", { flow: this.#options.name, ...factsOf(error) });
         this.#discoveryFailure = what;
       }
       this.#roundAtMs = this.#deps.clock.monotonicMs();
@@ -280,6 +280,13 @@ export class Flow implements AsyncDisposable {
     this.#bySource.set(placeKey(wanted.sourcePartition.topic, wanted.sourcePartition.partition), lane);
     this.#lanes.set(laneKey(wanted.lane), { lane, ended: lane.run(this.#stopping.signal) });
   }
+}
+
+/** A failure's facts for the log; the partition of an unavailable side says nothing here. */
+function factsOf(error: unknown): LogFields {
+  if (!(error instanceof MirrorError)) return { cause: toError(error).message };
+  const { code } = error.fault;
+  return "why" in error.fault ? { code, why: error.fault.why } : { ...error.fault };
 }
 
 function placeKey(topic: string, partition: number): string {

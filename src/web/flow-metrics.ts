@@ -15,7 +15,12 @@ export function mirrorState({ state, failure, lanes }: FlowSnapshot): MirrorStat
   if (state === "stopped") return "paused";
   if (state === "waiting") return "initializing";
   if (failure !== null || lanes.some((lane) => lane.state === "stopped")) return "faulted";
-  return lanes.length > 0 && lanes.every((lane) => lane.state === "waiting") ? "faulted" : "active";
+  return lanes.length > 0 && lanes.every(isHeld) ? "faulted" : "active";
+}
+
+/** It waits, or has been looking for its place since a trouble. */
+function isHeld({ state, reasonCode }: LaneSnapshot): boolean {
+  return state === "waiting" || (state === "seeking" && reasonCode !== null);
 }
 
 type Values = number | undefined | readonly Sample[];

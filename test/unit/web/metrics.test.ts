@@ -121,6 +121,9 @@ test("flow is faulted when a lane stands, none can move or a region is away, and
   assert.equal(mirrorState(flowOf([])), "active");
   assert.equal(mirrorState(flowOf([waiting, laneOf("a", 1)])), "active");
   assert.equal(mirrorState(flowOf([waiting])), "faulted");
+  const seeking = laneOf("a", 1, { state: "seeking" });
+  assert.equal(mirrorState(flowOf([waiting, seeking])), "active");
+  assert.equal(mirrorState(flowOf([waiting, { ...seeking, reasonCode: "TARGET_UNAVAILABLE" }])), "faulted");
   assert.equal(mirrorState(flowOf([laneOf("a", 0, { state: "stopped" }), laneOf("a", 1)])), "faulted");
   assert.equal(mirrorState(flowOf([], { failure: "away" })), "faulted");
   assert.equal(mirrorState(flowOf([], { failure: "away", state: "waiting" })), "initializing");
