@@ -42,6 +42,7 @@ function statusText(now: LanesNow): string {
       { title: "RECORDS", align: "right", value: (flow) => total(flow, (lane) => lane.records) },
       { title: "LAG", align: "right", value: (flow) => total(flow, (lane) => lane.lagRecords) },
       { title: "BEHIND", align: "right", value: (flow) => behind(flow) },
+      { title: "ALIGNED", align: "right", value: (flow) => aligned(flow) },
       { title: "GROUPS", align: "right", value: (flow) => flow.groups.synced },
     ],
     now.flows,
@@ -75,6 +76,12 @@ function notes(flow: FlowSnapshot): readonly string[] {
 function behind(flow: FlowSnapshot): string {
   const known = flow.lanes.flatMap((lane) => lane.behindMs ?? []);
   return known.length === 0 ? "" : formatDuration(Math.max(...known));
+}
+
+/** Lanes with the same offsets on both sides; nothing without a worker. */
+function aligned({ lanes }: FlowSnapshot): string {
+  const known = lanes.filter((lane) => lane.aligned !== null);
+  return known.length === 0 ? "" : String(known.filter((lane) => lane.aligned).length);
 }
 
 function total(flow: FlowSnapshot, value: (lane: LaneSnapshot) => number | null): number {

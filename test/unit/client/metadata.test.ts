@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { KafkaClient } from "../../../src/client/kafka-client.ts";
 import type { Uuid } from "../../../src/core/brand.ts";
 import { hasFaultCode } from "../../../src/core/errors.ts";
+import { type Logger, silentLogger } from "../../../src/core/logger.ts";
 import { metadata } from "../../../src/wire/apis/03-metadata.ts";
-import { FakeBroker } from "./fake-broker.ts";
+import { FakeBroker, type Received } from "./fake-broker.ts";
 import { FakeCluster, TOPIC_ID } from "./fake-cluster.ts";
 
 async function failureOf(promise: Promise<unknown>): Promise<Error> {
@@ -240,4 +241,29 @@ test("metadata lets a caller leave a refresh that others still wait for", async 
   const reason = new Error("enough");
   controller.abort(reason);
   assert.equal(await left, reason);
+});
+
+test("metadata logs a trouble when it begins and when it has passed, however many refreshes fail between", async () => {
+  await using cluster = await FakeCluster.open(1);
+  const lines: string[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    info: (message) => void lines.push(message),
+    warn: (message) => void lines.push(message),
+    child: () => logger,
+  };
+  const { clock } = cluster.world;
+  await using client = await clock.until(
+    KafkaClient.open({ bootstrap: cluster.bootstrap, clientId: "test" }, { ...cluster.world, logger }),
+  );
+  const answer = (request: Received) => cluster.metadataAnswer(request);
+  cluster.onAll(metadata, () => undefined);
+  for (let i = 0; i < 3; i++) {
+    client.metadata.markStale("test");
+    await clock.run(60_000);
+  }
+  cluster.onAll(metadata, answer);
+  client.metadata.markStale("test");
+  await clock.run(60_000);
+  assert.deepEqual(lines, ["metadata refresh failed", "metadata refreshed again"]);
 });
