@@ -15,10 +15,14 @@ const CHANNELS = 2;
 const LONG_WAIT_MS = 500;
 /** A request without all readers must not keep them from the next one for long. */
 const SHORT_WAIT_MS = 20;
-/** For one partition in one answer. A single batch may be larger. */
-const PARTITION_BYTES_MAX = 1024 * 1024;
-/** For one answer. */
-const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+/** For one answer: little enough to stay in the processor's cache until it is sent on; with the answer's own fields it fills a
+ *  frame of the pool. */
+const ANSWER_BYTES_MAX = 2 * 1024 * 1024 - 64 * 1024;
+/** For one partition that is asked for alone. A single batch may be larger. */
+const PARTITION_BYTES_MAX = 1024 * 1024 - 64 * 1024;
+/** For one of many partitions: an answer with many lanes makes produce requests with many lanes, but a few batches of each are
+ *  needed to keep them going. */
+const PARTITION_BYTES_MIN = 128 * 1024;
 /** Time for an answer beyond the broker's wait: a hung broker is noticed, and readers look for another leader. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
@@ -81,10 +85,12 @@ export class KafkaFetcher {
     this.#free.delete(channel);
     for (const reader of readers) this.#asked.add(reader);
     const isWhole = readers.length === this.#readers.size;
+    const share = Math.floor(ANSWER_BYTES_MAX / readers.length);
+    const partitionBytesMax = Math.min(PARTITION_BYTES_MAX, Math.max(PARTITION_BYTES_MIN, share));
     const maxWaitMs = isWhole ? LONG_WAIT_MS : SHORT_WAIT_MS;
     try {
       const answers = await fetchFrom(this.#client, this.nodeId, {
-        partitions: readers.map(request),
+        partitions: readers.map((reader) => request(reader, partitionBytesMax)),
         maxWaitMs,
         minBytes: 1,
         maxBytes: ANSWER_BYTES_MAX,
@@ -113,7 +119,10 @@ export class KafkaFetcher {
     const byPlace = new Map(readers.map((reader) => [placeOf(reader.at.topicId, reader.at.partition), reader]));
     for (const answer of answers) {
       const reader = byPlace.get(placeOf(answer.topicId, answer.index));
-      if (reader === undefined || !this.#readers.has(reader)) continue;
+      if (reader === undefined || !this.#readers.has(reader)) {
+        answer.release();
+        continue;
+      }
       if (answer.records.length > 0) {
         this.#readers.delete(reader);
         this.#readers.add(reader);
@@ -127,7 +136,7 @@ function placeOf(topicId: string, partition: number): string {
   return `${topicId}/${partition}`;
 }
 
-function request(reader: KafkaReader): FetchPartition {
+function request(reader: KafkaReader, maxBytes: number): FetchPartition {
   const { topic, topicId, partition: index } = reader.at;
   const { offset: fetchOffset, leaderEpoch: lastFetchedEpoch } = reader.position;
   return {
@@ -137,6 +146,6 @@ function request(reader: KafkaReader): FetchPartition {
     fetchOffset,
     lastFetchedEpoch,
     currentLeaderEpoch: -1,
-    maxBytes: PARTITION_BYTES_MAX,
+    maxBytes,
   };
 }

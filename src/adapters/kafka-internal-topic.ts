@@ -218,6 +218,7 @@ const NOTHING_FETCHED = {
   abortedTransactions: [],
   preferredReadReplica: -1,
   records: Buffer.alloc(0),
+  release: () => {},
 } as const;
 
 /** Batches of bounded size. Records of one route stay together where they fit. */

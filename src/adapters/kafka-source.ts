@@ -180,8 +180,12 @@ export class KafkaSource implements Source {
     const endOffset = fetched.lastStableOffset >= 0n ? fetched.lastStableOffset : fetched.highWatermark;
     reader.sawEnd(endOffset);
     const next = positionAfter(records);
-    if (next === undefined) return;
-    this.#bufferedBytes += reader.deliver({ records, aborted: fetched.abortedTransactions }, next);
+    if (next === undefined) {
+      fetched.release();
+      return;
+    }
+    const chunk = { records, aborted: fetched.abortedTransactions, release: fetched.release };
+    this.#bufferedBytes += reader.deliver(chunk, next);
   }
 
   #refused(reader: KafkaReader, errorCode: number): void {

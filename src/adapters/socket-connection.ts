@@ -56,6 +56,11 @@ export class SocketConnection implements Connection {
     return !this.#paused;
   }
 
+  /** Where the owner wants the next bytes; undefined while they are not delivered at once. */
+  readInto(): Uint8Array | undefined {
+    return this.#closing || this.#early.length > 0 ? undefined : this.#handlers?.readInto?.();
+  }
+
   write(parts: readonly Uint8Array[]): boolean {
     if (this.#closing || this.#socket.destroyed) return true;
     if (!this.#corked) {

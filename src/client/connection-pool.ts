@@ -5,6 +5,7 @@ import { sleep } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import type { Endpoint } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
+import type { FramePool } from "../wire/frame-pool.ts";
 import { BrokerConnection, type BrokerConnectionOptions, type ConnectionDeps } from "./connection.ts";
 import { ClientError, endpointText } from "./errors.ts";
 import { unlessAborted } from "./waiting.ts";
@@ -33,6 +34,8 @@ export interface PoolDeps extends ConnectionDeps {
   readonly random: Random;
   /** Where a node listens now; undefined when it is not part of the cluster. */
   readonly addressOf: (nodeId: number) => Endpoint | undefined;
+  /** Memory for the answers to fetches: only their readers know when it is free again. */
+  readonly fetchFrames: FramePool;
 }
 
 interface Slot {
@@ -130,7 +133,9 @@ export class ConnectionPool {
     if (waitMs > 0) await sleep(clock, waitMs, signal);
     const facts = { nodeId: slot.key.nodeId, endpoint: endpointText(slot.endpoint), purpose: slot.key.purpose };
     try {
-      const connection = await BrokerConnection.open({ ...this.#options, endpoint: slot.endpoint, signal }, this.#deps);
+      const frames = slot.key.purpose === "fetch" ? this.#deps.fetchFrames : undefined;
+      const options = { ...this.#options, endpoint: slot.endpoint, signal, frames };
+      const connection = await BrokerConnection.open(options, this.#deps);
       if (signal.aborted) {
         connection.destroy();
         throw signal.reason;

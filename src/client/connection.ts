@@ -7,6 +7,7 @@ import { type Api, decodeResponse, encodeRequest, type ResponseOutput } from "..
 import { apiVersions } from "../wire/apis/18-api-versions.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { DEFAULT_FRAME_BYTES_MAX } from "../wire/frame.ts";
+import type { FramePool } from "../wire/frame-pool.ts";
 import { brokerError, endpointText } from "./errors.ts";
 import { type ChannelLoad, type ExchangeOptions, FrameChannel } from "./frame-channel.ts";
 import {
@@ -54,6 +55,8 @@ export interface BrokerConnectionOptions {
   readonly waitingMax?: number;
   readonly orphansMax?: number;
   readonly frameBytesMax?: number;
+  /** Where the memory of large answers comes from; fresh memory for each without. */
+  readonly frames?: FramePool | undefined;
   /** Where correlation ids begin, and after which they wrap to 0; for tests of that. */
   readonly firstCorrelationId?: number;
   readonly lastCorrelationId?: number;
@@ -239,6 +242,7 @@ function channelOptions(options: BrokerConnectionOptions): Parameters<typeof Fra
     waitingMax: options.waitingMax ?? DEFAULT_WAITING_MAX,
     orphansMax: options.orphansMax ?? DEFAULT_ORPHANS_MAX,
     frameBytesMax: options.frameBytesMax ?? DEFAULT_FRAME_BYTES_MAX,
+    frames: options.frames,
     firstCorrelationId: options.firstCorrelationId ?? 1,
     lastCorrelationId: options.lastCorrelationId ?? CORRELATION_ID_MAX,
   };

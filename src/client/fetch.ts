@@ -5,6 +5,7 @@ import { assertInvariant } from "../core/errors.ts";
 import type { ResponseOutput } from "../wire/api.ts";
 import { fetchApi } from "../wire/apis/01-fetch.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
+import type { FramePool } from "../wire/frame-pool.ts";
 import { brokerError } from "./errors.ts";
 import type { ClientRequestOptions, KafkaClient } from "./kafka-client.ts";
 import { learnLeaders } from "./leader-news.ts";
@@ -76,6 +77,9 @@ export interface FetchedPartition {
   readonly records: Buffer;
   /** A replica to read from instead; -1 when none. */
   readonly preferredReadReplica: number;
+  /** Says that `records` will never be read again, by anybody. Once all partitions of the answer have said so, its memory is
+   *  used for another answer; without, it is left to the garbage collector. Idempotent. */
+  readonly release: () => void;
 }
 
 /** Fetches from one broker, once. Leaders named in the answer are taken into the metadata, and errors about leaders start
@@ -114,10 +118,27 @@ export async function fetchFrom(
   if (answer.errorCode !== ErrorCode.NONE) throw brokerError("Fetch", answer.errorCode, { subject: `node ${nodeId}` });
   const refs = new TopicRefs(fetchApi.name, partitions);
   learn(client, answer, refs);
+  const letGo = holdOn(client.fetchFrames, answer);
   return answer.topics.flatMap((topic) => {
     const ref = refs.of(topic);
-    return topic.partitions.map((partition) => fetchedPartition(ref, partition));
+    return topic.partitions.map((partition) => fetchedPartition(ref, partition, letGo));
   });
+}
+
+/** Gives the answer's memory back when as many have let go of it as hold records in it. */
+function holdOn(frames: FramePool, answer: FetchAnswer): () => void {
+  const held = answer.topics.flatMap((topic) =>
+    topic.partitions.flatMap(({ records }) => (hasBytes(records) ? [records] : [])),
+  );
+  let holders = held.length;
+  return () => {
+    holders--;
+    if (holders === 0 && held[0] !== undefined) frames.release(held[0]);
+  };
+}
+
+function hasBytes(records: Buffer | null): records is Buffer {
+  return records !== null && records.length > 0;
 }
 
 type FetchAnswer = ResponseOutput<typeof fetchApi>;
@@ -130,7 +151,8 @@ function requestPartition(item: FetchPartition, version: number) {
   return version >= FIRST_WITH_FETCHED_EPOCH ? { ...base, lastFetchedEpoch } : base;
 }
 
-function fetchedPartition(ref: TopicRef, answer: PartitionAnswer): FetchedPartition {
+function fetchedPartition(ref: TopicRef, answer: PartitionAnswer, letGo: () => void): FetchedPartition {
+  let isHeld = hasBytes(answer.records);
   const { index, errorCode, highWatermark, lastStableOffset, logStartOffset, preferredReadReplica } = answer;
   return {
     ...ref,
@@ -143,6 +165,10 @@ function fetchedPartition(ref: TopicRef, answer: PartitionAnswer): FetchedPartit
     abortedTransactions: answer.abortedTransactions ?? [],
     records: answer.records ?? NO_RECORDS,
     preferredReadReplica,
+    release: () => {
+      if (isHeld) letGo();
+      isHeld = false;
+    },
   };
 }
 

@@ -12,6 +12,7 @@ import type { Logger } from "../core/logger.ts";
 import type { Connection, Endpoint } from "../core/network.ts";
 import { correlationIdOf } from "../wire/api.ts";
 import { FrameDecoder } from "../wire/frame.ts";
+import type { FramePool } from "../wire/frame-pool.ts";
 import { ClientError, endpointText } from "./errors.ts";
 import { arm, type Exchange, InFlight, type InFlightLimits } from "./in-flight.ts";
 import { notKafka } from "./not-kafka.ts";
@@ -24,6 +25,8 @@ export interface FrameChannelOptions extends InFlightLimits {
   /** Answers that may be overdue before the peer counts as hung. */
   readonly orphansMax: number;
   readonly frameBytesMax: number;
+  /** Where the memory of large answers comes from. */
+  readonly frames?: FramePool | undefined;
   readonly firstCorrelationId: number;
   /** After this id the next is 0. */
   readonly lastCorrelationId: number;
@@ -79,7 +82,7 @@ export class FrameChannel {
   private constructor(options: FrameChannelOptions, deps: FrameChannelDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#frames = new FrameDecoder(options.frameBytesMax);
+    this.#frames = new FrameDecoder(options.frameBytesMax, options.frames);
     this.#inFlight = new InFlight(options);
     this.#place = endpointText(options.endpoint);
     this.#nextCorrelationId = options.firstCorrelationId;
@@ -169,6 +172,7 @@ export class FrameChannel {
   #start(): void {
     this.#deps.stream.start({
       onData: (chunk) => this.#onData(chunk),
+      readInto: () => (this.#failure === undefined ? this.#frames.room : undefined),
       onDrain: () => {
         this.#blocked = false;
         this.#pump();

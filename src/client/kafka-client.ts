@@ -4,6 +4,7 @@ import { toError } from "../core/errors.ts";
 import type { Endpoint } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
 import { metadata as metadataApi } from "../wire/apis/03-metadata.ts";
+import { FramePool, type FramePoolOptions } from "../wire/frame-pool.ts";
 import type { AnyApi, Body, BrokerConnection, ConnectionDeps, RequestOptions } from "./connection.ts";
 import { DEFAULT_CONNECT_TIMEOUT_MS } from "./connection.ts";
 import { ConnectionPool, type Purpose } from "./connection-pool.ts";
@@ -30,6 +31,8 @@ export interface KafkaClientOptions {
   readonly inFlightMax?: number | undefined;
   readonly inFlightBytesMax?: number | undefined;
   readonly metadataMaxAgeMs?: number | undefined;
+  /** The memory of fetched records. */
+  readonly frames?: FramePoolOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -60,6 +63,8 @@ export interface CallOptions {
 export class KafkaClient implements AsyncDisposable {
   readonly metadata: Metadata;
   readonly coordinators: Coordinators;
+  /** Where fetched records lie until they are released. */
+  readonly fetchFrames: FramePool;
   readonly #pool: ConnectionPool;
   readonly #deps: KafkaClientDeps;
   #closed = false;
@@ -67,8 +72,10 @@ export class KafkaClient implements AsyncDisposable {
   private constructor(options: KafkaClientOptions, deps: KafkaClientDeps) {
     this.#deps = deps;
     this.coordinators = new Coordinators(this);
+    this.fetchFrames = new FramePool(options.frames);
     this.#pool = new ConnectionPool(connectionOptions(options), {
       ...deps,
+      fetchFrames: this.fetchFrames,
       addressOf: (nodeId) => this.#addressOf(nodeId),
     });
     this.metadata = new Metadata(

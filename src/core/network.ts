@@ -25,6 +25,9 @@ export class NetworkError extends TributaryError<NetworkFault> {}
 export interface ConnectionHandlers {
   /** Bytes as they arrive. The chunk belongs to the connection and is valid only during the call: copy what must stay. */
   readonly onData: (chunk: Uint8Array) => void;
+  /** Where the next bytes should go, if anywhere in particular. The connection may read into it, and then gives `onData` the
+   *  filled part of it before anything else; or it may take no notice. Nothing else writes there meanwhile. */
+  readonly readInto?: () => Uint8Array | undefined;
   /** The write buffer fell below its mark after `write` had answered false. */
   readonly onDrain: () => void;
   /** Called exactly once, also after `close`. `error` is undefined after an orderly end. */

@@ -3,6 +3,9 @@
  *  ```
  *  reader.next -> plan -> stamp (sequence = position) -> target.append -> ack, in order -> map -> progress
  *  ```
+ *  "A chunk is released only after everything read from it is acknowledged": its memory is used again, and a batch that is
+ *  still being sent would carry other bytes under a CRC that fits them. Whenever something fails, nothing is released any more.
+ *
  *  "Progress never passes the ack": the offset map, and so everything stored or translated, moves in `#acknowledge` only,
  *  or past skipped batches when nothing is in flight. */
 
@@ -45,6 +48,8 @@ interface Sent {
   readonly sourceEpoch: number;
   /** Grows over skipped batches that follow. */
   sourceNext: bigint;
+  /** Chunks that end with this batch, or with skipped ones behind it. */
+  readonly ended: SourceChunk[];
 }
 
 /** Copies until something fails or `signal` aborts; what is in flight is settled before it returns the way it ended.
@@ -122,7 +127,15 @@ class CopyRun {
         }
         if (isEnding) signal.throwIfAborted();
       }
+      this.#endChunk(chunk);
     }
+  }
+
+  /** All of the chunk is sent or skipped. */
+  #endChunk(chunk: SourceChunk): void {
+    if (this.#window.fault !== undefined) return;
+    if (this.#window.size > 0 && this.#lastSent !== undefined) this.#lastSent.ended.push(chunk);
+    else chunk.release();
   }
 
   async #sendRewritten(batch: BatchView): Promise<void> {
@@ -140,7 +153,7 @@ class CopyRun {
     this.#checkTrust();
     const records = batch.recordCount;
     const maxTimestampMs = Number(batch.maxTimestamp);
-    const sent: Sent = { runs, records, bytes: batch.sizeBytes, maxTimestampMs, sourceEpoch, sourceNext };
+    const sent: Sent = { runs, records, bytes: batch.sizeBytes, maxTimestampMs, sourceEpoch, sourceNext, ended: [] };
     this.#stamp(batch);
     this.#position += BigInt(records);
     this.#sourceNext = sourceNext;
@@ -186,6 +199,7 @@ class CopyRun {
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, trustedMs);
     this.#context.onAck();
     this.#context.onProgress();
+    for (const chunk of sent.ended) chunk.release();
     return undefined;
   }
 

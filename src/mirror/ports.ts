@@ -38,6 +38,9 @@ export interface AbortedTransaction {
 export interface SourceChunk {
   /** Concatenated batches, a cut one at the end possible. Belongs to the receiver, who may patch headers in place. */
   readonly records: Buffer;
+  /** Says that `records` will never be read again, so that the source may use the memory for something else. To be called only
+   *  once every byte taken from it has been acknowledged; without, the memory is left to the garbage collector. */
+  readonly release: () => void;
   readonly aborted: readonly AbortedTransaction[];
 }
 

@@ -76,7 +76,8 @@ export class MirrorWorld implements AsyncDisposable {
   }
 
   async #client(region: EmbeddedRegion): Promise<KafkaClient> {
-    const client = await KafkaClient.open({ bootstrap: [...region.endpoints], clientId: "mirror-test" }, deps);
+    const options = { bootstrap: [...region.endpoints], clientId: "mirror-test", frames: { poison: true } };
+    const client = await KafkaClient.open(options, deps);
     this.#open.push(() => client.close());
     return client;
   }

@@ -208,6 +208,7 @@ export class RaceWorld {
         clientId: place,
         requestTimeoutMs: 2_000,
         connectTimeoutMs: 500,
+        frames: { poison: true },
         signal,
       },
       deps,

@@ -50,6 +50,33 @@ test("node network carries 16 MiB both ways unchanged", async () => {
   assert.equal(await closed, undefined);
 });
 
+test("node network reads to where the owner wants the bytes, in order", async () => {
+  await using listener = await listening(echo);
+  const connection = await nodeNetwork().connect(listener.endpoint, CONNECT);
+  const sent = Buffer.alloc(8 * 1024 * 1024);
+  for (let i = 0; i < sent.length; i += 4) sent.writeUInt32BE(i, i);
+  const received = Buffer.alloc(sent.length);
+  const done = Promise.withResolvers<void>();
+  let bytes = 0;
+  let placed = 0;
+  const { handlers } = recorder((chunk) => {
+    if (chunk.buffer === received.buffer) {
+      assert.equal(chunk.byteOffset, received.byteOffset + bytes);
+      placed++;
+    } else received.set(chunk, bytes);
+    bytes += chunk.byteLength;
+    if (bytes === sent.length) done.resolve();
+  });
+  // Every other MiB is left to the connection's own buffer.
+  const readInto = () => (bytes % (2 << 20) < 1 << 20 && bytes > 0 ? received.subarray(bytes) : undefined);
+  connection.start({ ...handlers, readInto });
+  for (let at = 0; at < sent.length; at += 64 * 1024) connection.write([sent.subarray(at, at + 64 * 1024)]);
+  await done.promise;
+  assert.ok(placed > 0);
+  assert.ok(received.equals(sent));
+  connection.destroy();
+});
+
 test("node network keeps the order of parts and writes of one turn", async () => {
   await using listener = await listening(echo);
   const connection = await nodeNetwork().connect(listener.endpoint, CONNECT);

@@ -76,7 +76,8 @@ test("fetch asks by topic id outside sessions and surfaces all that a partition 
     lastStableOffset: 18n,
     logStartOffset: 3n,
   };
-  assert.deepEqual(fetched, [
+  const told = fetched.map(({ release: _, ...rest }) => rest);
+  assert.deepEqual(told, [
     {
       ...known,
       index: 0,
@@ -94,6 +95,25 @@ test("fetch asks by topic id outside sessions and surfaces all that a partition 
       preferredReadReplica: 2,
     },
   ]);
+});
+
+test("fetch gives the memory of an answer back when all who hold records of it have released them", async () => {
+  await using cluster = await FakeCluster.open();
+  const records = Buffer.alloc(50_000, 7);
+  cluster.broker(1).on(fetchApi, () => ({
+    throttleMs: 0,
+    sessionId: 0,
+    topics: [{ topicId: TOPIC_ID, partitions: [part(0, { records }), part(1, { records }), part(2, {})] }],
+  }));
+  await using client = await cluster.client();
+  const asked = { ...READ, partitions: [at(0), at(1), at(2)] };
+  const [first, second, third] = await cluster.world.clock.until(fetchFrom(client, 1, { ...asked, purpose: "fetch" }));
+  third?.release();
+  first?.release();
+  first?.release();
+  assert.equal(client.fetchFrames.freeBytes, 0);
+  second?.release();
+  assert.equal(client.fetchFrames.freeBytes, 128 * 1024);
 });
 
 test("fetch goes by name when an id is unknown, and without the fetched epoch to brokers before 2.7", async () => {

@@ -49,6 +49,17 @@ test("lane keeps at most five batches in flight, and one before the first ack", 
   assert.equal(worker.target.inFlightMax, 5);
 });
 
+test("A chunk is released only after everything read from it is acknowledged", async () => {
+  const world = openWorld({ replicatesMs: 20 });
+  for (let i = 0; i < 200; i++) world.produce(1 + (i % 5));
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  // The model's target reads a batch's memory when it delivers it, its source overwrites what is released.
+  assertExact(world, worker);
+  assert.ok(world.source.chunksRead > 10);
+  assert.equal(world.source.chunksReleased, world.source.chunksRead);
+});
+
 test("lane settles what is in flight and stores it when it is asked to stop", async () => {
   const world = openWorld();
   for (let i = 0; i < 40; i++) world.produce(2);

@@ -20,6 +20,8 @@ export class ModelSourceLog {
   aborted: (AbortedTransaction & { readonly lastOffset: bigint })[] = [];
   startOffset = 0n;
   epoch = 0;
+  chunksRead = 0;
+  chunksReleased = 0;
   #waiting: (() => void)[] = [];
 
   /** Resolves when the log changes, as a long poll does. */
@@ -119,8 +121,15 @@ function readChunk(
   const last = batches.at(-1);
   if (last === undefined) return undefined;
   const base = batches[0]?.baseOffset ?? 0n;
+  const records = Buffer.concat(batches.map((batch) => batch.bytes));
+  log.chunksRead++;
   return {
-    records: Buffer.concat(batches.map((batch) => batch.bytes)),
+    records,
+    // As if the memory were used again at once.
+    release: () => {
+      log.chunksReleased++;
+      records.fill(0xdb);
+    },
     aborted: log.aborted.filter((txn) => txn.firstOffset <= last.lastOffset && txn.lastOffset >= base),
     next: last.nextOffset,
     epoch: last.leaderEpoch,

@@ -21,7 +21,8 @@ export interface NetworkFaults {
 export const NO_FAULTS: NetworkFaults = { breaks: 0, refuses: 0, repeats: 0, delayMsMax: 1 };
 
 interface Request {
-  readonly bytes: Buffer;
+  /** What is being sent: the batch's own memory until the answer, a copy afterwards. */
+  bytes: Buffer;
   readonly answer: (outcome: AppendOutcome) => void;
   /** Undefined, or a request that must not be applied. */
   readonly refused: boolean;
@@ -69,13 +70,15 @@ export class ModelTarget implements Target {
   append(_partition: unknown, batch: BatchView): Promise<AppendOutcome> {
     this.#countIn();
     return new Promise((resolve) => {
+      const refused = this.#random.next() < this.#faults.refuses;
       const answer = (outcome: AppendOutcome): void => {
+        request.bytes = Buffer.from(request.bytes);
         this.#inFlight--;
         this.#acked ||= outcome.kind === "appended";
         resolve(outcome);
       };
-      const refused = this.#random.next() < this.#faults.refuses;
-      this.#connection.push({ bytes: Buffer.from(batch.bytes), answer, refused });
+      const request: Request = { bytes: batch.bytes, answer, refused };
+      this.#connection.push(request);
       this.#deliverNext();
     });
   }
@@ -152,7 +155,7 @@ export class ModelTarget implements Target {
     const stored = this.#broker.append(view(request.bytes));
     if (stored.kind === "refused") request.answer(failed(stored.why));
     else this.#answerWhenCommitted(request, stored);
-    if (this.#random.next() < this.#faults.repeats) this.#arriveLate(request.bytes);
+    if (this.#random.next() < this.#faults.repeats) this.#arriveLate(request);
   }
 
   #answerWhenCommitted(request: Request, stored: { readonly baseOffset: bigint; readonly nextOffset: bigint }): void {
@@ -182,8 +185,8 @@ export class ModelTarget implements Target {
     }
   }
 
-  #arriveLate(bytes: Buffer): void {
-    this.#clock.after(this.#random.next() * 300, () => this.#broker.append(view(bytes)));
+  #arriveLate(request: Request): void {
+    this.#clock.after(this.#random.next() * 300, () => this.#broker.append(view(request.bytes)));
   }
 }
 
