@@ -116,9 +116,9 @@ export class KafkaFetcher {
   }
 
   #deliver(readers: readonly KafkaReader[], answers: readonly FetchedPartition[]): void {
-    const byPlace = new Map(readers.map((reader) => [placeOf(reader.at.topicId, reader.at.partition), reader]));
+    const byPlace = placesOf(readers);
     for (const answer of answers) {
-      const reader = byPlace.get(placeOf(answer.topicId, answer.index));
+      const reader = byPlace.get(answer.topicId)?.get(answer.index);
       if (reader === undefined || !this.#readers.has(reader)) {
         answer.release();
         continue;
@@ -132,8 +132,16 @@ export class KafkaFetcher {
   }
 }
 
-function placeOf(topicId: string, partition: number): string {
-  return `${topicId}/${partition}`;
+/** Readers by topic id and partition. A text for each pair would cost more than the rest of an empty answer. */
+function placesOf(readers: readonly KafkaReader[]): ReadonlyMap<string, ReadonlyMap<number, KafkaReader>> {
+  const places = new Map<string, Map<number, KafkaReader>>();
+  for (const reader of readers) {
+    const { topicId, partition } = reader.at;
+    const ofTopic = places.get(topicId);
+    if (ofTopic === undefined) places.set(topicId, new Map([[partition, reader]]));
+    else ofTopic.set(partition, reader);
+  }
+  return places;
 }
 
 function request(reader: KafkaReader, maxBytes: number): FetchPartition {
