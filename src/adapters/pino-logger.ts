@@ -2,6 +2,7 @@
 
 import type { Logger as Pino } from "pino";
 import type { LogFields, Logger } from "../core/logger.ts";
+import { type LineSink, openLineSink } from "./line-sink.ts";
 
 /** Least important level that is still written. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -18,10 +19,10 @@ export interface PinoLoggerOptions {
   readonly fields?: LogFields;
 }
 
-/** Opens a logger on file descriptor 2. Writes are synchronous, so that the last line before an exit is not lost. */
+/** Opens a logger on file descriptor 2. A full disk or a closed pipe loses lines, never the process. */
 export async function openPinoLogger(options: PinoLoggerOptions): Promise<Logger> {
   const { pino } = await import("pino");
-  const destination = pino.destination({ fd: 2, sync: true });
+  const destination = openLineSink(2);
   const logger = pino(
     {
       level: options.level,
@@ -35,9 +36,9 @@ export async function openPinoLogger(options: PinoLoggerOptions): Promise<Logger
   return wrap(logger);
 }
 
-async function prettyTo(destination: { write(line: string): unknown }): Promise<{ write(line: string): void }> {
+async function prettyTo(destination: LineSink): Promise<LineSink> {
   const { prettyLine } = await import("./pretty-line.ts");
-  return { write: (line) => void destination.write(prettyLine(line)) };
+  return { write: (line) => destination.write(prettyLine(line)) };
 }
 
 function wrap(logger: Pino): Logger {

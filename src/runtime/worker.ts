@@ -125,7 +125,7 @@ export class MirrorWorker implements AsyncDisposable {
       ),
     );
     this.#state = "stopped";
-    this.#run.world.state.writeStatus(this.status);
+    this.#storeStatus();
     await this.#server?.close();
     this.abandon();
   }
@@ -171,11 +171,16 @@ export class MirrorWorker implements AsyncDisposable {
   #writeStatus(): void {
     if (this.#state !== "running") return;
     this.#roundAtMs = nodeClock().monotonicMs();
+    this.#storeStatus();
+    this.#timer = nodeClock().after(STATUS_EVERY_MS, () => this.#writeStatus());
+  }
+
+  /** A status that cannot be stored, on a full disk for example, is no reason to stop copying, nor to end out of order. */
+  #storeStatus(): void {
     try {
       this.#run.world.state.writeStatus(this.status);
     } catch (error) {
       this.#deps.logger.warn("status not written", { error: String(error) });
     }
-    this.#timer = nodeClock().after(STATUS_EVERY_MS, () => this.#writeStatus());
   }
 }
