@@ -16,6 +16,7 @@ import { AckWindow, IN_FLIGHT_MAX } from "./ack-window.ts";
 import { MirrorError, type TargetFault } from "./errors.ts";
 import type { LaneMemory } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
+import { noteLatency } from "./latency.ts";
 import { later } from "./offset-order.ts";
 import { type PlanRules, planBatch } from "./plan.ts";
 import type { SourceChunk, SourceReader, TargetLimits } from "./ports.ts";
@@ -182,7 +183,7 @@ class CopyRun {
   }
 
   #acknowledge(sent: Sent, baseOffset: bigint): TargetFault | undefined {
-    const { memory, counts, limits } = this.#context;
+    const { memory, counts, limits, deps } = this.#context;
     const { map } = memory;
     if (baseOffset < map.progress.targetNext) return this.#doubt("acknowledged at an offset that is taken");
     let targetStart = baseOffset;
@@ -195,6 +196,7 @@ class CopyRun {
     counts.forwardedBatches++;
     counts.forwardedRecords += sent.records;
     counts.forwardedBytes += sent.bytes;
+    noteLatency(counts.latency, deps.clock.nowMs() - sent.maxTimestampMs);
     const trustedMs = sent.maxTimestampMs + limits.producerIdExpirationMs / 2;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, trustedMs);
     this.#context.onAck();

@@ -1,6 +1,7 @@
 /** What a lane and a flow tell about themselves: one typed snapshot that everything else renders. */
 
 import type { LaneFault } from "./errors.ts";
+import { type LatencyCounts, noLatency } from "./latency.ts";
 import type { OffsetMap } from "./offset-map.ts";
 import type { Gap, LaneIdentity } from "./offset-ports.ts";
 import type { RewriteReason, SkipReason } from "./plan.ts";
@@ -16,6 +17,8 @@ export interface PlanCounts {
   expiredBatches: number;
   readonly rewrittenBatches: Record<RewriteReason, number>;
   readonly skippedBatches: Record<SkipReason, number>;
+  /** Of acknowledged batches. */
+  readonly latency: LatencyCounts;
 }
 
 /** All zero. */
@@ -27,6 +30,7 @@ export function noPlanCounts(): PlanCounts {
     expiredBatches: 0,
     rewrittenBatches: { "offset-gaps": 0, "mid-batch": 0, "append-time": 0, "delete-horizon": 0, "too-large": 0 },
     skippedBatches: { control: 0, aborted: 0, loop: 0, empty: 0, behind: 0 },
+    latency: noLatency(),
   };
 }
 
@@ -36,6 +40,7 @@ export function copyOf(counts: PlanCounts): PlanCounts {
     ...counts,
     rewrittenBatches: { ...counts.rewrittenBatches },
     skippedBatches: { ...counts.skippedBatches },
+    latency: { batches: [...counts.latency.batches], sumMs: counts.latency.sumMs },
   };
 }
 

@@ -58,6 +58,7 @@ function flowJson(flow: FlowSnapshot): object {
       translations: flow.groups.translations,
       at_ms: flow.groups.atMs,
     },
+    latency: { bounds_ms: flow.latency.boundsMs, batches: flow.latency.batches, sum_ms: flow.latency.sumMs },
     troubles: flow.troubles.map(({ sourceTopic, targetTopic, why }) => ({
       source_topic: sourceTopic,
       target_topic: targetTopic,

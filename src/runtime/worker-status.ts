@@ -1,5 +1,6 @@
 /** What a mirror worker tells about itself: one snapshot, plain JSON, that `mirror status`, `lag` and everything else render. */
 
+import { addLatencies, LATENCY_BOUNDS_MS, noLatency } from "../mirror/latency.ts";
 import type { FlowStatus, LaneStatus } from "../mirror/status.ts";
 import { flowReason, laneReason } from "./lane-reason.ts";
 import type { Lag } from "./source-ends.ts";
@@ -46,6 +47,16 @@ export interface FlowSnapshot {
   /** Topics that match but are not copied. */
   readonly troubles: readonly { readonly sourceTopic: string; readonly targetTopic: string; readonly why: string }[];
   readonly groups: GroupsSnapshot;
+  readonly latency: LatencySnapshot;
+}
+
+/** Batches that this worker copied, by the time from their newest record's timestamp to the target's acknowledgement. */
+export interface LatencySnapshot {
+  /** Upper bounds of the classes. */
+  readonly boundsMs: readonly number[];
+  /** One more than there are bounds, for what took longer. */
+  readonly batches: readonly number[];
+  readonly sumMs: number;
 }
 
 /** The last round of group sync, and what all rounds of this worker came to. */
@@ -129,6 +140,9 @@ export const NOTHING_COUNTED = {
   mapBytes: 0,
 } as const satisfies Partial<LaneSnapshot>;
 
+/** Nothing copied. */
+export const NO_LATENCY: LatencySnapshot = { boundsMs: LATENCY_BOUNDS_MS, ...noLatency() };
+
 /** No round yet. */
 export const NO_GROUPS: GroupsSnapshot = {
   synced: 0,
@@ -169,6 +183,10 @@ export function flowSnapshot(facts: FlowFacts, status: FlowStatus | undefined, a
     roundAgeMs: status?.roundAgeMs ?? facts.roundAgeMs,
     lanes: (status?.lanes ?? []).map((lane) => laneSnapshot(lane, about)),
     troubles: status?.troubles ?? [],
+    latency: {
+      boundsMs: LATENCY_BOUNDS_MS,
+      ...addLatencies((status?.lanes ?? []).map((lane) => lane.counts.latency)),
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 
 import type { FlowSnapshot, LaneSnapshot, WorkerStatus } from "../runtime/worker-status.ts";
 import { addUp, slug } from "./lane-metrics.ts";
-import type { Labels, MetricFamily, Sample } from "./metric.ts";
+import type { HistogramFamily, Labels, MetricFamily, Sample } from "./metric.ts";
 
 /** States of a mirror, as monitoring knows them; failover will use the last three. */
 const MIRROR_STATES = ["initializing", "active", "paused", "faulted", "failing_over", "failed_over", "fenced"] as const;
@@ -143,6 +143,21 @@ export function flowMetrics(flows: readonly FlowSnapshot[]): readonly MetricFami
     help,
     samples: flows.flatMap((flow) => samplesOf(flow, value(flow))),
   }));
+}
+
+/** From producer to target, for each flow. */
+export function latencyMetric(flows: readonly FlowSnapshot[]): HistogramFamily {
+  return {
+    name: "tributary_mirror_latency_seconds",
+    type: "histogram",
+    help: "Time from the timestamp of a batch's newest record to the target's acknowledgement, counted by batches.",
+    samples: flows.map(({ mirror, source, target, latency }) => ({
+      labels: { mirror, source, target },
+      bounds: latency.boundsMs.map((boundMs) => boundMs / 1_000),
+      counts: latency.batches,
+      sum: latency.sumMs / 1_000,
+    })),
+  };
 }
 
 function samplesOf({ mirror, source, target }: FlowSnapshot, values: Values): readonly Sample[] {

@@ -17,5 +17,24 @@ export interface MetricFamily {
   readonly samples: readonly Sample[];
 }
 
+/** One histogram now: how many observations lie in each class, one class more than there are bounds. */
+export interface HistogramSample {
+  readonly labels: Labels;
+  readonly bounds: readonly number[];
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
+
+/** A metric that counts in classes. */
+export interface HistogramFamily {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "histogram";
+  readonly samples: readonly HistogramSample[];
+}
+
+/** Any metric. */
+export type AnyFamily = MetricFamily | HistogramFamily;
+
 /** How fine the series of lanes are. */
 export type Granularity = "topic" | "partition";

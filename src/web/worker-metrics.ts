@@ -1,9 +1,9 @@
 /** All metrics of a worker, derived from its snapshot when they are asked for: nothing is counted a second time. */
 
 import type { WorkerStatus } from "../runtime/worker-status.ts";
-import { flowMetrics, workerMetrics } from "./flow-metrics.ts";
+import { flowMetrics, latencyMetric, workerMetrics } from "./flow-metrics.ts";
 import { laneMetrics, seriesOf } from "./lane-metrics.ts";
-import type { Granularity, MetricFamily } from "./metric.ts";
+import type { AnyFamily, Granularity } from "./metric.ts";
 import { DEFAULT_SERIES_MAX, UnitFolder } from "./units.ts";
 
 /** What to tell. */
@@ -15,11 +15,16 @@ export interface WorkerMetricsOptions {
 }
 
 /** Answers the families of a snapshot. Keep it from scrape to scrape: it remembers which topics have series of their own. */
-export function workerMetricsOf(options: WorkerMetricsOptions): (status: WorkerStatus) => readonly MetricFamily[] {
+export function workerMetricsOf(options: WorkerMetricsOptions): (status: WorkerStatus) => readonly AnyFamily[] {
   const { granularity = "topic", seriesMax = DEFAULT_SERIES_MAX } = options;
   const folder = new UnitFolder({ granularity, seriesMax, seriesOf });
   return (status) => {
     const { units, folded } = folder.group(status.flows);
-    return [...workerMetrics(status, folded), ...flowMetrics(status.flows), ...laneMetrics(units)];
+    return [
+      ...workerMetrics(status, folded),
+      ...flowMetrics(status.flows),
+      latencyMetric(status.flows),
+      ...laneMetrics(units),
+    ];
   };
 }

@@ -13,7 +13,9 @@ import { nodeNetwork } from "../../src/adapters/node-network.ts";
 import { nodeRandom } from "../../src/adapters/node-random.ts";
 import { nodeStorage } from "../../src/adapters/node-storage.ts";
 import { EmbeddedRegion } from "../../src/broker/embedded-region.ts";
+import { presentError } from "../../src/cli/present-error.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { NetworkError } from "../../src/core/network.ts";
 import { StateDirectory } from "../../src/runtime/state-directory.ts";
 import { MirrorWorker } from "../../src/runtime/worker.ts";
 import { flowsOf } from "../../src/topology/model.ts";
@@ -126,6 +128,8 @@ test("lag rises and the state changes while the target is away, and both come ba
   assert.equal(await watched.metric("tributary_mirror_records_total"), 20);
   assert.ok(((await watched.metric("tributary_mirror_errors_total", 'side="target"')) ?? 0) > 0);
   assert.ok(((await watched.metric("tributary_mirror_takeovers_total")) ?? 0) >= 4);
+  const acknowledged = await watched.metric("tributary_mirror_latency_seconds_count");
+  assert.equal(acknowledged, await watched.metric("tributary_mirror_batches_total"));
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -211,7 +215,9 @@ test("mirror run --http serves until the end, and a connection that is kept open
     second,
     /^tributary: 127\.0\.0\.1:\d+ is taken: stop the process that listens there or choose another port with --http\n$/,
   );
-  assert.deepEqual(await secondEnded, [1, null]);
+  // The same exit code as of any other command whose port is taken.
+  const taken = new NetworkError({ code: "NETWORK_PORT_TAKEN", host: "127.0.0.1", port: 1 });
+  assert.deepEqual(await secondEnded, [presentError(taken).exitCode, null]);
 
   worker.kill("SIGTERM");
   assert.deepEqual(await ended, [143, null]);

@@ -9,6 +9,7 @@ import {
   type FlowSnapshot,
   type LaneSnapshot,
   NO_GROUPS,
+  NO_LATENCY,
   NOTHING_COUNTED,
 } from "../../../src/runtime/worker-status.ts";
 import { topologyInvalid } from "../../../src/topology/errors.ts";
@@ -47,6 +48,7 @@ const FLOW: FlowSnapshot = {
   discoveredMs: null,
   roundAgeMs: 0,
   groups: NO_GROUPS,
+  latency: NO_LATENCY,
   lanes: [lane("a", 0, 1), lane("a", 1, 2, "stopped"), lane("b", 0, 9), lane("b", 1, null)],
 };
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogFields, Logger } from "../../../src/core/logger.ts";
+import { addLatencies, LATENCY_BOUNDS_MS, noLatency, noteLatency } from "../../../src/mirror/latency.ts";
 import { OffsetMap } from "../../../src/mirror/offset-map.ts";
 import { isAligned } from "../../../src/mirror/status.ts";
 import { NO_FAULTS } from "./model/model-target.ts";
@@ -104,4 +105,26 @@ test("lane says when a trouble begins and when it has passed, once each, with th
   assert.equal(ended?.["after"], "TARGET_DOUBT");
   assert.ok(Number(ended?.["forMs"]) > 0);
   assert.equal(worker.lane.status.reason, undefined);
+});
+
+test("latency is counted by batch, from the newest record to the acknowledgement", async () => {
+  const world = new World({ seed: 1, replicatesMs: 1 });
+  world.produce(3, {}, world.clock.nowMs() - 700);
+  world.produce(3, {}, world.clock.nowMs() - 120_000);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  const { batches, sumMs } = worker.lane.status.counts.latency;
+  assert.equal(batches[LATENCY_BOUNDS_MS.indexOf(1_000)], 1);
+  assert.equal(batches.at(-1), 1);
+  assert.ok(sumMs >= 120_700 && sumMs < 122_000, String(sumMs));
+});
+
+test("latency of a clock that runs ahead is none, and a bound belongs to its class", () => {
+  const counts = noLatency();
+  noteLatency(counts, -50);
+  noteLatency(counts, 5);
+  noteLatency(counts, 5.1);
+  assert.deepEqual(counts.batches.slice(0, 3), [2, 1, 0]);
+  assert.ok(Math.abs(counts.sumMs - 10.1) < 1e-9);
+  assert.deepEqual(addLatencies([counts, counts]).batches.slice(0, 3), [4, 2, 0]);
 });

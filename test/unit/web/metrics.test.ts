@@ -50,8 +50,11 @@ function busyWorker(): WorkerStatus {
   };
   const translations = { exact: 4, clamped: 1, failed: 0 };
   const groups = { synced: 2, written: 5, clamped: 1, refused: 0, translations, atMs: 1_700_000_000_000 };
+  const latency = { boundsMs: [5, 250], batches: [3, 2, 1], sumMs: 1_500 };
   const troubles = [{ sourceTopic: "x", targetTopic: "west.x", why: "no" }];
-  return workerOf([flowOf([laneOf("orders", 0), laneOf("orders", 1, held), laneOf("users", 0)], { groups, troubles })]);
+  return workerOf([
+    flowOf([laneOf("orders", 0), laneOf("orders", 1, held), laneOf("users", 0)], { groups, latency, troubles }),
+  ]);
 }
 
 test("metrics sum lanes up by topic, and take the largest time", async () => {
@@ -91,6 +94,16 @@ test("metrics tell flows and the worker in few series", async () => {
   assert.equal(series.get('tributary_worker_assigned_partitions{mirror="in"}'), 3);
   assert.equal(series.get("tributary_worker_up"), 1);
   assert.equal(series.get(`tributary_build_info{version="0.1.0",node="${process.versions.node}"}`), 1);
+});
+
+test("latency is told in classes that hold all faster ones, too", async () => {
+  const series = await seriesOf(busyWorker());
+  const classes = ["0.005", "0.25", "+Inf"].map((le) =>
+    series.get(`tributary_mirror_latency_seconds_bucket{le="${le}"}`),
+  );
+  assert.deepEqual(classes, [3, 5, 6]);
+  assert.equal(series.get("tributary_mirror_latency_seconds_sum"), 1.5);
+  assert.equal(series.get("tributary_mirror_latency_seconds_count"), 6);
 });
 
 test("metrics have a series for each partition when asked", async () => {

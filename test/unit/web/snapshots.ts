@@ -4,6 +4,7 @@ import {
   type FlowSnapshot,
   type LaneSnapshot,
   NO_GROUPS,
+  NO_LATENCY,
   NOTHING_COUNTED,
   type WorkerStatus,
 } from "../../../src/runtime/worker-status.ts";
@@ -50,6 +51,7 @@ export function flowOf(lanes: readonly LaneSnapshot[], changes: Partial<FlowSnap
     lanes,
     troubles: [],
     groups: NO_GROUPS,
+    latency: NO_LATENCY,
     ...changes,
   };
 }
