@@ -120,6 +120,7 @@ class CopyRun {
         }
         this.#checkAge(batch, ages);
         if (plan.kind === "forward") {
+          counts.asIsBatches++;
           const run = { sourceStart: batch.baseOffset, length: batch.recordCount };
           await this.#send(batch, [run], batch.nextOffset, batch.leaderEpoch);
         } else {

@@ -10,6 +10,9 @@ import type { TakeoverOutcome } from "./takeover.ts";
 
 /** What became of batches since the lane was opened. */
 export interface PlanCounts {
+  /** Batches that went on as they were, with a patched header. */
+  asIsBatches: number;
+  /** Acknowledged batches, rewritten ones included. */
   forwardedBatches: number;
   forwardedRecords: number;
   forwardedBytes: number;
@@ -24,6 +27,7 @@ export interface PlanCounts {
 /** All zero. */
 export function noPlanCounts(): PlanCounts {
   return {
+    asIsBatches: 0,
     forwardedBatches: 0,
     forwardedRecords: 0,
     forwardedBytes: 0,

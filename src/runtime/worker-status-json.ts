@@ -89,6 +89,7 @@ function laneJson(lane: LaneSnapshot): object {
     forwarded_records: lane.forwardedRecords,
     forwarded_bytes: lane.forwardedBytes,
     forwarded_batches: lane.forwardedBatches,
+    as_is_batches: lane.asIsBatches,
     rewritten_batches: lane.rewrittenBatches,
     skipped_batches: lane.skippedBatches,
     takeovers: lane.takeovers,

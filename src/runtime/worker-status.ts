@@ -98,7 +98,10 @@ export interface LaneSnapshot {
   /** By this worker. */
   readonly forwardedRecords: number;
   readonly forwardedBytes: number;
+  /** Acknowledged, rewritten ones included. */
   readonly forwardedBatches: number;
+  /** Sent as they were, with a patched header. */
+  readonly asIsBatches: number;
   /** By reason. */
   readonly rewrittenBatches: Counts;
   /** By reason. */
@@ -129,6 +132,7 @@ export const NOTHING_COUNTED = {
   forwardedRecords: 0,
   forwardedBytes: 0,
   forwardedBatches: 0,
+  asIsBatches: 0,
   rewrittenBatches: {},
   skippedBatches: {},
   takeovers: {},
@@ -214,6 +218,7 @@ function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
     forwardedRecords: counts.forwardedRecords,
     forwardedBytes: counts.forwardedBytes,
     forwardedBatches: counts.forwardedBatches,
+    asIsBatches: counts.asIsBatches,
     rewrittenBatches: counts.rewrittenBatches,
     skippedBatches: counts.skippedBatches,
     takeovers: lane.takeovers,

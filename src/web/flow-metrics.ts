@@ -52,6 +52,12 @@ const DEFINITIONS: readonly Definition[] = [
     },
   },
   {
+    name: "tributary_mirror_batches_as_is_total",
+    type: "counter",
+    help: "Source batches sent on as they were, with a patched header.",
+    value: sumOf((lane) => lane.asIsBatches),
+  },
+  {
     name: "tributary_mirror_batches_rewritten_total",
     type: "counter",
     help: "Source batches that had to be decoded and built anew, by reason.",

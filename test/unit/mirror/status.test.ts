@@ -113,6 +113,7 @@ test("latency is counted by batch, from the newest record to the acknowledgement
   world.produce(3, {}, world.clock.nowMs() - 120_000);
   const worker = world.spawn();
   await caughtUp(world, worker);
+  assert.equal(worker.lane.status.counts.asIsBatches, 2);
   const { batches, sumMs } = worker.lane.status.counts.latency;
   assert.equal(batches[LATENCY_BOUNDS_MS.indexOf(1_000)], 1);
   assert.equal(batches.at(-1), 1);

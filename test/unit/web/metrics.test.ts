@@ -80,6 +80,7 @@ test("metrics tell flows and the worker in few series", async () => {
   assert.equal(series.get('tributary_mirror_state{state="faulted"}'), 1);
   assert.equal(series.get('tributary_mirror_state{state="active"}'), 0);
   assert.equal(series.get("tributary_mirror_last_progress_timestamp_seconds"), 1_700_000_000.5);
+  assert.equal(series.get("tributary_mirror_batches_as_is_total"), 6);
   assert.equal(series.get('tributary_mirror_batches_rewritten_total{reason="offset-gaps"}'), 2);
   assert.equal(series.get('tributary_mirror_takeovers_total{outcome="walked"}'), 1);
   assert.equal(series.get('tributary_mirror_errors_total{side="target",code="target-doubt"}'), 2);

@@ -29,6 +29,7 @@ export function laneOf(sourceTopic: string, partition: number, changes: Partial<
     forwardedRecords: 10,
     forwardedBytes: 1_000,
     forwardedBatches: 2,
+    asIsBatches: 2,
     lastProgressMs: 1_700_000_000_500,
     aligned: true,
     gaps: 0,
