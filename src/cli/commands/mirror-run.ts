@@ -76,7 +76,9 @@ async function run(context: CliContext, { options, mirrors, interrupted }: Run):
   process.once("exit", () => worker.abandon());
   process.send?.({ kind: "ready", ready: { pid: process.pid } });
   context.talk(`mirroring ${flows.map(({ source, target }) => `${source} -> ${target}`).join(", ")}; Ctrl-C ends`);
-  const painting = setInterval(() => context.progress(progressText(worker.status)), PROGRESS_EVERY_MS);
+  const paint = (): void => context.progress(progressText(worker.status));
+  // A snapshot of a thousand lanes takes some milliseconds: only where somebody looks.
+  const painting = process.stderr.isTTY === true ? setInterval(paint, PROGRESS_EVERY_MS) : undefined;
   try {
     await stop.promise;
   } finally {
