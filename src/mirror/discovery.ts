@@ -66,12 +66,17 @@ export interface Lacking {
 }
 
 /** Missing topics and partitions; more partitions than the source has are left alone. */
-export function lackingOn(targets: readonly TopicInfo[], wanted: readonly WantedTopic[]): Lacking {
+export function lackingOn(
+  targets: readonly TopicInfo[],
+  wanted: readonly WantedTopic[],
+  replicas: number | "source" = "source",
+): Lacking {
   const byName = new Map(targets.map((target) => [target.topic, target]));
   const create: NewTopic[] = [];
   const grow: { topic: string; partitions: number }[] = [];
   for (const { source, targetTopic } of wanted) {
-    const { partitions, replicationFactor } = source;
+    const { partitions } = source;
+    const replicationFactor = replicas === "source" ? source.replicationFactor : replicas;
     const target = byName.get(targetTopic);
     if (target === undefined) create.push({ topic: targetTopic, partitions, replicationFactor });
     else if (target.partitions < partitions) grow.push({ topic: targetTopic, partitions });

@@ -45,6 +45,8 @@ export interface FlowOptions {
   readonly onGap: "stop" | "skip";
   readonly onRecreate: "stop" | "restart";
   readonly provenance: Provenance;
+  /** Replicas of topics that the flow makes; default: as many as on the source. Never more than the target has brokers. */
+  readonly replicationFactor?: number | "source";
   readonly discoverEveryMs?: number;
   readonly checkEveryMs?: number;
   readonly drainMs?: number;
@@ -215,7 +217,7 @@ export class Flow implements AsyncDisposable {
   /** Creates and grows topics on the target; one that cannot be made does not hold up the others. */
   async #make(targets: readonly TopicInfo[], topics: Parameters<typeof lackingOn>[1]) {
     const { target } = this.#deps;
-    const { create, grow } = lackingOn(targets, topics);
+    const { create, grow } = lackingOn(targets, topics, this.#options.replicationFactor);
     const troubles: TopicTrouble[] = [];
     const attempt = async (topic: string, work: Promise<void>): Promise<void> => {
       try {

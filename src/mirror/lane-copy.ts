@@ -17,6 +17,7 @@ import { MirrorError, type TargetFault } from "./errors.ts";
 import type { LaneMemory } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { noteLatency } from "./latency.ts";
+import { joins, merge } from "./merge-rule.ts";
 import { later } from "./offset-order.ts";
 import { type PlanRules, planBatch } from "./plan.ts";
 import type { SourceChunk, SourceReader, TargetLimits } from "./ports.ts";
@@ -47,6 +48,7 @@ interface Sent {
   readonly bytes: number;
   readonly maxTimestampMs: number;
   readonly sourceEpoch: number;
+  readonly sentAtMs: number;
   /** Grows over skipped batches that follow. */
   sourceNext: bigint;
   /** Chunks that end with this batch, or with skipped ones behind it. */
@@ -82,6 +84,10 @@ class CopyRun {
   #lastSent: Sent | undefined;
   /** Until when the target surely remembers the producer. */
   #trustedUntilMs: number;
+  /** Batches of the present chunk that wait for room in the window, in order. */
+  #waiting: BatchView[] = [];
+  /** How long an acknowledgement takes at least: the way to the target and back, without queues. 0 before the first. */
+  #ackFloorMs = 0;
 
   constructor(context: CopyContext, onFault: () => void) {
     this.#context = context;
@@ -113,6 +119,7 @@ class CopyRun {
       const ages = this.#ageLimits();
       for (const batch of batchesIn(chunk.records)) {
         const plan = planBatch(batch, rules, this.#sourceNext, aborted.covers(batch));
+        if (plan.kind !== "forward" && this.#waiting.length > 0) await this.#sendWaiting();
         if (plan.kind === "skip") {
           counts.skippedBatches[plan.reason]++;
           this.#passOver(batch.nextOffset, batch.leaderEpoch);
@@ -120,15 +127,14 @@ class CopyRun {
         }
         this.#checkAge(batch, ages);
         if (plan.kind === "forward") {
-          counts.asIsBatches++;
-          const run = { sourceStart: batch.baseOffset, length: batch.recordCount };
-          await this.#send(batch, [run], batch.nextOffset, batch.leaderEpoch);
+          await this.#forward(batch);
         } else {
           counts.rewrittenBatches[plan.reason]++;
           await this.#sendRewritten(batch);
         }
         if (isEnding) signal.throwIfAborted();
       }
+      await this.#sendWaiting();
       this.#endChunk(chunk);
     }
   }
@@ -138,6 +144,41 @@ class CopyRun {
     if (this.#window.fault !== undefined) return;
     if (this.#window.size > 0 && this.#lastSent !== undefined) this.#lastSent.ended.push(chunk);
     else chunk.release();
+  }
+
+  /** Sends at once while the window has room. Beyond it, on a long way to the target, batches wait, and those that do travel
+   *  together as one, because the window counts batches and not bytes. Nearby that would only cost the copying: there the
+   *  brokers are the limit and not the window. */
+  async #forward(batch: BatchView): Promise<void> {
+    const { limits, deps } = this.#context;
+    const isFull = this.#window.size >= this.#inFlightLimit();
+    const isFar = this.#ackFloorMs >= (deps.hooks?.mergeAckMs ?? MERGE_ACK_MS);
+    if (this.#waiting.length === 0 && !(isFull && isFar)) {
+      await this.#sendAsIs(batch);
+      return;
+    }
+    const rules = { maxBatchBytes: limits.maxBatchBytes, recompress: this.#ackFloorMs >= RECOMPRESS_ACK_MS };
+    if (this.#waiting.length > 0 && !joins(this.#waiting, batch, rules)) await this.#sendWaiting();
+    this.#waiting.push(batch);
+  }
+
+  async #sendWaiting(): Promise<void> {
+    const batches = this.#waiting;
+    if (batches.length === 0) return;
+    this.#waiting = [];
+    const merged = batches.length > 1 ? merge(batches) : undefined;
+    if (merged === undefined) {
+      for (const batch of batches) await this.#sendAsIs(batch);
+      return;
+    }
+    this.#context.counts.mergedBatches += batches.length;
+    await this.#send(merged.batch, merged.runs, merged.nextOffset, merged.leaderEpoch);
+  }
+
+  async #sendAsIs(batch: BatchView): Promise<void> {
+    this.#context.counts.asIsBatches++;
+    const run = { sourceStart: batch.baseOffset, length: batch.recordCount };
+    await this.#send(batch, [run], batch.nextOffset, batch.leaderEpoch);
   }
 
   async #sendRewritten(batch: BatchView): Promise<void> {
@@ -155,12 +196,14 @@ class CopyRun {
     this.#checkTrust();
     const records = batch.recordCount;
     const maxTimestampMs = Number(batch.maxTimestamp);
-    const sent: Sent = { runs, records, bytes: batch.sizeBytes, maxTimestampMs, sourceEpoch, sourceNext, ended: [] };
+    const { deps, options } = this.#context;
+    const sentAtMs = deps.clock.monotonicMs();
+    const facts = { runs, records, bytes: batch.sizeBytes, maxTimestampMs, sourceEpoch, sentAtMs };
+    const sent: Sent = { ...facts, sourceNext, ended: [] };
     this.#stamp(batch);
     this.#position += BigInt(records);
     this.#sourceNext = sourceNext;
     this.#lastSent = sent;
-    const { deps, options } = this.#context;
     window.push(sent, deps.target.append(options.targetPartition, batch));
   }
 
@@ -197,6 +240,7 @@ class CopyRun {
     counts.forwardedBatches++;
     counts.forwardedRecords += sent.records;
     counts.forwardedBytes += sent.bytes;
+    this.#noteAck(deps.clock.monotonicMs() - sent.sentAtMs);
     noteLatency(counts.latency, deps.clock.nowMs() - sent.maxTimestampMs);
     const trustedMs = sent.maxTimestampMs + limits.producerIdExpirationMs / 2;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, trustedMs);
@@ -204,6 +248,12 @@ class CopyRun {
     this.#context.onProgress();
     for (const chunk of sent.ended) chunk.release();
     return undefined;
+  }
+
+  /** The floor falls at once and rises slowly, so that a queue somewhere does not look like a long way. */
+  #noteAck(ackMs: number): void {
+    const floorMs = this.#ackFloorMs;
+    this.#ackFloorMs = floorMs === 0 || ackMs < floorMs ? ackMs : floorMs + (ackMs - floorMs) * ACK_FLOOR_RISE;
   }
 
   /** Skipped offsets count as done once everything sent before them is acknowledged. */
@@ -256,6 +306,14 @@ class CopyRun {
     return { code: "TARGET_DOUBT", topic, partition, why };
   }
 }
+
+/** With acknowledgements this far away, five small batches in flight would be the limit: 16 KiB each are 8 MB/s at most. */
+const MERGE_ACK_MS = 10;
+/** Share of the difference by which the floor of acknowledgements follows slower ones. */
+const ACK_FLOOR_RISE = 0.02;
+/** With acknowledgements this slow, merging pays even where it means to decompress and compress again: five batches of 16 KiB
+ *  in flight would carry less than 2 MB/s. */
+const RECOMPRESS_ACK_MS = 40;
 
 /** Earlier than any record. */
 const NEVER_MS = -(2n ** 63n);

@@ -39,6 +39,8 @@ export interface LaneHooks {
   readonly walk?: typeof walkSource;
   /** Batches in flight before the first ack; 1 is the rule. */
   readonly inFlightAlone?: number;
+  /** Merge as soon as acknowledgements take this long; 0 = whenever the window is full. */
+  readonly mergeAckMs?: number;
   /** False: take the stored position for the truth. */
   readonly takeover?: boolean;
 }

@@ -12,6 +12,8 @@ import type { TakeoverOutcome } from "./takeover.ts";
 export interface PlanCounts {
   /** Batches that went on as they were, with a patched header. */
   asIsBatches: number;
+  /** Batches whose records went on in a batch together with those of others. */
+  mergedBatches: number;
   /** Acknowledged batches, rewritten ones included. */
   forwardedBatches: number;
   forwardedRecords: number;
@@ -28,6 +30,7 @@ export interface PlanCounts {
 export function noPlanCounts(): PlanCounts {
   return {
     asIsBatches: 0,
+    mergedBatches: 0,
     forwardedBatches: 0,
     forwardedRecords: 0,
     forwardedBytes: 0,
@@ -146,6 +149,8 @@ export interface TopicTrouble {
   readonly sourceTopic: string;
   readonly targetTopic: string;
   readonly why: string;
+  /** Absent: its records are not copied. `settings`: they are, but its settings are not the source's. */
+  readonly about?: "settings";
 }
 
 /** A flow now. */

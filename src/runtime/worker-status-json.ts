@@ -90,6 +90,7 @@ function laneJson(lane: LaneSnapshot): object {
     forwarded_bytes: lane.forwardedBytes,
     forwarded_batches: lane.forwardedBatches,
     as_is_batches: lane.asIsBatches,
+    merged_batches: lane.mergedBatches,
     rewritten_batches: lane.rewrittenBatches,
     skipped_batches: lane.skippedBatches,
     takeovers: lane.takeovers,

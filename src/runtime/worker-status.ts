@@ -44,8 +44,8 @@ export interface FlowSnapshot {
   /** Time since the flow's own loop last went round, well or not; 0 for a flow that no worker runs. */
   readonly roundAgeMs: number;
   readonly lanes: readonly LaneSnapshot[];
-  /** Topics that match but are not copied. */
-  readonly troubles: readonly { readonly sourceTopic: string; readonly targetTopic: string; readonly why: string }[];
+  /** Topics that match but are not copied, or whose settings are not the source's. */
+  readonly troubles: readonly TopicTrouble[];
   readonly groups: GroupsSnapshot;
   readonly latency: LatencySnapshot;
 }
@@ -102,6 +102,8 @@ export interface LaneSnapshot {
   readonly forwardedBatches: number;
   /** Sent as they were, with a patched header. */
   readonly asIsBatches: number;
+  /** Sent together with others in one batch. */
+  readonly mergedBatches: number;
   /** By reason. */
   readonly rewrittenBatches: Counts;
   /** By reason. */
@@ -133,6 +135,7 @@ export const NOTHING_COUNTED = {
   forwardedBytes: 0,
   forwardedBatches: 0,
   asIsBatches: 0,
+  mergedBatches: 0,
   rewrittenBatches: {},
   skippedBatches: {},
   takeovers: {},
@@ -219,6 +222,7 @@ function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
     forwardedBytes: counts.forwardedBytes,
     forwardedBatches: counts.forwardedBatches,
     asIsBatches: counts.asIsBatches,
+    mergedBatches: counts.mergedBatches,
     rewrittenBatches: counts.rewrittenBatches,
     skippedBatches: counts.skippedBatches,
     takeovers: lane.takeovers,

@@ -58,6 +58,12 @@ const DEFINITIONS: readonly Definition[] = [
     value: sumOf((lane) => lane.asIsBatches),
   },
   {
+    name: "tributary_mirror_batches_merged_total",
+    type: "counter",
+    help: "Small source batches whose records were sent together with those of others in one batch.",
+    value: sumOf((lane) => lane.mergedBatches),
+  },
+  {
     name: "tributary_mirror_batches_rewritten_total",
     type: "counter",
     help: "Source batches that had to be decoded and built anew, by reason.",

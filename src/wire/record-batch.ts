@@ -229,6 +229,12 @@ export interface BatchHeader {
 /** A whole batch from a header and its (already compressed) records section. */
 export function assembleBatch(header: BatchHeader, recordBytes: Uint8Array): BatchView {
   const buffer = Buffer.allocUnsafe(BATCH_HEADER_BYTES + recordBytes.byteLength);
+  buffer.set(recordBytes, BATCH_HEADER_BYTES);
+  return fillHeader(buffer, header);
+}
+
+/** Makes a batch of a buffer whose records section, from `BATCH_HEADER_BYTES` to the end, is there already. */
+export function fillHeader(buffer: Buffer, header: BatchHeader): BatchView {
   buffer.writeBigInt64BE(header.baseOffset ?? 0n, 0);
   buffer.writeInt32BE(buffer.length - BATCH_PREFIX_BYTES, LENGTH_AT);
   buffer.writeInt32BE(header.leaderEpoch ?? -1, LEADER_EPOCH_AT);
@@ -241,7 +247,6 @@ export function assembleBatch(header: BatchHeader, recordBytes: Uint8Array): Bat
   buffer.writeInt16BE(header.producerEpoch ?? -1, PRODUCER_EPOCH_AT);
   buffer.writeInt32BE(header.baseSequence ?? -1, BASE_SEQUENCE_AT);
   buffer.writeInt32BE(header.recordCount, RECORD_COUNT_AT);
-  buffer.set(recordBytes, BATCH_HEADER_BYTES);
   buffer.writeUInt32BE(crc32c(buffer.subarray(ATTRIBUTES_AT)), CRC_AT);
   return new BatchView(buffer, 0, buffer.length);
 }

@@ -24,6 +24,7 @@ interface Tally {
   leaderChanges: number;
   uncleanElections: number;
   walkedRecords: bigint;
+  mergedBatches: number;
 }
 
 /** What makes a race harder. */
@@ -67,7 +68,10 @@ async function race(options: RaceOptions, tally: Tally = noTally()): Promise<str
     );
   const done = await world.until(isDone, 60_000);
   await world.until(() => false, 400);
-  for (const { lane } of workers) tally.walkedRecords += lane.status.repeatsAvoided;
+  for (const { lane } of workers) {
+    tally.walkedRecords += lane.status.repeatsAvoided;
+    tally.mergedBatches += lane.status.counts.mergedBatches;
+  }
   tally.refusals += broker.refusals;
   tally.duplicates += broker.duplicates;
   if (world.bugs[0] !== undefined) return String(world.bugs[0]);
@@ -103,7 +107,15 @@ function loseAcknowledged({ broker, random }: World, tally: Tally): void {
 }
 
 function noTally(): Tally {
-  return { refusals: 0, duplicates: 0, crashes: 0, leaderChanges: 0, uncleanElections: 0, walkedRecords: 0n };
+  return {
+    refusals: 0,
+    duplicates: 0,
+    crashes: 0,
+    leaderChanges: 0,
+    uncleanElections: 0,
+    walkedRecords: 0n,
+    mergedBatches: 0,
+  };
 }
 
 function replicateNowAndThen(world: World): void {
@@ -153,6 +165,14 @@ test("lane appends each record once when the source has markers, aborted data an
   const tally = noTally();
   assert.deepEqual(await failingSeeds(SEEDS / 4, { mixed: true }, tally), []);
   assert.ok(tally.walkedRecords > SEEDS / 4);
+});
+
+test("lane appends each record once when batches that wait travel together as one", async () => {
+  const tally = noTally();
+  const hooks = { mergeAckMs: 0 };
+  assert.deepEqual(await failingSeeds(SEEDS / 4, { hooks }, tally), []);
+  assert.deepEqual(await failingSeeds(SEEDS / 4, { hooks, mixed: true }, tally), []);
+  assert.ok(tally.mergedBatches > SEEDS);
 });
 
 test("lane appends each record once when sequence numbers wrap during the race", async () => {

@@ -1,0 +1,61 @@
+/** Which waiting batches travel together, and how their records map back. */
+
+import { WireError } from "../wire/errors.ts";
+import { mergeBatches, mergedBytesMax } from "../wire/merge.ts";
+import type { BatchView } from "../wire/record-batch.ts";
+import type { SourceRun } from "./rewrite.ts";
+
+/** Size of a merged batch. Five of them in flight carry 30 MB/s over a round trip of 80 ms. */
+const MERGED_BYTES_MAX = 512 * 1024;
+/** A batch of this size is worth a request of its own. */
+const SMALL_BATCH_BYTES_MAX = 128 * 1024;
+
+/** What depends on the lane at the moment. */
+export interface MergeRules {
+  /** The target's max.message.bytes. */
+  readonly maxBatchBytes: number;
+  /** Compressed batches may be merged too, which costs decompressing and compressing them. */
+  readonly recompress: boolean;
+}
+
+/** True when `batch` may travel in one batch with those that wait already. All have the plan `forward`, so none is a control
+ *  batch, has gaps, or carries append times. */
+export function joins(waiting: readonly BatchView[], batch: BatchView, rules: MergeRules): boolean {
+  const first = waiting[0] ?? batch;
+  if (batch.codec !== first.codec || (batch.codec !== 0 && !rules.recompress)) return false;
+  if (first.sizeBytes > SMALL_BATCH_BYTES_MAX || batch.sizeBytes > SMALL_BATCH_BYTES_MAX) return false;
+  return mergedBytesMax([...waiting, batch]) <= Math.min(MERGED_BYTES_MAX, rules.maxBatchBytes);
+}
+
+/** Several source batches as one. */
+export interface Merged {
+  readonly batch: BatchView;
+  readonly runs: readonly SourceRun[];
+  /** The source offset after the last record, and the leader epoch that wrote it. */
+  readonly nextOffset: bigint;
+  readonly leaderEpoch: number;
+}
+
+/** The merged batch; undefined when one of them is damaged inside: sent as they are, the target says which. */
+export function merge(batches: readonly BatchView[]): Merged | undefined {
+  const last = batches.at(-1);
+  if (last === undefined) return undefined;
+  try {
+    const batch = mergeBatches(batches);
+    return { batch, runs: runsOf(batches), nextOffset: last.nextOffset, leaderEpoch: last.leaderEpoch };
+  } catch (error) {
+    if (error instanceof WireError) return undefined;
+    throw error;
+  }
+}
+
+/** Contiguous batches are one run. */
+function runsOf(batches: readonly BatchView[]): SourceRun[] {
+  const runs: { sourceStart: bigint; length: number }[] = [];
+  for (const { baseOffset, recordCount } of batches) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.sourceStart + BigInt(run.length) === baseOffset) run.length += recordCount;
+    else runs.push({ sourceStart: baseOffset, length: recordCount });
+  }
+  return runs;
+}
