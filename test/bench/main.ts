@@ -1,6 +1,7 @@
 /** Prints what things cost beside a peer measured in the same run: `npm run bench [-- NAME...]`. */
 
 import { benchForward } from "./forward.bench.ts";
+import { benchScrape } from "./scrape.bench.ts";
 import { benchBatches, benchCodecs, benchRecords } from "./wire.bench.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
@@ -8,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   records: benchRecords,
   codecs: benchCodecs,
   forward: benchForward,
+  scrape: benchScrape,
 };
 
 const wanted = process.argv.slice(2);
