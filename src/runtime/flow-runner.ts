@@ -8,6 +8,7 @@ import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { Flow } from "../mirror/flow.ts";
 import { type GroupSyncReport, runGroupSync } from "../mirror/groups.ts";
+import { type CopiedTopic, SettingsSync } from "../mirror/metadata/settings-sync.ts";
 import { namingOf } from "../mirror/naming.ts";
 import type { LaneEntry, LaneIdentity } from "../mirror/offset-ports.ts";
 import type { FlowStatus } from "../mirror/status.ts";
@@ -36,6 +37,7 @@ export class FlowRunner implements AsyncDisposable {
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   #flow: Flow | undefined;
+  #settings: SettingsSync | undefined;
   #failure: string | null = null;
   #groups: GroupsSnapshot = NO_GROUPS;
   /** When the loop that waits for both regions last went round. */
@@ -60,7 +62,8 @@ export class FlowRunner implements AsyncDisposable {
   }
 
   get status(): FlowStatus | undefined {
-    return this.#flow?.status;
+    const status = this.#flow?.status;
+    return status && { ...status, troubles: [...status.troubles, ...(this.#settings?.troubles ?? [])] };
   }
 
   /** What travels. */
@@ -92,7 +95,7 @@ export class FlowRunner implements AsyncDisposable {
     if (flow === undefined) return;
     this.#flow = flow;
     this.#deps.logger.info("flow runs", { flow: flowName(this.declaration) });
-    const besides = [this.#syncGroups(flow, signal), this.#watchEnds(flow, signal)];
+    const besides = [this.#syncGroups(flow, signal), this.#watchEnds(flow, signal), this.#syncSettings(flow, signal)];
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     await Promise.all([flow.close(), ...besides]);
   }
@@ -131,6 +134,7 @@ export class FlowRunner implements AsyncDisposable {
         onGap: mirror.onGap,
         onRecreate: mirror.onRecreate,
         provenance: mirror.provenance,
+        replicationFactor: mirror.create.replicationFactor,
       },
       {
         source: from.source,
@@ -142,6 +146,22 @@ export class FlowRunner implements AsyncDisposable {
         companyOf: this.#deps.companyOf,
       },
     );
+  }
+
+  async #syncSettings(flow: Flow, signal: AbortSignal): Promise<void> {
+    const { mirror, source, target } = this.declaration;
+    const [from, to] = await Promise.all([this.#deps.link(source), this.#deps.link(target)]);
+    this.#settings = new SettingsSync(
+      { flow: flowName(this.declaration), sync: mirror.create.sync },
+      {
+        source: from.settings,
+        target: to.settings,
+        topics: () => copiedTopics(flow.status),
+        clock: nodeClock(),
+        logger: this.#deps.logger,
+      },
+    );
+    await this.#settings.run(signal);
   }
 
   async #watchEnds(flow: Flow, signal: AbortSignal): Promise<void> {
@@ -203,4 +223,10 @@ function groupsSnapshot({ entries }: GroupSyncReport, before: GroupsSnapshot): G
     },
     atMs: nodeClock().nowMs(),
   };
+}
+
+/** Topics with a lane, once each. */
+function copiedTopics({ lanes }: FlowStatus): readonly CopiedTopic[] {
+  const topics = lanes.map(({ sourceTopic, targetTopic }) => ({ source: sourceTopic, target: targetTopic }));
+  return [...new Map(topics.map((topic) => [topic.target, topic])).values()];
 }

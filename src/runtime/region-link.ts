@@ -1,6 +1,7 @@
 /** A worker's link to one region: one client, and what mirrors need of the region made from it. */
 
 import { KafkaGroups } from "../adapters/kafka-groups.ts";
+import { KafkaSettings } from "../adapters/kafka-metadata.ts";
 import { type KafkaProgressStore, openKafkaProgress } from "../adapters/kafka-progress.ts";
 import { KafkaSource } from "../adapters/kafka-source.ts";
 import { KafkaTarget } from "../adapters/kafka-target.ts";
@@ -60,6 +61,11 @@ export class RegionLink implements AsyncDisposable {
   get target(): KafkaTarget {
     this.#target ??= new KafkaTarget({ client: this.#client, clock: nodeClock() });
     return this.#target;
+  }
+
+  /** Settings of the region's topics. */
+  get settings(): KafkaSettings {
+    return new KafkaSettings({ client: this.#client });
   }
 
   get groups(): KafkaGroups {

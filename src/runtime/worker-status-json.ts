@@ -59,9 +59,10 @@ function flowJson(flow: FlowSnapshot): object {
       at_ms: flow.groups.atMs,
     },
     latency: { bounds_ms: flow.latency.boundsMs, batches: flow.latency.batches, sum_ms: flow.latency.sumMs },
-    troubles: flow.troubles.map(({ sourceTopic, targetTopic, why }) => ({
+    troubles: flow.troubles.map(({ sourceTopic, targetTopic, about, why }) => ({
       source_topic: sourceTopic,
       target_topic: targetTopic,
+      about: about ?? "records",
       why,
     })),
     lanes: flow.lanes.map(laneJson),

@@ -1,7 +1,7 @@
 /** What a mirror worker tells about itself: one snapshot, plain JSON, that `mirror status`, `lag` and everything else render. */
 
 import { addLatencies, LATENCY_BOUNDS_MS, noLatency } from "../mirror/latency.ts";
-import type { FlowStatus, LaneStatus } from "../mirror/status.ts";
+import type { FlowStatus, LaneStatus, TopicTrouble } from "../mirror/status.ts";
 import { flowReason, laneReason } from "./lane-reason.ts";
 import type { Lag } from "./source-ends.ts";
 

@@ -54,7 +54,16 @@ export interface Mirror {
   readonly onRecreate: "stop" | "restart";
   /** `local`: carry only what was written in the source itself; `all`: also what other lanes wrote there (chains). */
   readonly provenance: "local" | "all";
+  readonly create: TopicCreation;
   readonly place: Place;
+}
+
+/** How topics on the target come to be, and what they take over. */
+export interface TopicCreation {
+  /** Replicas of new topics; never more than the target has brokers. */
+  readonly replicationFactor: number | "source";
+  /** Settings that follow the source's topic; see topic-settings.ts. */
+  readonly sync: readonly string[];
 }
 
 /** Where a lane without progress begins. */

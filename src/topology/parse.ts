@@ -10,6 +10,7 @@ import { flowsOf, type Mirror, type Region, type Tiering, type Topology } from "
 import { keepsNames } from "./naming.ts";
 import { nearestName } from "./nearest.ts";
 import { mirrorSchema, regionSchema, tieringSchema, topSchema } from "./schema.ts";
+import { DEFAULT_SYNCED_SETTINGS } from "./topic-settings.ts";
 
 /** The text of a file and the name it has in messages. */
 export interface SourceText {
@@ -56,7 +57,7 @@ export function parseTopology(source: TopologySource): Topology {
     mirrors: withProvenance(mirrorParts.flatMap((part) => (part.value === undefined ? [] : [part.value]))),
     tiering: tieringParts.flatMap((part) => (part.value === undefined ? [] : [part.value])),
   };
-  issues.push(...checkTopology(topology));
+  issues.push(...checkTopology(topology), ...mutualSettings(topology.mirrors));
   if (issues.length > 0) throw topologyInvalid(source.file, issues);
   return topology;
 }
@@ -141,12 +142,13 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
   const origin: Origin = { yaml, path: ["mirrors", index], defaults: { yaml, path: ["defaults", "mirror"] } };
   const { value, issues } = check(mirrorSchema, entry, origin, labelOf("mirror", entry, index));
   if (value === undefined) return { value, issues };
-  const { groups, provenance, ...rest } = value;
+  const { groups, provenance, create, ...rest } = value;
   const mirror: Mirror = {
     ...rest,
     from: value.from as readonly string[] as readonly RegionId[],
     to: value.to as readonly string[] as readonly RegionId[],
     provenance: provenance ?? "all",
+    create: { replicationFactor: create.replicationFactor, sync: create.sync ?? BY_DEFAULT },
     place: yaml.placeOf(["mirrors", index]),
     ...(groups === undefined
       ? {}
@@ -159,19 +161,40 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
 /** Stands for "not written in the file" until withProvenance has seen all mirrors. */
 const UNDECIDED = "undecided" as Mirror["provenance"];
 
-/** The default: `local` where a mirror keeps names and its regions also mirror back, so that meshes never loop; else `all`. */
-function withProvenance(mirrors: readonly Mirror[]): readonly Mirror[] {
-  const edges = flowsOf({ mirrors });
+/** Stands for "not written in the file", too. */
+const BY_DEFAULT: readonly string[] = [...DEFAULT_SYNCED_SETTINGS];
+
+/** True when a topic's copy has the same name and is carried back as well. */
+function comesBack(mirror: Mirror, edges: ReturnType<typeof flowsOf>): boolean {
   const reaches = (from: RegionId, to: RegionId, seen: Set<RegionId>): boolean => {
     if (from === to) return true;
     if (seen.has(from)) return false;
     seen.add(from);
     return edges.some((edge) => edge.source === from && reaches(edge.target, to, seen));
   };
+  const circular = flowsOf({ mirrors: [mirror] }).some((flow) => reaches(flow.target, flow.source, new Set()));
+  return circular && keepsNames(mirror.rename);
+}
+
+/** Two topics that each follow the other would exchange their settings for ever. */
+function mutualSettings(mirrors: readonly Mirror[]): readonly TopologyIssue[] {
+  const edges = flowsOf({ mirrors });
+  return mirrors
+    .filter((mirror) => mirror.create.sync.length > 0 && comesBack(mirror, edges))
+    .map(({ name, place }) => {
+      const fact = `mirror "${name}" cannot carry settings over: its topics have the same names and are carried back, so that each side would follow the other; write create: {sync: []}`;
+      return { code: "unsupported", place, fact };
+    });
+}
+
+/** The default: `local` where a mirror keeps names and its regions also mirror back, so that meshes never loop; else `all`. */
+function withProvenance(mirrors: readonly Mirror[]): readonly Mirror[] {
+  const edges = flowsOf({ mirrors });
   return mirrors.map((mirror): Mirror => {
-    if (mirror.provenance !== UNDECIDED) return mirror;
-    const circular = flowsOf({ mirrors: [mirror] }).some((flow) => reaches(flow.target, flow.source, new Set()));
-    return { ...mirror, provenance: circular && keepsNames(mirror.rename) ? "local" : "all" };
+    const isMutual = comesBack(mirror, edges);
+    const create = isMutual && mirror.create.sync === BY_DEFAULT ? { ...mirror.create, sync: [] } : mirror.create;
+    if (mirror.provenance !== UNDECIDED) return { ...mirror, create };
+    return { ...mirror, create, provenance: isMutual ? "local" : "all" };
   });
 }
 

@@ -3,8 +3,10 @@
 import * as z from "zod";
 import { parseEndpoint, type StartPosition } from "./model.ts";
 import { templateProblem } from "./naming.ts";
+import { nearestName } from "./nearest.ts";
 import { compilePattern, type Pattern } from "./patterns.ts";
 import { hasReference, referenceProblem } from "./references.ts";
+import { SYNCABLE_SETTINGS, settingProblem } from "./topic-settings.ts";
 import { DURATION_UNITS, parseDurationMs, parseSizeBytes, SIZE_UNITS } from "./units.ts";
 
 /** Most brokers that one embedded region starts: each costs listeners and memory on one machine. */
@@ -108,6 +110,23 @@ const groups = z.strictObject({
   every: duration.default(1_000).describe("How often commits are carried over."),
 });
 
+const setting = z.string().transform((text, context): string => {
+  const problem = settingProblem(text);
+  return problem === undefined ? text : refuse(context, problem, { suggestion: nearestName(text, SYNCABLE_SETTINGS) });
+});
+
+const create = z.strictObject({
+  partitions: z.literal("source").default("source").describe("Topics have as many partitions as on the source."),
+  replicationFactor: z
+    .union([z.literal("source"), z.int().min(1).max(32_767)])
+    .default("source")
+    .describe("Replicas of new topics; never more than the target has brokers."),
+  sync: z
+    .union([setting.transform((only) => [only]), z.array(setting)])
+    .optional()
+    .describe("Settings that follow the source's topic; [] for none."),
+});
+
 /** One mirror. */
 export const mirrorSchema = z.strictObject({
   name,
@@ -131,6 +150,7 @@ export const mirrorSchema = z.strictObject({
   onGap: z.literal(["stop", "skip"]).default("stop"),
   onRecreate: z.literal(["stop", "restart"]).default("stop"),
   provenance: z.literal(["local", "all"]).optional(),
+  create: create.prefault({}),
 });
 
 /** One tiering rule. */
@@ -178,7 +198,6 @@ export const LATER_KEYS: Readonly<Record<string, string>> = {
   filter: "records cannot be filtered yet",
   limits: "rates cannot be limited yet",
   objectives: "objectives are not measured yet",
-  create: "topics on the target take the source's partition count and settings",
   compress: "segments are stored as they are",
   labels: "labels are not used yet",
 };

@@ -113,7 +113,7 @@ const DEFINITIONS: readonly Definition[] = [
     name: "tributary_mirror_unmatched_topics",
     type: "gauge",
     help: "Topics that match but are not copied; mirror status tells why.",
-    value: ({ troubles }) => troubles.length,
+    value: ({ troubles }) => troubles.filter(({ about }) => about === undefined).length,
   },
   {
     name: "tributary_offset_map_entries",

@@ -21,6 +21,7 @@ import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
 import { startRival } from "./rival.ts";
 import "./segment-files.ts";
+import "./settings.ts";
 
 const skip = apacheKafkaMissing() ?? false;
 /** Everything here ends by itself much sooner; the limit only keeps a hang from holding up whoever runs the suite. */

@@ -68,7 +68,9 @@ function notes(flow: FlowSnapshot): readonly string[] {
     return [...reason, ...gaps, ...repeats];
   });
   const failure = flow.failure === null ? [] : [`  ${at}: ${flow.failure}`];
-  const troubles = flow.troubles.map(({ sourceTopic, why }) => `  ${at} ${sourceTopic} is not copied: ${why}`);
+  const troubles = flow.troubles.map(
+    ({ sourceTopic, about, why }) => `  ${at} ${sourceTopic}${about === undefined ? " is not copied" : ""}: ${why}`,
+  );
   return [...failure, ...troubles, ...lanes];
 }
 

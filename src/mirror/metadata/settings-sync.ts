@@ -1,0 +1,177 @@
+/** Carries the settings of topics over, beside the lanes and never in their way: a round every few seconds, each topic on
+ *  its own, failures told with their reason and tried again in the next rounds. */
+
+import { type Clock, sleep } from "../../core/clock.ts";
+import { toError } from "../../core/errors.ts";
+import type { Logger } from "../../core/logger.ts";
+import { type SettingChange, settingChanges, type TopicSettings } from "../../topology/topic-settings.ts";
+import type { TopicTrouble } from "../status.ts";
+
+/** A change on the source shows on the target this soon. */
+export const DEFAULT_SETTINGS_EVERY_MS = 5_000;
+/** A topic whose change is refused is left alone for twice as many rounds each time, at most for this many: a refusal
+ *  that lasts costs one request in five minutes. */
+const REST_ROUNDS_MAX = 60;
+
+/** What the sync needs from a cluster. */
+export interface SettingsReader {
+  /** The settings made on each topic itself, only those in `names`; topics that do not exist are left out. Rejects when
+   *  the cluster does not answer; a single topic that may not be read is an error in the map. */
+  settings(topics: readonly string[], names: readonly string[]): Promise<ReadonlyMap<string, TopicSettings | Error>>;
+}
+
+/** The cluster that is changed. */
+export interface SettingsWriter extends SettingsReader {
+  /** All of them or none. Rejects with the reason. */
+  change(topic: string, changes: readonly SettingChange[]): Promise<void>;
+}
+
+/** A topic with its copy. */
+export interface CopiedTopic {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** Which settings, of which topics. */
+export interface SettingsSyncOptions {
+  readonly flow: string;
+  readonly sync: readonly string[];
+  readonly everyMs?: number;
+}
+
+/** What the sync works with. */
+export interface SettingsSyncDeps {
+  readonly source: SettingsReader;
+  readonly target: SettingsWriter;
+  /** The topics that are copied now; both sides exist, or did a moment ago. */
+  readonly topics: () => readonly CopiedTopic[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+interface Refusal {
+  readonly trouble: TopicTrouble;
+  readonly count: number;
+  readonly restsUntilRound: number;
+}
+
+/** Works from `run` until its signal. */
+export class SettingsSync {
+  readonly #options: SettingsSyncOptions;
+  readonly #deps: SettingsSyncDeps;
+  /** What this sync has made, by target topic; only that is ever taken back. */
+  readonly #ours = new Map<string, TopicSettings>();
+  readonly #refusals = new Map<string, Refusal>();
+  #unread: readonly TopicTrouble[] = [];
+  #round = 0;
+
+  constructor(options: SettingsSyncOptions, deps: SettingsSyncDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Topics whose settings are not the same now, each with the reason. */
+  get troubles(): readonly TopicTrouble[] {
+    return [...this.#unread, ...[...this.#refusals.values()].map(({ trouble }) => trouble)];
+  }
+
+  /** Goes round until the signal; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#options.sync.length === 0) return;
+    while (!signal.aborted) {
+      await this.round(signal);
+      const everyMs = this.#options.everyMs ?? DEFAULT_SETTINGS_EVERY_MS;
+      await sleep(this.#deps.clock, everyMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** One round; never rejects. */
+  async round(signal?: AbortSignal): Promise<void> {
+    this.#round++;
+    const copied = this.#deps.topics();
+    this.#forget(copied);
+    try {
+      await this.#compare(copied, signal);
+    } catch (error) {
+      const why = `settings cannot be compared: ${toError(error).message}`;
+      this.#unread = copied.slice(0, 1).map((topic) => troubleOf(topic, why));
+    }
+  }
+
+  async #compare(copied: readonly CopiedTopic[], signal: AbortSignal | undefined): Promise<void> {
+    if (copied.length === 0) return;
+    const { source, target } = this.#deps;
+    const { sync } = this.#options;
+    const [there, here] = await Promise.all([
+      source.settings(
+        copied.map((topic) => topic.source),
+        sync,
+      ),
+      target.settings(
+        copied.map((topic) => topic.target),
+        sync,
+      ),
+    ]);
+    const unread: TopicTrouble[] = [];
+    for (const topic of copied) {
+      if (signal?.aborted === true) return;
+      const [from, to] = [there.get(topic.source), here.get(topic.target)];
+      const refused = from instanceof Error ? from : to instanceof Error ? to : undefined;
+      if (refused !== undefined) unread.push(troubleOf(topic, `settings cannot be read: ${refused.message}`));
+      // What does not exist is the lanes' concern, who tell it.
+      else if (from !== undefined && to !== undefined)
+        await this.#align(topic, from as TopicSettings, to as TopicSettings);
+    }
+    this.#unread = unread;
+  }
+
+  async #align(topic: CopiedTopic, source: TopicSettings, target: TopicSettings): Promise<void> {
+    const ours = this.#ours.get(topic.target) ?? new Map<string, string>();
+    const changes = settingChanges({ source, target, sync: this.#options.sync, ours });
+    if (changes.length === 0) {
+      this.#refusals.delete(topic.target);
+      return;
+    }
+    const before = this.#refusals.get(topic.target);
+    if (before !== undefined && this.#round < before.restsUntilRound) return;
+    const { logger } = this.#deps;
+    const fields = { flow: this.#options.flow, topic: topic.target, changes: changes.map(wordsOf).join(", ") };
+    try {
+      await this.#deps.target.change(topic.target, changes);
+      logger.info("settings carried over", fields);
+      this.#refusals.delete(topic.target);
+      this.#ours.set(topic.target, withMade(ours, changes));
+    } catch (error) {
+      const why = `settings are not carried over (${fields.changes}): ${toError(error).message}`;
+      if (before?.trouble.why !== why)
+        logger.warn("settings not carried over", { ...fields, cause: toError(error).message });
+      const count = (before?.count ?? 0) + 1;
+      const restsUntilRound = this.#round + Math.min(2 ** count, REST_ROUNDS_MAX);
+      this.#refusals.set(topic.target, { trouble: troubleOf(topic, why), count, restsUntilRound });
+    }
+  }
+
+  #forget(copied: readonly CopiedTopic[]): void {
+    const targets = new Set(copied.map(({ target }) => target));
+    for (const known of [this.#ours, this.#refusals])
+      for (const target of known.keys()) if (!targets.has(target)) known.delete(target);
+  }
+}
+
+function withMade(ours: TopicSettings, changes: readonly SettingChange[]): TopicSettings {
+  const made = new Map(ours);
+  for (const { name, to } of changes) {
+    if (to === null) made.delete(name);
+    else made.set(name, to);
+  }
+  return made;
+}
+
+/** `retention.ms 1000 -> 2000`. */
+function wordsOf({ name, from, to }: SettingChange): string {
+  return `${name} ${from ?? "default"} -> ${to ?? "default"}`;
+}
+
+function troubleOf({ source, target }: CopiedTopic, why: string): TopicTrouble {
+  return { sourceTopic: source, targetTopic: target, about: "settings", why };
+}
