@@ -57,7 +57,6 @@ for (const [what, bytes] of [
   ["an unknown version", frame(0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff)],
   ["Produce version 0", frame(0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff)],
   ["a cut body", frame(0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0, 0)],
-  ["bytes left over", frame(0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 7)],
 ] as const) {
   test(`${what} closes the connection with one line in the log, and nobody else notices`, async () => {
     const { logger, warnings } = recordingLogger();

@@ -142,3 +142,9 @@ function valueOrWireError(action: () => unknown): void {
     assert.ok(error instanceof WireError, String(error));
   }
 }
+
+test("A request is read although bytes follow its fields, as librdkafka sends when it asks for all topics", () => {
+  const frame = Buffer.from("0003000d00000003000772646b61666b610000000000010000", "hex");
+  const { header, bodyStart } = decodeRequestHeader(frame);
+  assert.equal(decodeRequest(metadata, header.apiVersion, frame, bodyStart).topics, null);
+});
