@@ -1,8 +1,9 @@
 /** Finds and reads topology files, and the region files beside them. */
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { toError } from "../core/errors.ts";
 import type { Topology } from "../topology/model.ts";
 import { nearestName } from "../topology/nearest.ts";
 import { parseTopology, type SourceText } from "../topology/parse.ts";
@@ -10,6 +11,9 @@ import { RuntimeError } from "./errors.ts";
 
 /** The topology used when none is named and there are several. */
 export const DEFAULT_TOPOLOGY = "hub-and-spoke";
+
+/** A topology of a thousand mirrors has half of this; whatever is larger is some other file. */
+const FILE_BYTES_MAX = 1_048_576;
 
 /** Where the package itself lies: its topologies are the last place looked into. */
 const PACKAGE_ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -42,8 +46,14 @@ function notFound(name: string, known: readonly string[]): never {
     near === undefined ? `known are ${known.join(", ") || "none"}, or give a file` : `did you mean "${near}"?`;
   throw new RuntimeError(
     { code: "TOPOLOGY_NOT_FOUND", name, known },
-    { message: `no topology "${name}" (topologies/${name}.yaml); ${remedy}` },
+    { message: `no topology "${name}" (${placeOf(name)}); ${remedy}` },
   );
+}
+
+/** Where it was looked for. */
+function placeOf(name: string): string {
+  if (!/[/.]/.test(name)) return `topologies/${name}.yaml`;
+  return /\.ya?ml$/.test(name) ? "no such file" : "a file's name ends in .yaml or .yml";
 }
 
 /** Reads and checks a topology file; region files are looked for in `regions/` beside the file and beside its folder.
@@ -61,9 +71,12 @@ export function loadTopology(file: string): Topology {
 
 function readText(file: string): string {
   try {
+    const stat = statSync(file);
+    if (!stat.isFile()) throw new Error(stat.isDirectory() ? "is a directory" : "is no regular file");
+    if (stat.size > FILE_BYTES_MAX) throw new Error(`${stat.size} bytes are too many, at most ${FILE_BYTES_MAX}`);
     return readFileSync(file, "utf8");
   } catch (cause) {
-    const message = `cannot read the topology (${file}); check that the file exists and may be read`;
+    const message = `cannot read the topology (${file}): ${toError(cause).message}; give a YAML file that may be read`;
     throw new RuntimeError({ code: "TOPOLOGY_UNREADABLE", file }, { message, cause });
   }
 }

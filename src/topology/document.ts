@@ -1,6 +1,6 @@
 /** A YAML text with positions: plain values for the schema, and the place of any path for messages. */
 
-import { type Document, isMap, isNode, isScalar, LineCounter, type Pair, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isScalar, LineCounter, type Pair, parseDocument, type YAMLError } from "yaml";
 import type { Place, TopologyIssue } from "./errors.ts";
 
 /** A path into the value: keys and list indexes. */
@@ -8,6 +8,9 @@ export type Path = readonly PropertyKey[];
 
 /** Anchors may multiply; a file that expands further than this is refused (yaml's "billion laughs" guard). */
 const ALIASES_MAX = 100;
+
+/** One bracket too few can upset every later line, and a file that is no text at all has a fault in each. */
+const SYNTAX_ISSUES_MAX = 20;
 
 /** One parsed file. */
 export class YamlFile {
@@ -23,11 +26,11 @@ export class YamlFile {
     this.#lines = new LineCounter();
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
     const faults = [...this.#document.errors, ...this.#document.warnings];
-    const issues = faults.map(
+    const issues = faults.slice(0, SYNTAX_ISSUES_MAX).map(
       (fault): TopologyIssue => ({
         code: "syntax",
         place: this.#placeAt(fault.pos[0]),
-        fact: `YAML: ${fault.message.split("\n", 1)[0]}`,
+        fact: `YAML: ${inOwnWords(fault)}`,
       }),
     );
     this.value = issues.length > 0 ? undefined : this.#plainValue(issues);
@@ -78,4 +81,10 @@ export class YamlFile {
     const { line, col } = this.#lines.linePos(offset);
     return { file: this.file, line: Math.max(line, 1), column: Math.max(col, 1) };
   }
+}
+
+/** The parser's message without its advice to programmers. */
+function inOwnWords(fault: YAMLError): string {
+  if (fault.code === "MULTIPLE_DOCS") return "a second document begins here; write one for each file";
+  return fault.message.split("\n", 1)[0] ?? fault.code;
 }

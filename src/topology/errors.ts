@@ -41,11 +41,19 @@ export type TopologyFault =
 /** Carries every mistake of a file; the message has one line for each. */
 export class TopologyError extends TributaryError<TopologyFault> {}
 
-/** `file:line:column fact; did you mean "x"?` */
+/** What a file says may be quoted at length or carry control characters; a terminal gets this many plain ones of each fact. */
+const SHOWN_CHARACTERS_MAX = 300;
+
+/** `file:line:column fact; did you mean "x"?` on one line. */
 export function formatIssue(issue: TopologyIssue): string {
   const { file, line, column } = issue.place;
   const hint = issue.suggestion === undefined ? "" : `; did you mean "${issue.suggestion}"?`;
-  return `${file}:${line}:${column} ${issue.fact}${hint}`;
+  return `${file}:${line}:${column} ${plain(issue.fact)}${hint}`;
+}
+
+function plain(text: string): string {
+  const cut = text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
+  return cut.replace(/\p{Cc}/gu, "\ufffd");
 }
 
 /** Wraps issues, sorted by place and without repeats, into the error to throw. */

@@ -151,9 +151,14 @@ function describe(issue: z.core.$ZodRawIssue): string {
     const wanted = issue.values.map(String).join(", ");
     return `"${String(issue.input)}" is not one of ${wanted}${near === undefined ? "" : `; did you mean "${near}"?`}`;
   }
-  if (issue.code === "too_small") return `is too small or too short; at least ${String(issue.minimum)}`;
-  if (issue.code === "too_big") return `is too large or too long; at most ${String(issue.maximum)}`;
+  if (issue.code === "too_small") return `${tooMuch(issue.input, "small", "few")}; at least ${String(issue.minimum)}`;
+  if (issue.code === "too_big") return `${tooMuch(issue.input, "large", "many")}; at most ${String(issue.maximum)}`;
   return "cannot be used";
+}
+
+function tooMuch(value: unknown, size: string, count: string): string {
+  if (Array.isArray(value)) return `${value.length} entries are too ${count}`;
+  return typeof value === "string" ? `${value.length} characters are too ${count}` : `${String(value)} is too ${size}`;
 }
 
 function typeName(expected: string): string {

@@ -27,7 +27,7 @@ export function compilePattern(text: string): Pattern | { readonly problem: stri
       return { text, kind: "regex", matches: (name) => regex.test(name) };
     } catch (error) {
       return {
-        problem: error instanceof Error ? error.message.replace(/^Invalid regular expression: /, "") : "bad regex",
+        problem: `"${text}" is no regular expression: ${error instanceof Error ? (error.message.split(": ").at(-1) ?? "") : ""}`,
       };
     }
   }

@@ -295,3 +295,26 @@ for (const name of ["hub-and-spoke", "active-passive"]) {
     assert.ok(topology.regions.every((region) => region.local?.brokers === 3));
   });
 }
+
+test("parse tells a file that is no text in a few plain lines", () => {
+  const noise = Array.from({ length: 200 }, (_, line) => `\u0001\u001b[${line} }: "${"x".repeat(2_000)}`).join("\n");
+  assert.throws(
+    () => parseTopology({ file: "t.yaml", text: noise }),
+    (error) => {
+      assert.ok(error instanceof TopologyError);
+      const lines = error.message.split("\n");
+      assert.ok(lines.length <= 20 && lines.every((line) => line.length < 400));
+      assert.doesNotMatch(lines.join(""), /\p{Cc}/u);
+      return true;
+    },
+  );
+});
+
+test("parse says how much is too much", () => {
+  const text = "version: 1\nname: t\nregions:\n  a: {local: {brokers: 99}}\n---\n";
+  assert.throws(
+    () => parseTopology({ file: "t.yaml", text: text.replace("---\n", "") }),
+    /local\.brokers: 99 is too large; at most 9/,
+  );
+  assert.throws(() => parseTopology({ file: "t.yaml", text: `${text}b: 1\n` }), /a second document begins here/);
+});
