@@ -17,6 +17,9 @@ const REMEDIES: Readonly<Record<StorageFault["code"], string>> = {
   STORAGE_IO: "failed",
 };
 
+/** Facts that the code alone would tell wrongly. */
+const FACTS: Readonly<Record<string, string>> = { ENOTDIR: "a part of the path is no directory" };
+
 const FAULT_CODES: Readonly<Record<string, StorageFault["code"]>> = {
   ENOSPC: "STORAGE_FULL",
   EDQUOT: "STORAGE_FULL",
@@ -217,7 +220,7 @@ function attempt<T>(place: string, action: (place: string) => T): T {
 function storageError(place: string, thrown: unknown): StorageError {
   const error = toError(thrown);
   const code = FAULT_CODES[codeOf(thrown) ?? ""] ?? "STORAGE_IO";
-  const message = `${place}: ${REMEDIES[code]} (${codeOf(thrown) ?? error.message})`;
+  const message = `${place}: ${FACTS[codeOf(thrown) ?? ""] ?? REMEDIES[code]} (${codeOf(thrown) ?? error.message})`;
   return new StorageError({ code, path: place }, { message, cause: error });
 }
 

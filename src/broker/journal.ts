@@ -135,7 +135,12 @@ export class Journal<E> {
       const end = content.indexOf(0x0a, start);
       if (end < 0) break;
       if (decodeLine(content.subarray(start, end)) !== undefined)
-        throw new RegionError({ code: "REGION_JOURNAL_CORRUPT", path: this.#path, line: bad.line });
+        throw new RegionError(
+          { code: "REGION_JOURNAL_CORRUPT", path: this.#path, line: bad.line },
+          {
+            message: `${this.#path}:${bad.line} is damaged before its end; restore the file, or wipe the data of the region`,
+          },
+        );
       start = end + 1;
     }
     this.#deps.logger.warn("cut the torn tail of a journal", {

@@ -22,7 +22,7 @@ export function lockDirectory(directory: string, storage: Storage): LockFile {
 }
 
 /** Locks by the file `path`; a lock whose process is dead is taken over. `what` is locked, for the message.
- *  @throws {RuntimeError} `STATE_LOCKED` while another process holds it */
+ *  @throws {RuntimeError} `STATE_LOCKED` while another process holds it, `STATE_CORRUPT` when nobody can tell who does */
 export function lockPath(path: string, { what }: { readonly what: string }, storage: Storage): LockFile {
   const own = Buffer.from(JSON.stringify(identityOf()));
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
@@ -32,7 +32,10 @@ export function lockPath(path: string, { what }: { readonly what: string }, stor
     if (isAlive(holder)) throw lockedBy(what, { path, holder });
     takeAway(path, holder, storage);
   }
-  throw lockedBy(what, { path, holder: holderOf(path, storage) ?? identityOf() });
+  const holder = holderOf(path, storage);
+  if (holder !== undefined) throw lockedBy(what, { path, holder });
+  const message = `lock file is damaged (${path}); make sure that nobody uses ${what}, then remove the file`;
+  throw new RuntimeError({ code: "STATE_CORRUPT", path }, { message });
 }
 
 function held(path: string, storage: Storage): LockFile {
@@ -46,7 +49,8 @@ function held(path: string, storage: Storage): LockFile {
 
 function holderOf(path: string, storage: Storage): ProcessIdentity | undefined {
   try {
-    return JSON.parse(storage.readFile(path).toString()) as ProcessIdentity;
+    const holder = JSON.parse(storage.readFile(path).toString()) as ProcessIdentity | null;
+    return typeof holder?.pid === "number" ? holder : undefined;
   } catch {
     return undefined; // released meanwhile
   }

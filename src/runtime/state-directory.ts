@@ -136,7 +136,9 @@ export class StateDirectory {
 
   #read<T extends { readonly process: ProcessIdentity }>(path: string): T | undefined {
     const value = this.readJson<T>(path);
-    return value !== undefined && isAlive(value.process) ? value : undefined;
+    if (value === undefined) return undefined;
+    if (typeof value?.process?.pid !== "number") throw corrupt(path);
+    return isAlive(value.process) ? value : undefined;
   }
 
   /** A JSON file of the directory, undefined when there is none. @throws {RuntimeError} `STATE_CORRUPT` */
@@ -145,8 +147,7 @@ export class StateDirectory {
     try {
       return JSON.parse(this.#storage.readFile(path).toString()) as T;
     } catch (cause) {
-      const message = `state file cannot be read (${path}); remove it and start again`;
-      throw new RuntimeError({ code: "STATE_CORRUPT", path }, { message, cause });
+      throw corrupt(path, cause);
     }
   }
 
@@ -159,4 +160,9 @@ export class StateDirectory {
   wipe(): void {
     this.#storage.remove(this.path);
   }
+}
+
+function corrupt(path: string, cause?: unknown): RuntimeError {
+  const message = `state file is damaged (${path}); remove it, and end the process it told of if that still runs`;
+  return new RuntimeError({ code: "STATE_CORRUPT", path }, { message, cause });
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { nodeStorage } from "../../../src/adapters/node-storage.ts";
 import { control } from "../../../src/runtime/control-client.ts";
 import { ControlServer } from "../../../src/runtime/control-server.ts";
-import { lockDirectory } from "../../../src/runtime/lock-file.ts";
+import { lockDirectory, lockPath } from "../../../src/runtime/lock-file.ts";
 import { identityOf, isAlive } from "../../../src/runtime/process-identity.ts";
 import { StateDirectory } from "../../../src/runtime/state-directory.ts";
 import { findTopologyFile, loadTopology } from "../../../src/runtime/topology-files.ts";
@@ -79,6 +79,30 @@ test("state file that is no JSON is named", () => {
   state.create();
   nodeStorage().writeFile(path, Buffer.from("{"));
   assert.throws(() => state.region("a"), { fault: { code: "STATE_CORRUPT", path } });
+});
+
+test("state file and lock that hold something else are named as damaged", () => {
+  using directory = scratch();
+  const storage = nodeStorage();
+  const state = new StateDirectory({ root: directory.path, topology: "t" }, { storage });
+  state.create();
+  for (const text of ["null", "{}", "[1]", '"worker"']) {
+    writeFileSync(join(state.path, "worker.json"), text);
+    assert.throws(() => state.worker(), { fault: { code: "STATE_CORRUPT", path: join(state.path, "worker.json") } });
+    const path = join(state.path, "worker.lock");
+    writeFileSync(path, text);
+    assert.throws(() => lockPath(path, { what: "a worker" }, storage), { fault: { code: "STATE_CORRUPT", path } });
+  }
+});
+
+test("topology that is no file of reasonable size is refused with the reason", () => {
+  using directory = scratch();
+  const path = join(directory.path, "t.yaml");
+  mkdirSync(path);
+  assert.throws(() => loadTopology(path), /cannot read the topology \(.*\): is a directory;/);
+  rmSync(path, { recursive: true });
+  writeFileSync(path, " ".repeat(1_048_577));
+  assert.throws(() => loadTopology(path), /: 1048577 bytes are too many, at most 1048576;/);
 });
 
 test("socket path stays short enough for every system", () => {
