@@ -10,8 +10,11 @@ enableCompileCache();
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(EXIT.ok); // the reader (`head`, a pager) has enough
-  throw error;
+  process.stderr.write(`tributary: stdout cannot be written: ${error.message}; what follows is lost\n`);
+  process.exit(EXIT.failure);
 });
+// Talk that nobody can read must not change how a command ends.
+process.stderr.on("error", () => {});
 
 process.exitCode = await run(process.argv);
 

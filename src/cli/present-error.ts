@@ -9,7 +9,7 @@ export interface Presented {
   readonly exitCode: ExitCode;
 }
 
-/** Exit codes of faults by the beginning of their code; the longest match counts. */
+/** Exit codes of faults by their code; all others end with 1. */
 const EXIT_BY_FAULT: Readonly<Record<string, ExitCode>> = {
   USAGE: EXIT.usage,
   TOPOLOGY_NOT_FOUND: EXIT.usage,
@@ -34,7 +34,11 @@ const EXIT_BY_FAULT: Readonly<Record<string, ExitCode>> = {
   CLIENT_TIMEOUT: EXIT.unreachable,
   CLIENT_CONNECTION_LOST: EXIT.unreachable,
   CLIENT_DENIED: EXIT.denied,
+  STATE_UNWRITABLE: EXIT.denied,
+  STORAGE_DENIED: EXIT.denied,
+  NETWORK_PORT_DENIED: EXIT.denied,
   STATE_LOCKED: EXIT.busy,
+  NETWORK_PORT_TAKEN: EXIT.busy,
   STORAGE_LOCKED: EXIT.busy,
 };
 

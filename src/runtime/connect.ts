@@ -90,6 +90,12 @@ const CLIENT_PREFIX = /^no broker of \S+ can be used: /;
 function unreachable(region: string, bootstrap: readonly Endpoint[], cause: unknown): RuntimeError {
   const endpoint = bootstrap.map(({ host, port }) => `${host}:${port}`).join(",");
   const why = toError(cause).message.replace(CLIENT_PREFIX, "");
-  const message = `region "${region}" cannot be reached (${endpoint}): ${why}; check that it runs and that the address is right`;
+  const message = `region "${region}" cannot be reached (${endpoint}): ${why}${remedyAfter(why)}`;
   return new RuntimeError({ code: "REGION_UNREACHABLE", region, endpoint, why }, { message, cause });
+}
+
+/** What to do, unless the reason says so itself. */
+function remedyAfter(why: string): string {
+  if (/\bcheck\b/.test(why)) return "";
+  return `${why.endsWith("?") ? " Check" : "; check"} that it runs and that the address is right`;
 }

@@ -1,5 +1,6 @@
 /** `down`: stops embedded regions and the mirror worker, and with `--wipe` removes what they kept. */
 
+import { existsSync } from "node:fs";
 import { control } from "../../runtime/control-client.ts";
 import { regionNamed } from "../../runtime/region-spec.ts";
 import { ensureEnded, stopRegion } from "../../runtime/supervisor.ts";
@@ -31,6 +32,7 @@ export async function down(
   await Promise.all(regions.map(stopRegion));
   for (const { region } of regions) state.forget(`region.${region}`);
   if (worker !== undefined) state.forget("worker");
+  const hadData = existsSync(state.path);
   if (options.wipe === true) state.wipe();
   const stopped = regions.map((record) => record.region);
   context.data(
@@ -39,7 +41,7 @@ export async function down(
       [
         stopped.length === 0 ? "no region was running" : `stopped ${stopped.join(", ")}`,
         ...(worker === undefined ? [] : ["stopped the mirror worker"]),
-        options.wipe === true ? `removed ${state.path}` : `data stays in ${state.path}`,
+        ...(hadData ? [options.wipe === true ? `removed ${state.path}` : `data stays in ${state.path}`] : []),
       ].join("\n"),
   );
   return EXIT.ok;

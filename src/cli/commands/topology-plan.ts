@@ -6,6 +6,7 @@ import type { FlowPlan, LiveTopic, PatternMatches, TopologyPlan } from "../../to
 import { planTopology } from "../../topology/plan.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { counted } from "../output.ts";
 import { type TopologyInUse, topologyInUse } from "../topology-in-use.ts";
 
 /** Prints the plan; exit 2 when names would collide. A region that cannot be asked is said and planned without. */
@@ -42,14 +43,15 @@ function planText(plan: TopologyPlan): string {
   );
   const all = plan.flows.flatMap((flow) => flow.topics);
   const count = (action: string): number => all.filter((topic) => topic.action === action).length;
-  const summary = `${all.length} topics: ${count("create")} to create, ${count("grow")} to grow, ${count("keep")} there already`;
+  const summary = `${counted(all.length, "topic")}: ${count("create")} to create, ${count("grow")} to grow, ${count("keep")} there already`;
   return [...flows, ...collisions, summary].join("\n");
 }
 
 function flowLines(flow: FlowPlan): readonly string[] {
   const head = `${flow.mirror}: ${flow.source} -> ${flow.target}${flow.sourceKnown ? "" : "   (source not reachable: unknown)"}`;
   const topics = flow.topics.map(
-    (topic) => `  ${MARKS[topic.action]} ${topic.source} -> ${topic.target}   ${topic.partitions} partitions`,
+    (topic) =>
+      `  ${MARKS[topic.action]} ${topic.source} -> ${topic.target}   ${counted(topic.partitions, "partition")}`,
   );
   const idle = flow.sourceKnown ? flow.patterns.filter((pattern) => pattern.topics.length === 0).map(idleLine) : [];
   const excluded = flow.excluded.length === 0 ? [] : [`    excluded: ${flow.excluded.join(", ")}`];

@@ -54,7 +54,7 @@ export async function up(
 }
 
 function embeddedRegions(topology: Topology, names: readonly string[]): readonly Region[] {
-  if (names.length > 0) return names.map((name) => regionNamed(topology, name));
+  if (names.length > 0) return [...new Set(names)].map((name) => regionNamed(topology, name));
   const embedded = topology.regions.filter((region) => region.local !== undefined);
   if (embedded.length > 0) return embedded;
   throw new RuntimeError(

@@ -119,7 +119,7 @@ test("command says that a region does not run with 69", async () => {
 test("command says that an address leads nowhere with 69", async () => {
   using here = project({ "pair.yaml": PAIR });
   const outcome = await tributary(here.path, "consume", "t", "-r", "b", "-t", "pair.yaml");
-  assertOneLine(outcome, 69, /^tributary: region "b" cannot be reached \(127\.0\.0\.1:1\): .*; check/);
+  assertOneLine(outcome, 69, /^tributary: region "b" cannot be reached \(127\.0\.0\.1:1\): .*\? Check that it runs/);
 });
 
 test("down with nothing running is well, and json says so", async () => {
