@@ -86,8 +86,9 @@ class CopyRun {
   #trustedUntilMs: number;
   /** Batches of the present chunk that wait for room in the window, in order. */
   #waiting: BatchView[] = [];
-  /** How long an acknowledgement takes at least: the way to the target and back, without queues. 0 before the first. */
-  #ackFloorMs = 0;
+  /** The quickest acknowledgement of this stretch, usually the first, which is alone: the way to the target and back. Others
+   *  wait in queues, and those of a busy broker nearby would look like a long way. */
+  #ackFloorMs = Number.POSITIVE_INFINITY;
 
   constructor(context: CopyContext, onFault: () => void) {
     this.#context = context;
@@ -152,12 +153,13 @@ class CopyRun {
   async #forward(batch: BatchView): Promise<void> {
     const { limits, deps } = this.#context;
     const isFull = this.#window.size >= this.#inFlightLimit();
-    const isFar = this.#ackFloorMs >= (deps.hooks?.mergeAckMs ?? MERGE_ACK_MS);
+    const floorMs = this.#ackFloorMs;
+    const isFar = floorMs !== Number.POSITIVE_INFINITY && floorMs >= (deps.hooks?.mergeAckMs ?? MERGE_ACK_MS);
     if (this.#waiting.length === 0 && !(isFull && isFar)) {
       await this.#sendAsIs(batch);
       return;
     }
-    const rules = { maxBatchBytes: limits.maxBatchBytes, recompress: this.#ackFloorMs >= RECOMPRESS_ACK_MS };
+    const rules = { maxBatchBytes: limits.maxBatchBytes, recompress: floorMs >= RECOMPRESS_ACK_MS };
     if (this.#waiting.length > 0 && !joins(this.#waiting, batch, rules)) await this.#sendWaiting();
     this.#waiting.push(batch);
   }
@@ -240,7 +242,7 @@ class CopyRun {
     counts.forwardedBatches++;
     counts.forwardedRecords += sent.records;
     counts.forwardedBytes += sent.bytes;
-    this.#noteAck(deps.clock.monotonicMs() - sent.sentAtMs);
+    this.#ackFloorMs = Math.min(this.#ackFloorMs, deps.clock.monotonicMs() - sent.sentAtMs);
     noteLatency(counts.latency, deps.clock.nowMs() - sent.maxTimestampMs);
     const trustedMs = sent.maxTimestampMs + limits.producerIdExpirationMs / 2;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, trustedMs);
@@ -248,12 +250,6 @@ class CopyRun {
     this.#context.onProgress();
     for (const chunk of sent.ended) chunk.release();
     return undefined;
-  }
-
-  /** The floor falls at once and rises slowly, so that a queue somewhere does not look like a long way. */
-  #noteAck(ackMs: number): void {
-    const floorMs = this.#ackFloorMs;
-    this.#ackFloorMs = floorMs === 0 || ackMs < floorMs ? ackMs : floorMs + (ackMs - floorMs) * ACK_FLOOR_RISE;
   }
 
   /** Skipped offsets count as done once everything sent before them is acknowledged. */
@@ -309,8 +305,6 @@ class CopyRun {
 
 /** With acknowledgements this far away, five small batches in flight would be the limit: 16 KiB each are 8 MB/s at most. */
 const MERGE_ACK_MS = 10;
-/** Share of the difference by which the floor of acknowledgements follows slower ones. */
-const ACK_FLOOR_RISE = 0.02;
 /** With acknowledgements this slow, merging pays even where it means to decompress and compress again: five batches of 16 KiB
  *  in flight would carry less than 2 MB/s. */
 const RECOMPRESS_ACK_MS = 40;
