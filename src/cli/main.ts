@@ -3,6 +3,7 @@
 
 import { enableCompileCache } from "node:module";
 import { CommanderError } from "commander";
+import type { GlobalOptions } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 
 // Modules compiled once stay compiled: the second start takes half the time.
@@ -30,8 +31,12 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError) return usageExit(error);
     const { presentError } = await import("./present-error.ts");
-    const { lines, exitCode: failed } = presentError(error);
+    const { lines, exitCode: failed, code } = presentError(error);
     process.stderr.write(`${lines.join("\n")}\n`);
+    if (program.opts<GlobalOptions>().output === "json") {
+      const { renderJson } = await import("./output.ts");
+      process.stdout.write(`${renderJson({ error: { code, exit_code: failed, lines } })}\n`);
+    }
     if (argv.includes("-vv") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
     return failed;
   }

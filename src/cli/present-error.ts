@@ -7,6 +7,8 @@ import { EXIT, type ExitCode } from "./exit-codes.ts";
 export interface Presented {
   readonly lines: readonly string[];
   readonly exitCode: ExitCode;
+  /** The fault's code, for programs; `UNEXPECTED` for a mistake in this program. */
+  readonly code: string;
 }
 
 /** Exit codes of faults by their code; all others end with 1. */
@@ -56,13 +58,13 @@ export function presentError(thrown: unknown): Presented {
   if (code === "UNEXPECTED") return unexpected(error);
   const exitCode = EXIT_BY_FAULT[code] ?? EXIT.failure;
   // Each line begins with file:line:column, as editors and terminals know how to open it.
-  if (code === "TOPOLOGY_INVALID") return { lines: error.message.split("\n"), exitCode };
-  return { lines: [`tributary: ${sentence(error)}`], exitCode };
+  if (code === "TOPOLOGY_INVALID") return { lines: error.message.split("\n"), exitCode, code };
+  return { lines: [`tributary: ${sentence(error)}`], exitCode, code };
 }
 
 function unexpected(error: Error): Presented {
   const line = `tributary: unexpected: ${firstLine(error.message)}; this is a mistake in tributary itself, -vv shows where`;
-  return { lines: [line], exitCode: EXIT.failure };
+  return { lines: [line], exitCode: EXIT.failure, code: "UNEXPECTED" };
 }
 
 /** Errors say cause, place and remedy themselves; the remedies that only a command knows are added. */

@@ -116,6 +116,16 @@ test("command says that a region does not run with 69", async () => {
   );
 });
 
+test("command tells its failure as json too when that was asked for", async () => {
+  using here = project({ "pair.yaml": PAIR });
+  const outcome = await tributary(here.path, "lag", "nobody", "-t", "pair.yaml", "-o", "json");
+  assert.equal(outcome.code, 64);
+  assert.deepEqual(JSON.parse(outcome.stdout), {
+    format_version: "1.0",
+    error: { code: "MIRROR_UNKNOWN", exit_code: 64, lines: [outcome.stderr.trimEnd()] },
+  });
+});
+
 test("command says that an address leads nowhere with 69", async () => {
   using here = project({ "pair.yaml": PAIR });
   const outcome = await tributary(here.path, "consume", "t", "-r", "b", "-t", "pair.yaml");

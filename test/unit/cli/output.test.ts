@@ -96,10 +96,22 @@ test("error becomes lines and an exit code", () => {
     { code: "unknown-key", place, fact: "b" },
     { code: "unknown-key", place: { ...place, line: 1 }, fact: "a", suggestion: "c" },
   ]);
-  assert.deepEqual(presentError(invalid), { lines: ['t.yaml:1:3 a; did you mean "c"?', "t.yaml:2:3 b"], exitCode: 65 });
-  assert.deepEqual(presentError(usageError("no; do this")), { lines: ["tributary: no; do this"], exitCode: 64 });
+  assert.deepEqual(presentError(invalid), {
+    lines: ['t.yaml:1:3 a; did you mean "c"?', "t.yaml:2:3 b"],
+    exitCode: 65,
+    code: "TOPOLOGY_INVALID",
+  });
+  assert.deepEqual(presentError(usageError("no; do this")), {
+    lines: ["tributary: no; do this"],
+    exitCode: 64,
+    code: "USAGE",
+  });
   const taken = new ChildError({ code: "NETWORK_PORT_TAKEN" }, { message: "port 1 is taken" });
-  assert.deepEqual(presentError(taken), { lines: ["tributary: port 1 is taken"], exitCode: 75 });
+  assert.deepEqual(presentError(taken), {
+    lines: ["tributary: port 1 is taken"],
+    exitCode: 75,
+    code: "NETWORK_PORT_TAKEN",
+  });
   const held = new ChildError({ code: "STATE_LOCKED" }, { message: "held" });
   assert.equal(presentError(held).exitCode, 75);
 });
