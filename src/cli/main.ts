@@ -1,13 +1,16 @@
 #!/usr/bin/env node
 /** The `tributary` command: parses, runs one command, ends with its exit code. */
 
-import { enableCompileCache } from "node:module";
+import nodeModule from "node:module";
 import { CommanderError } from "commander";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 
-// Modules compiled once stay compiled: the second start takes half the time.
-enableCompileCache();
+/** First major version that runs TypeScript, zstd and `await using` as they are used here. */
+const NODE_MAJOR_MIN = 24;
+
+// Modules compiled once stay compiled: the second start takes half the time. Old versions lack it.
+nodeModule.enableCompileCache?.();
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(EXIT.ok); // the reader (`head`, a pager) has enough
@@ -20,6 +23,13 @@ process.stderr.on("error", () => {});
 process.exitCode = await run(process.argv);
 
 async function run(argv: readonly string[]): Promise<ExitCode> {
+  if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+    const remedy = "install a newer one, or run it through npm in a checkout, which brings its own";
+    process.stderr.write(
+      `tributary: Node.js ${NODE_MAJOR_MIN} is needed, this is ${process.versions.node}; ${remedy}\n`,
+    );
+    return EXIT.failure;
+  }
   const { buildProgram } = await import("./program.ts");
   let exitCode: ExitCode = EXIT.ok;
   const program = buildProgram((code) => {
