@@ -185,8 +185,16 @@ function addTopologyCommands(program: Command, run: Runner): void {
     .action(run(async () => (await import("./commands/topology-validate.ts")).topologyValidate));
   topology
     .command("plan")
-    .summary("what each pattern matches in the running regions; exit 2 when names collide")
+    .summary("what would change in the running regions, and what is risky; exit 2 when names collide")
+    .option("--out <file>", "write the plan, for topology apply")
+    .option("-d, --detailed-exitcode", "exit 2 when there are changes")
     .action(run(async () => (await import("./commands/topology-plan.ts")).topologyPlan));
+  topology
+    .command("apply")
+    .summary("make topics and settings as planned; refuses a plan that is out of date")
+    .argument("[plan]", "file written by topology plan --out; by default a plan made now")
+    .option("--yes", "without a file: do not ask for one")
+    .action(run(async () => (await import("./commands/topology-apply.ts")).topologyApply));
   topology
     .command("graph")
     .summary("draw it")

@@ -3,11 +3,22 @@
 import { targetName } from "./checks.ts";
 import { type Flow, flowsOf, type Topology } from "./model.ts";
 import { isInternalName, nearMisses, type Pattern, selects } from "./patterns.ts";
+import type { TopicSettings } from "./topic-settings.ts";
 
 /** A topic of a live region. */
 export interface LiveTopic {
   readonly name: string;
   readonly partitions: number;
+  /** Absent below: not asked. */
+  readonly topicId?: string;
+  readonly replicationFactor?: number;
+  /** Made on the topic itself. */
+  readonly settings?: TopicSettings;
+  /** Those, and what it inherits. */
+  readonly effective?: TopicSettings;
+  /** Wall time of the first record of the partition where it is oldest, and of the newest one; absent for an empty topic. */
+  readonly oldestMs?: number;
+  readonly newestMs?: number;
 }
 
 /** Topics by region name; undefined for a region that could not be asked. */

@@ -1,0 +1,57 @@
+/** A plan of the topology in use against its regions as they are now, with everything that plan and apply need of it. */
+
+import { type RegionSurvey, surveyRegion } from "../adapters/kafka-metadata-survey.ts";
+import { nodeClock } from "../adapters/node-clock.ts";
+import { openClient, regionAddress } from "../runtime/connect.ts";
+import { flowsOf } from "../topology/model.ts";
+import { selects } from "../topology/patterns.ts";
+import { planTopology, type TopologyPlan } from "../topology/plan.ts";
+import { changesOf, fingerprintOf, type PlannedChange, pairsOf } from "../topology/plan-changes.ts";
+import { type PlanRisk, risksOf } from "../topology/plan-risks.ts";
+import type { CliContext } from "./context.ts";
+import type { TopologyInUse } from "./topology-in-use.ts";
+
+/** See the file's comment. */
+export interface LivePlan {
+  readonly plan: TopologyPlan;
+  readonly changes: readonly PlannedChange[];
+  readonly risks: readonly PlanRisk[];
+  readonly fingerprint: string;
+  /** Regions that could not be asked. */
+  readonly unknown: readonly string[];
+  readonly reached: number;
+}
+
+/** Asks all regions; one that cannot be asked is said and planned without. */
+export async function livePlan(context: CliContext, inUse: TopologyInUse): Promise<LivePlan> {
+  const { topology } = inUse;
+  const surveys = new Map(
+    await Promise.all(topology.regions.map(async ({ name }) => [name, await ask(context, inUse, name)] as const)),
+  );
+  const live = new Map([...surveys].map(([name, survey]) => [name, survey?.topics]));
+  const known = [...surveys].flatMap(([name, survey]) => (survey === undefined ? [] : [[name, survey] as const]));
+  const plan = planTopology(topology, live);
+  const pairs = pairsOf(topology, plan, live);
+  const changes = changesOf(pairs, new Map(known.map(([name, { facts }]) => [name, facts])));
+  const limits = new Map(known.map(([name, survey]) => [name, survey.limits]));
+  return {
+    plan,
+    changes,
+    risks: risksOf(pairs, limits, nodeClock().nowMs()),
+    fingerprint: fingerprintOf(pairs, changes),
+    unknown: topology.regions.map(({ name }) => name).filter((name) => surveys.get(name) === undefined),
+    reached: known.length,
+  };
+}
+
+async function ask(context: CliContext, inUse: TopologyInUse, region: string): Promise<RegionSurvey | undefined> {
+  const { topology, state } = inUse;
+  const from = flowsOf(topology).filter(({ source }) => source === region);
+  try {
+    await using client = await openClient(regionAddress(topology, state, region), { clientId: "tributary-plan" });
+    return await surveyRegion(client, (topic) => from.some(({ mirror }) => selects(mirror.topics, topic)));
+  } catch (error) {
+    context.talk(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+/** A plan as lines for a person and as JSON: + create, ~ change, - back to the default, ! risky. */
+
+import type { FlowPlan, PatternMatches } from "../topology/plan.ts";
+import type { PlannedChange } from "../topology/plan-changes.ts";
+import type { SettingChange } from "../topology/topic-settings.ts";
+import type { LivePlan } from "./live-plan.ts";
+import { counted } from "./output.ts";
+
+const MARKS: Readonly<Record<string, string>> = { create: "+", grow: "~", keep: " ", unknown: "?" };
+
+/** For a person. */
+export function planText({ plan, changes, risks }: LivePlan): string {
+  const flows = plan.flows.flatMap((flow) => flowLines(flow, changes));
+  const risky = risks.flatMap(({ region, topic, what, mend }) => [
+    `! ${region} ${topic}: ${what}`,
+    ...(mend === undefined ? [] : [`    ${mend}`]),
+  ]);
+  const collisions = plan.collisions.map(
+    ({ region, topic, writers }) => `! ${region} ${topic} would be written by ${writers.join(" and ")}`,
+  );
+  const all = plan.flows.flatMap((flow) => flow.topics);
+  const count = (action: string): number => all.filter((topic) => topic.action === action).length;
+  const set = changes.filter(({ kind }) => kind === "set").length;
+  const settings = set === 0 ? "" : `, ${set} with settings to change`;
+  const summary = `${counted(all.length, "topic")}: ${count("create")} to create, ${count("grow")} to grow, ${count("keep")} there already${settings}`;
+  return [...flows, ...risky, ...collisions, summary].join("\n");
+}
+
+function flowLines(flow: FlowPlan, changes: readonly PlannedChange[]): readonly string[] {
+  const head = `${flow.mirror}: ${flow.source} -> ${flow.target}${flow.sourceKnown ? "" : "   (source not reachable: unknown)"}`;
+  const topics = flow.topics.flatMap((topic) => [
+    `  ${MARKS[topic.action]} ${topic.source} -> ${topic.target}   ${counted(topic.partitions, "partition")}`,
+    ...changes
+      .filter((change) => change.region === flow.target && change.topic === topic.target)
+      .flatMap((change) => (change.kind === "grow" ? [] : change.settings.map((one) => `      ${settingText(one)}`))),
+  ]);
+  const idle = flow.sourceKnown ? flow.patterns.filter((pattern) => pattern.topics.length === 0).map(idleLine) : [];
+  const excluded = flow.excluded.length === 0 ? [] : [`    excluded: ${flow.excluded.join(", ")}`];
+  return [head, ...topics, ...idle, ...excluded, ""];
+}
+
+function settingText({ name, from, to }: SettingChange): string {
+  if (to === null) return `- ${name} ${from ?? "default"}`;
+  return from === undefined ? `+ ${name} ${to}` : `~ ${name} ${from} -> ${to}`;
+}
+
+function idleLine({ pattern, nearMisses }: PatternMatches): string {
+  const hint = nearMisses.length === 0 ? "" : `; there are ${nearMisses.join(", ")}`;
+  return `    "${pattern}" matches no topic${hint}`;
+}
+
+/** For programs, and for `topology apply`, which needs `fingerprint` alone of it. */
+export function planJson({ plan, changes, risks, fingerprint, unknown }: LivePlan): object {
+  return {
+    fingerprint,
+    unknown_regions: unknown,
+    flows: plan.flows.map((flow) => ({
+      mirror: flow.mirror,
+      source: flow.source,
+      target: flow.target,
+      source_known: flow.sourceKnown,
+      topics: flow.topics,
+      patterns: flow.patterns.map(({ pattern, topics, nearMisses }) => ({ pattern, topics, near_misses: nearMisses })),
+      excluded: flow.excluded,
+    })),
+    changes: changes.map(changeJson),
+    risks: risks.map((risk) => ({ ...risk, mend: risk.mend ?? null })),
+    collisions: plan.collisions,
+  };
+}
+
+function changeJson(change: PlannedChange): object {
+  const { kind, region, topic } = change;
+  const settings = (all: readonly SettingChange[]) => all.map((one) => ({ ...one, from: one.from ?? null }));
+  if (kind === "grow") return { kind, region, topic, from: change.from, partitions: change.partitions };
+  if (kind === "set") return { kind, region, topic, settings: settings(change.settings) };
+  const { partitions, replicationFactor } = change;
+  return {
+    kind,
+    region,
+    topic,
+    partitions,
+    replication_factor: replicationFactor,
+    settings: settings(change.settings),
+  };
+}
