@@ -21,6 +21,9 @@ import { deleteTopics } from "./apis/20-delete-topics.ts";
 import { deleteRecords } from "./apis/21-delete-records.ts";
 import { initProducerId } from "./apis/22-init-producer-id.ts";
 import { offsetForLeaderEpoch } from "./apis/23-offset-for-leader-epoch.ts";
+import { describeAcls } from "./apis/29-describe-acls.ts";
+import { createAcls } from "./apis/30-create-acls.ts";
+import { deleteAcls } from "./apis/31-delete-acls.ts";
 import { describeConfigs } from "./apis/32-describe-configs.ts";
 import { createPartitions } from "./apis/37-create-partitions.ts";
 import { deleteGroups } from "./apis/42-delete-groups.ts";
@@ -49,6 +52,9 @@ const ALL = [
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
+  describeAcls,
+  createAcls,
+  deleteAcls,
   describeConfigs,
   createPartitions,
   deleteGroups,

@@ -20,6 +20,7 @@ import { type ApacheRegions, apacheWorld } from "./apache-world.ts";
 import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
 import { startRival } from "./rival.ts";
+import "./acls.ts";
 import "./segment-files.ts";
 import "./settings.ts";
 
