@@ -7,6 +7,7 @@ import { openFsStore } from "../adapters/fs-store.ts";
 import type { EmbeddedRegion } from "../broker/embedded-region.ts";
 import type { ColdStore } from "../broker/ports.ts";
 import type { Clock, Timer } from "../core/clock.ts";
+import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import { type OffloadReport, offloadOnce } from "../tier/offload.ts";
@@ -38,6 +39,7 @@ export class TierRunner {
   readonly #rules: readonly Rule[];
   readonly #deps: TierRunnerDeps;
   readonly #timers = new Set<Timer>();
+  readonly #failing = new Set<Rule>();
   #region: EmbeddedRegion | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #report = NOTHING;
@@ -99,12 +101,25 @@ export class TierRunner {
     if (this.#isClosed) return;
     const timer = this.#deps.clock.after(rule.spec.everyMs, () => {
       this.#timers.delete(timer);
-      // A failed pass is told by the offloader; the next one tries again.
+      // The next pass tries again.
       void this.#pass(rule)
-        .catch(() => undefined)
+        .then(
+          () => this.#tell(rule, undefined),
+          (error: unknown) => this.#tell(rule, toError(error)),
+        )
         .then(() => this.#schedule(rule));
     });
     this.#timers.add(timer);
+  }
+
+  /** Both ends of a trouble, and nothing while it lasts: a full store fails every pass. */
+  #tell(rule: Rule, failure: Error | undefined): void {
+    const { logger } = this.#deps;
+    const store = rule.store.location;
+    if (failure !== undefined && !this.#failing.has(rule)) {
+      this.#failing.add(rule);
+      logger.warn("offloading fails and is tried again", { store, cause: failure.message });
+    } else if (failure === undefined && this.#failing.delete(rule)) logger.info("offloading works again", { store });
   }
 
   #pass(rule: Rule): Promise<OffloadReport> {
@@ -116,9 +131,9 @@ export class TierRunner {
   async #offload(rule: Rule): Promise<OffloadReport> {
     const region = this.#region;
     if (region === undefined || this.#isClosed) return NOTHING;
-    const { clock, random, logger } = this.#deps;
+    const { clock, random } = this.#deps;
     const source = embeddedSegments(region);
-    const report = await offloadOnce(rule.spec, rule.wants, { source, store: rule.store, clock, random, logger });
+    const report = await offloadOnce(rule.spec, rule.wants, { source, store: rule.store, clock, random });
     this.#report = sum(this.#report, report);
     return report;
   }

@@ -2,7 +2,6 @@
 
 import type { Clock } from "../core/clock.ts";
 import { assertInvariant } from "../core/errors.ts";
-import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import { crc32c } from "../wire/crc32c.ts";
 import { batchesIn } from "../wire/record-batch.ts";
@@ -26,7 +25,6 @@ export interface OffloadDeps {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
 }
 
 /** What one pass did. */
@@ -57,11 +55,6 @@ export async function offloadOnce(
       total.bytesOffloaded += report.bytesOffloaded;
       total.segmentsDropped += report.segmentsDropped;
     } catch (error) {
-      deps.logger.warn("offload of a partition failed", {
-        topic: partition.topic,
-        partition: partition.partition,
-        error: String(error),
-      });
       firstError ??= error;
     }
   }

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore, type MemoryStore, type StoreOperation } from "../../../src/adapters/memory-store.ts";
 import { hasFaultCode } from "../../../src/core/errors.ts";
-import { silentLogger } from "../../../src/core/logger.ts";
 import { readHead } from "../../../src/tier/archive.ts";
 import { ColdReader } from "../../../src/tier/cold-reader.ts";
 import { decodeManifest, manifestPrefix } from "../../../src/tier/manifest.ts";
@@ -29,7 +28,6 @@ function openWorld(
     store,
     clock: createFakeClock(NOW_MS),
     random: seededRandom(options.seed ?? 1),
-    logger: silentLogger,
   };
   return {
     segments,
