@@ -1,7 +1,7 @@
 /** One broker's share of the batches to be produced: many lanes in each request, several requests in flight, and the
  *  batches of one partition strictly in the order in which they came. */
 
-import { hadNoEffect } from "../client/errors.ts";
+import { hadNoEffect, isDeniedCode } from "../client/errors.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { type ProducedPartition, produceTo } from "../client/produce.ts";
 import { toError } from "../core/errors.ts";
@@ -109,8 +109,6 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
   ErrorCode.RECORD_LIST_TOO_LARGE,
   ErrorCode.INVALID_RECORD,
   ErrorCode.INVALID_TIMESTAMP,
-  ErrorCode.TOPIC_AUTHORIZATION_FAILED,
-  ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
   ErrorCode.INVALID_TOPIC_EXCEPTION,
   ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
   ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
@@ -122,6 +120,7 @@ function outcomeOf(at: TopicPartition, answer: ProducedPartition | undefined): A
   const { topic, partition, topicId } = at;
   const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN;
   const why = errorName(errorCode);
+  if (isDeniedCode(errorCode)) return { kind: "failed", fault: { code: "TARGET_DENIED", topic, partition, why } };
   if (FINAL_CODES.has(errorCode)) {
     const detail = answer?.errorMessage ?? "";
     return { kind: "failed", fault: { code: "TARGET_REFUSED", topic, partition, why, detail } };

@@ -33,6 +33,7 @@ export class KafkaReader implements SourceReader {
   #waiter: Waiter | undefined;
   #failure: MirrorError | undefined;
   #endOffset: bigint | undefined;
+  #highWatermark: bigint | undefined;
   #opened = false;
   #closed = false;
 
@@ -44,6 +45,9 @@ export class KafkaReader implements SourceReader {
 
   get endOffset(): bigint | undefined {
     return this.#endOffset;
+  }
+  get highWatermark(): bigint | undefined {
+    return this.#highWatermark;
   }
   get isClosed(): boolean {
     return this.#closed;
@@ -100,9 +104,10 @@ export class KafkaReader implements SourceReader {
     });
   }
 
-  /** Answers that the readable end is here, records or not. */
-  sawEnd(endOffset: bigint): void {
+  /** Answers where the log ends, records or not. */
+  sawEnds(endOffset: bigint, highWatermark: bigint): void {
     this.#endOffset = endOffset;
+    this.#highWatermark = highWatermark;
   }
 
   /** Bytes that stay buffered: 0 when somebody was waiting. */

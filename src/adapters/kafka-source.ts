@@ -1,10 +1,11 @@
 /** The mirror's source over a Kafka client: readers are placed with their partition's leader, and moved when it moves. */
 
 import { listTopics } from "../client/admin.ts";
-import { ClientError, mayRetry } from "../client/errors.ts";
+import { ClientError, isDeniedCode, mayRetry } from "../client/errors.ts";
 import type { FetchedPartition } from "../client/fetch.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { isLeaderCode } from "../client/leaders.ts";
+import { describeProducers } from "../client/producers.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
@@ -98,6 +99,17 @@ export class KafkaSource implements Source {
     return bounds;
   }
 
+  async openTransaction(at: TopicPartition, firstOffset: bigint): Promise<{ readonly producerId: bigint } | undefined> {
+    const { topic, partition: index } = at;
+    const [described] = await describeProducers(this.#client, [{ topic, index }], { timeoutMs: CALL_TIMEOUT_MS }).catch(
+      (error: unknown) => {
+        if (error instanceof ClientError && error.fault.code === "CLIENT_NO_VERSION") return [];
+        throw unavailable(at, toError(error));
+      },
+    );
+    return described?.producers.find(({ currentTxnStartOffset }) => currentTxnStartOffset === firstOffset);
+  }
+
   async topics(): Promise<readonly TopicInfo[]> {
     try {
       return (await listTopics(this.#client)).map(topicInfo);
@@ -178,7 +190,7 @@ export class KafkaSource implements Source {
       return;
     }
     const endOffset = fetched.lastStableOffset >= 0n ? fetched.lastStableOffset : fetched.highWatermark;
-    reader.sawEnd(endOffset);
+    reader.sawEnds(endOffset, fetched.highWatermark);
     const next = positionAfter(records);
     if (next === undefined) {
       fetched.release();
@@ -190,6 +202,10 @@ export class KafkaSource implements Source {
 
   #refused(reader: KafkaReader, errorCode: number): void {
     this.#displace(reader);
+    if (isDeniedCode(errorCode)) {
+      reader.fail(denied(reader.at, errorCode));
+      return;
+    }
     if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) {
       void this.#outOfRange(reader);
       return;
@@ -241,7 +257,10 @@ export class KafkaSource implements Source {
     const now = metadata.topic(topic)?.topicId;
     if (now !== undefined && now !== topicId)
       return new MirrorError({ code: "SOURCE_TOPIC_RECREATED", topic, partition, topicId, newTopicId: now });
-    if (now === undefined && metadata.view.topicErrors.get(topic) === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    const errorCode = metadata.view.topicErrors.get(topic);
+    if (now === undefined && errorCode !== undefined && isDeniedCode(errorCode))
+      return denied({ topic, partition }, errorCode);
+    if (now === undefined && errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
       return new MirrorError({ code: "SOURCE_TOPIC_DELETED", topic, partition, topicId });
     return undefined;
   }
@@ -261,6 +280,10 @@ function positionAfter(records: Buffer): SourcePosition | undefined {
     return next ?? { offset: 0n, leaderEpoch: -1 };
   }
   return next;
+}
+
+function denied({ topic, partition }: Pick<TopicPartition, "topic" | "partition">, errorCode: number): MirrorError {
+  return new MirrorError({ code: "SOURCE_DENIED", topic, partition, why: errorName(errorCode) });
 }
 
 function unavailable({ topic, partition }: Pick<TopicPartition, "topic" | "partition">, cause: Error): MirrorError {

@@ -2,7 +2,7 @@
 
 import { createPartitions, createTopics, listTopics } from "../client/admin.ts";
 import { describeConfigs } from "../client/configs.ts";
-import { brokerError, ClientError, mayRetry } from "../client/errors.ts";
+import { brokerError, ClientError, errorCodeOf, isDeniedCode, mayRetry } from "../client/errors.ts";
 import { fetchFrom } from "../client/fetch.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { logBounds } from "../client/list-offsets.ts";
@@ -20,7 +20,7 @@ import type {
   TopicInfo,
   TopicPartition,
 } from "../mirror/ports.ts";
-import { ErrorCode } from "../wire/error-codes.ts";
+import { ErrorCode, errorName } from "../wire/error-codes.ts";
 import { type BatchView, batchesIn } from "../wire/record-batch.ts";
 import { gathering } from "./gather.ts";
 import { boundsOf, topicInfo } from "./kafka-partitions.ts";
@@ -251,13 +251,11 @@ export class KafkaTarget implements Target {
     });
     if (this.#isCurrent(at)) return;
     const { topic, partition, topicId } = at;
-    if (metadata.topic(topic) === undefined && !this.#isGone(topic))
+    const errorCode = metadata.view.topicErrors.get(topic) ?? ErrorCode.NONE;
+    if (isDeniedCode(errorCode)) throw this.#denied(at, errorCode);
+    if (metadata.topic(topic) === undefined && errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
       throw this.#unavailable(at, new Error("the cluster does not describe the topic now"));
     throw new MirrorError({ code: "TARGET_TOPIC_CHANGED", topic, partition, topicId });
-  }
-
-  #isGone(topic: string): boolean {
-    return this.#client.metadata.view.topicErrors.get(topic) === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   }
 
   #isCurrent({ topic, topicId }: TopicPartition): boolean {
@@ -274,6 +272,12 @@ export class KafkaTarget implements Target {
     if (error instanceof MirrorError) return error;
     const { topic, partition } = at;
     const cause = toError(error);
+    const errorCode = errorCodeOf(error);
+    if (errorCode !== undefined && isDeniedCode(errorCode)) return this.#denied(at, errorCode);
     return new MirrorError({ code: "TARGET_UNAVAILABLE", topic, partition, why: cause.message }, { cause });
+  }
+
+  #denied({ topic, partition }: Pick<TopicPartition, "topic" | "partition">, errorCode: number): MirrorError {
+    return new MirrorError({ code: "TARGET_DENIED", topic, partition, why: errorName(errorCode) });
   }
 }

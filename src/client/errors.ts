@@ -2,7 +2,7 @@
 
 import { TributaryError } from "../core/errors.ts";
 import { type Endpoint, NetworkError } from "../core/network.ts";
-import { errorName, isRetriable } from "../wire/error-codes.ts";
+import { ErrorCode, errorName, isRetriable } from "../wire/error-codes.ts";
 
 /** Facts about a failed exchange. `sent` says whether the broker may have seen the request: when it is false the
  *  request certainly had no effect, when it is true the outcome is unknown. */
@@ -75,6 +75,17 @@ export function brokerError(
 /** The protocol's error code that `error` carries, if any. */
 export function errorCodeOf(error: unknown): number | undefined {
   return error instanceof ClientError && error.fault.code === "CLIENT_BROKER_ERROR" ? error.fault.errorCode : undefined;
+}
+
+const DENIED_CODES: ReadonlySet<number> = new Set([
+  ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+  ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+  ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+]);
+
+/** Whether the broker's authorizer said no: nothing happened, and nothing will before somebody adds a rule. */
+export function isDeniedCode(errorCode: number): boolean {
+  return DENIED_CODES.has(errorCode);
 }
 
 /** Whether the same request may succeed when sent again, to the same or another broker. Says nothing about whether

@@ -18,6 +18,17 @@ export type SourceFault =
   | ({ readonly code: "SOURCE_TOPIC_DELETED"; readonly topicId: string } & At)
   /** Bytes that are no record batches, or a batch whose content breaks the format. */
   | ({ readonly code: "SOURCE_CORRUPT"; readonly offset: bigint; readonly what: string } & At)
+  /** The worker may not read the topic (any more). `why` is Kafka's error name. */
+  | ({ readonly code: "SOURCE_DENIED"; readonly why: string } & At)
+  /** A transaction has been open for so long that it looks forgotten; nothing behind `offset` may be read before it ends. */
+  | ({
+      readonly code: "SOURCE_TRANSACTION_OPEN";
+      readonly offset: bigint;
+      /** -1 when the source does not tell. */
+      readonly producerId: bigint;
+      /** Wall time at which the lane first saw it hold. */
+      readonly sinceMs: number;
+    } & At)
   | ({ readonly code: "SOURCE_UNAVAILABLE"; readonly why: string } & At);
 
 /** Faults of the target side. */
@@ -26,6 +37,8 @@ export type TargetFault =
   | ({ readonly code: "TARGET_DOUBT"; readonly why: string } & At)
   /** The broker does not take this batch, and will not before somebody changes a setting there: tried again now and then. */
   | ({ readonly code: "TARGET_REFUSED"; readonly why: string; readonly detail: string } & At)
+  /** The worker may not write the topic (any more). `why` is Kafka's error name. */
+  | ({ readonly code: "TARGET_DENIED"; readonly why: string } & At)
   | ({ readonly code: "TARGET_TOPIC_CHANGED"; readonly topicId: string } & At)
   | ({ readonly code: "TARGET_UNAVAILABLE"; readonly why: string } & At);
 
@@ -65,11 +78,20 @@ const RETRIABLE: ReadonlySet<MirrorFault["code"]> = new Set([
   "TARGET_UNAVAILABLE",
   "TARGET_DOUBT",
   "TARGET_REFUSED",
+  "SOURCE_DENIED",
+  "TARGET_DENIED",
 ]);
 
 /** True when trying again later may help. */
 export function isRetriable(fault: MirrorFault): boolean {
   return RETRIABLE.has(fault.code);
+}
+
+const NEEDS_HANDS: ReadonlySet<MirrorFault["code"]> = new Set(["TARGET_REFUSED", "SOURCE_DENIED", "TARGET_DENIED"]);
+
+/** True for retriable faults that last until somebody changes a setting or a rule. */
+export function needsHands(fault: MirrorFault): boolean {
+  return NEEDS_HANDS.has(fault.code);
 }
 
 /** Narrows to an error of the mirror that carries the given code. */

@@ -27,8 +27,11 @@ import { type FlowStatus, type LaneStatus, restingLane, type TopicTrouble } from
 
 /** New topics and partitions are copied this soon after they appear. */
 export const DEFAULT_DISCOVER_EVERY_MS = 2_000;
-/** Whether the target lost records of idle lanes is asked this often: one small request per leader. */
+/** Lanes look this often for what they would not notice by themselves: one small request per leader. */
 export const DEFAULT_CHECK_EVERY_MS = 10_000;
+/** A transaction of the source is told as trouble when it is open for longer: producers may not ask for more by default
+ *  (`transaction.max.timeout.ms`), so its coordinator has forgotten it. */
+export const DEFAULT_OPEN_TRANSACTION_MS = 15 * 60_000;
 /** Time for lanes to settle what is in flight when the flow is asked to stop; with the final flush below 10 s in all. */
 export const DEFAULT_DRAIN_MS = 7_000;
 /** Time for the last flush of progress. */
@@ -49,6 +52,7 @@ export interface FlowOptions {
   readonly replicationFactor?: number | "source";
   readonly discoverEveryMs?: number;
   readonly checkEveryMs?: number;
+  readonly openTransactionMs?: number;
   readonly drainMs?: number;
 }
 
@@ -196,7 +200,7 @@ export class Flow implements AsyncDisposable {
       await sleep(this.#deps.clock, everyMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       // Whatever keeps the answer away is met, and told, by the lanes themselves.
-      await Promise.allSettled([...this.#lanes.values()].map(({ lane }) => lane.checkTarget()));
+      await Promise.allSettled([...this.#lanes.values()].map(({ lane }) => lane.check()));
     }
   }
 
@@ -275,6 +279,7 @@ export class Flow implements AsyncDisposable {
         rules: { provenance, reverseProducerId: producerIdOf(reverseLane(wanted.lane)) },
         delivery,
         gapPolicy: onGap,
+        openTransactionMs: this.#options.openTransactionMs ?? DEFAULT_OPEN_TRANSACTION_MS,
         start,
       },
       { source, target, progress, clock, random, logger, ...(hooks === undefined ? {} : { hooks }) },

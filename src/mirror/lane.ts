@@ -10,7 +10,8 @@ import { backoffMs } from "../core/backoff.ts";
 import { sleep, type Timer } from "../core/clock.ts";
 import { assertInvariant, describeFault, TributaryError } from "../core/errors.ts";
 import { WireError } from "../wire/errors.ts";
-import { hasFault, isLaneFault, type LaneFault, MirrorError } from "./errors.ts";
+import { hasFault, isLaneFault, type LaneFault, MirrorError, needsHands } from "./errors.ts";
+import { HeldWatch } from "./held-watch.ts";
 import { copyLane } from "./lane-copy.ts";
 import { type LaneMemory, noteGap, openMemory, toRecord } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
@@ -22,8 +23,8 @@ import { walkSource } from "./source-walk.ts";
 import { copyOf, isAligned, type LaneStatus, noPlanCounts, noTakeovers } from "./status.ts";
 import { takeover } from "./takeover.ts";
 
-/** How often a batch that the target refuses is tried again: a raised limit shows within half a minute. */
-const REFUSED_BACKOFF = { initialMs: 1_000, maxMs: 30_000 };
+/** How often it is tried again what needs somebody's hands: a raised limit or a new rule shows within half a minute. */
+const HANDS_BACKOFF = { initialMs: 1_000, maxMs: 30_000 };
 
 /** Progress is handed to the store this long after it moved; the store writes it every second. */
 const SAVE_AFTER_MS = 100;
@@ -43,6 +44,9 @@ export class Lane {
   #reader: SourceReader | undefined;
   /** As the readers before it saw it last. */
   #sourceEnd: bigint | undefined;
+  readonly #heldWatch = new HeldWatch();
+  /** A transaction of the source has kept new records from the lane for long. */
+  #held: LaneFault | undefined;
   #repeatsAvoided = 0n;
   readonly #counts = noPlanCounts();
   readonly #takeovers = noTakeovers();
@@ -93,12 +97,13 @@ export class Lane {
       targetTopic: targetPartition.topic,
       partition: sourcePartition.partition,
       state: this.#state.kind,
-      reason: this.#reason,
+      reason: this.#reason ?? this.#held,
       delivery,
       sourceNext: progress?.sourceNext,
       targetNext: progress?.targetNext,
       count: progress?.count,
       sourceEnd: end,
+      heldOffsets: heldBy(this.#reader),
       lagRecords: end === undefined || progress === undefined ? undefined : lag(progress.sourceNext, end),
       counts: copyOf(this.#counts),
       takeovers: { ...this.#takeovers },
@@ -115,9 +120,14 @@ export class Lane {
     };
   }
 
-  /** Asks whether the target still ends behind the lane's last record. An idle lane would not notice that an unclean
-   *  election took acknowledged records away; call now and then. @throws {MirrorError} `TARGET_*` */
-  async checkTarget(): Promise<void> {
+  /** Looks for what a lane that waits for records would not notice; call now and then. @throws {MirrorError} */
+  async check(): Promise<void> {
+    await this.#checkTarget();
+    await this.#checkSource();
+  }
+
+  /** Whether the target still ends behind the lane's last record, or an unclean election took acknowledged records away. */
+  async #checkTarget(): Promise<void> {
     const { topic, partition } = this.options.targetPartition;
     const targetNext = this.#memory?.map.progress.targetNext;
     if (targetNext === undefined || this.#state.kind !== "copying") return;
@@ -125,6 +135,25 @@ export class Lane {
     if (endOffset >= targetNext) return;
     const why = "the target ends before the lane's last record";
     this.#interrupt.abort(new MirrorError({ code: "TARGET_DOUBT", topic, partition, why }));
+  }
+
+  /** Whether a forgotten transaction keeps new records from being read. */
+  async #checkSource(): Promise<void> {
+    const { source, clock, logger } = this.#deps;
+    const held = this.#reader === undefined ? undefined : this.#heldWatch.look(this.#reader, clock.nowMs());
+    if (held === undefined || clock.nowMs() - held.sinceMs < this.options.openTransactionMs) {
+      if (this.#held !== undefined) logger.info("transaction ended");
+      this.#held = undefined;
+      return;
+    }
+    if (this.#held !== undefined) return;
+    const { topic, partition } = this.options.sourcePartition;
+    const { offset, sinceMs } = held;
+    const open = await source.openTransaction(this.options.sourcePartition, offset);
+    const producerId = open?.producerId ?? -1n;
+    this.#held = { code: "SOURCE_TRANSACTION_OPEN", topic, partition, offset, producerId, sinceMs };
+    this.#faults.SOURCE_TRANSACTION_OPEN = (this.#faults.SOURCE_TRANSACTION_OPEN ?? 0) + 1;
+    logger.warn("open transaction holds the lane", { offset, producerId, heldOffsets: held.offsets });
   }
 
   /** Turns operating errors into state; everything else is a bug and passes. */
@@ -170,10 +199,10 @@ export class Lane {
     this.#move({ kind: "woken" });
   }
 
-  /** The first retry is immediate: a doubt is usually cleared by one takeover. A refusal needs somebody's hands. */
+  /** The first retry is immediate: a doubt is usually cleared by one takeover. */
   #pauseMs(attempt: number, fault: LaneFault): number {
     const { random } = this.#deps;
-    if (fault.code === "TARGET_REFUSED") return backoffMs(attempt, random, REFUSED_BACKOFF);
+    if (needsHands(fault)) return backoffMs(attempt, random, HANDS_BACKOFF);
     return attempt <= 1 ? 0 : backoffMs(attempt - 1, random);
   }
 
@@ -283,6 +312,11 @@ export class Lane {
     const offset = this.#memory?.map.progress.sourceNext ?? -1n;
     return { code: "SOURCE_CORRUPT", topic, partition, offset, what: error.message };
   }
+}
+
+function heldBy(reader: SourceReader | undefined): bigint {
+  const { endOffset, highWatermark } = reader ?? {};
+  return endOffset === undefined || highWatermark === undefined ? 0n : later(highWatermark - endOffset, 0n);
 }
 
 function lag(sourceNext: bigint, endOffset: bigint): bigint {

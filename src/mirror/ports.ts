@@ -58,6 +58,8 @@ export interface SourceReader {
   next(signal: AbortSignal): Promise<SourceChunk>;
   /** The last known readable end (the last stable offset), for lag; undefined before the first answer. */
   readonly endOffset: bigint | undefined;
+  /** The last known high watermark: what lies between the two waits for a transaction to end. */
+  readonly highWatermark: bigint | undefined;
   /** Idempotent. */
   close(): void;
 }
@@ -69,6 +71,9 @@ export interface Source {
   open(partition: TopicPartition, from: SourcePosition): SourceReader;
   /** @throws {MirrorError} `SOURCE_*` */
   bounds(partition: TopicPartition): Promise<PartitionBounds>;
+  /** The producer whose open transaction began at an offset; undefined when there is none or the source cannot tell.
+   *  @throws {MirrorError} `SOURCE_*` */
+  openTransaction(partition: TopicPartition, firstOffset: bigint): Promise<{ readonly producerId: bigint } | undefined>;
   /** All topics. @throws {MirrorError} `SOURCE_UNAVAILABLE` */
   topics(): Promise<readonly TopicInfo[]>;
 }

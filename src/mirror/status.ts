@@ -63,7 +63,7 @@ export interface LaneStatus {
   readonly targetTopic: string;
   readonly partition: number;
   readonly state: "seeking" | "copying" | "waiting" | "stopped" | "drained";
-  /** Why it waits or stopped, or the last trouble while it recovers. */
+  /** Why it waits or stopped, the last trouble while it recovers, or what keeps new records from it while it copies. */
   readonly reason: LaneFault | undefined;
   readonly delivery: Delivery;
   readonly sourceNext: bigint | undefined;
@@ -72,6 +72,8 @@ export interface LaneStatus {
   readonly count: bigint | undefined;
   /** The source's readable end as last seen. */
   readonly sourceEnd: bigint | undefined;
+  /** Offsets that are on the source but may not be read yet, because a transaction is open. */
+  readonly heldOffsets: bigint;
   /** Source offsets between `sourceNext` and the end. */
   readonly lagRecords: bigint | undefined;
   readonly counts: PlanCounts;
@@ -128,6 +130,7 @@ export function restingLane(
     targetNext: undefined,
     count: undefined,
     sourceEnd: undefined,
+    heldOffsets: 0n,
     lagRecords: undefined,
     counts: noPlanCounts(),
     takeovers: noTakeovers(),

@@ -133,6 +133,7 @@ export class FlowRunner implements AsyncDisposable {
         start: mirror.start,
         onGap: mirror.onGap,
         onRecreate: mirror.onRecreate,
+        openTransactionMs: mirror.warnOpenTransactionMs,
         provenance: mirror.provenance,
         replicationFactor: mirror.create.replicationFactor,
       },

@@ -22,10 +22,19 @@ export function laneReason(fault: LaneFault): string {
       return "the topic was deleted and made again; onRecreate: restart copies the new one behind the old";
     case "SOURCE_TOPIC_DELETED":
       return "the topic is gone from the source; its copy stays";
+    case "SOURCE_TRANSACTION_OPEN": {
+      const since = new Date(fault.sinceMs).toISOString();
+      const who = fault.producerId < 0n ? "a producer" : `producer ${fault.producerId}`;
+      return `a transaction of ${who} has held source offset ${fault.offset} since ${since}: nothing behind it can be read; end it there (kafka-transactions.sh abort --topic ${fault.topic} --partition ${fault.partition} --start-offset ${fault.offset})`;
+    }
     case "HISTORY_NEEDED": {
       const days = (fault.producerIdExpirationMs / 2 / 86_400_000).toFixed(1);
       return `records from offset ${fault.offset} on are older than ${days} days: exactly once is not possible for them yet; raise producer.id.expiration.ms on the target, or write delivery: at-least-once`;
     }
+    case "SOURCE_DENIED":
+      return `the source does not let this worker read (${fault.why}); allow Read and Describe on topic ${fault.topic}, it goes on by itself`;
+    case "TARGET_DENIED":
+      return `the target does not let this worker write (${fault.why}); allow Write and Describe on topic ${fault.topic}, it goes on by itself`;
     case "SOURCE_UNAVAILABLE":
       return `the source cannot be reached: ${fault.why}`;
     case "TARGET_UNAVAILABLE":

@@ -84,6 +84,8 @@ export interface LaneSnapshot {
   readonly sourceNext: number | null;
   readonly targetNext: number | null;
   readonly sourceEnd: number | null;
+  /** Offsets on the source that nobody may read yet, because a transaction is open. */
+  readonly heldOffsets: number;
   readonly lagRecords: number | null;
   /** How long the oldest record that is not copied has been there, as far as the worker has seen; null without a worker. */
   readonly behindMs: number | null;
@@ -128,6 +130,7 @@ export type Counts = Readonly<Record<string, number>>;
 /** What a lane has counted that no worker runs. */
 export const NOTHING_COUNTED = {
   reasonCode: null,
+  heldOffsets: 0,
   lagBytes: null,
   lastProgressMs: null,
   aligned: null,
@@ -212,6 +215,7 @@ function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
     sourceNext: orNull(lane.sourceNext),
     targetNext: orNull(lane.targetNext),
     sourceEnd: orNull(lag?.sourceEnd ?? lane.sourceEnd),
+    heldOffsets: Number(lane.heldOffsets),
     lagRecords,
     behindMs: lag?.behindMs ?? null,
     lagBytes: bytesOf(lagRecords, counts),

@@ -52,6 +52,8 @@ export interface Mirror {
   readonly start: StartPosition;
   readonly onGap: "stop" | "skip";
   readonly onRecreate: "stop" | "restart";
+  /** A transaction of the source that is open for longer is told as trouble. */
+  readonly warnOpenTransactionMs: number;
   /** `local`: carry only what was written in the source itself; `all`: also what other lanes wrote there (chains). */
   readonly provenance: "local" | "all";
   readonly create: TopicCreation;

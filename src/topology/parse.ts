@@ -142,13 +142,14 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
   const origin: Origin = { yaml, path: ["mirrors", index], defaults: { yaml, path: ["defaults", "mirror"] } };
   const { value, issues } = check(mirrorSchema, entry, origin, labelOf("mirror", entry, index));
   if (value === undefined) return { value, issues };
-  const { groups, provenance, create, ...rest } = value;
+  const { groups, provenance, create, warnOpenTransaction, ...rest } = value;
   const mirror: Mirror = {
     ...rest,
     from: value.from as readonly string[] as readonly RegionId[],
     to: value.to as readonly string[] as readonly RegionId[],
     provenance: provenance ?? "all",
     create: { replicationFactor: create.replicationFactor, sync: create.sync ?? BY_DEFAULT },
+    warnOpenTransactionMs: warnOpenTransaction,
     place: yaml.placeOf(["mirrors", index]),
     ...(groups === undefined
       ? {}

@@ -149,6 +149,9 @@ export const mirrorSchema = z.strictObject({
   start: start.default("earliest"),
   onGap: z.literal(["stop", "skip"]).default("stop"),
   onRecreate: z.literal(["stop", "restart"]).default("stop"),
+  warnOpenTransaction: duration
+    .default(15 * 60_000)
+    .describe("A transaction of the source that is open for longer is told as trouble: nothing behind it can be read."),
   provenance: z.literal(["local", "all"]).optional(),
   create: create.prefault({}),
 });

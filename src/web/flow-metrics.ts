@@ -104,6 +104,12 @@ const DEFINITIONS: readonly Definition[] = [
     value: sumOf((lane) => lane.gaps),
   },
   {
+    name: "tributary_mirror_held_records",
+    type: "gauge",
+    help: "Offsets on the source that nobody may read yet, because a transaction is open.",
+    value: sumOf((lane) => lane.heldOffsets),
+  },
+  {
     name: "tributary_mirror_aligned_lanes",
     type: "gauge",
     help: "Lanes whose records have the same offsets on both sides.",

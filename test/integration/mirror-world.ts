@@ -1,4 +1,4 @@
-/** Two embedded regions, producers and readers that use the plain client, and mirror workers between them. */
+/** Regions, embedded ones and others, producers and readers that use the plain client, and mirror workers between them. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,6 +20,7 @@ import { logBounds } from "../../src/client/list-offsets.ts";
 import { produceTo } from "../../src/client/produce.ts";
 import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import type { Endpoint } from "../../src/core/network.ts";
 import { Flow, type FlowOptions } from "../../src/mirror/flow.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import { compilePattern, type Selection } from "../../src/topology/patterns.ts";
@@ -36,10 +37,15 @@ export interface Seen {
   readonly value: string | undefined;
 }
 
-/** One region with a client of its own for the test's needs. */
+/** A cluster and a client of its own for the test's needs. */
 export interface Side {
-  readonly region: EmbeddedRegion;
+  readonly region: { readonly endpoints: readonly Endpoint[] };
   readonly client: KafkaClient;
+}
+
+/** An embedded region. */
+export interface EmbeddedSide extends Side {
+  readonly region: EmbeddedRegion;
 }
 
 /** A mirror worker: its own connections, stores and flow. */
@@ -67,7 +73,7 @@ export class MirrorWorld implements AsyncDisposable {
   #values = 0;
 
   /** Starts a region. */
-  async side(name: string, options: Partial<RegionOptions> = {}): Promise<Side> {
+  async side(name: string, options: Partial<RegionOptions> = {}): Promise<EmbeddedSide> {
     const directory = join(this.#directory, name);
     const region = await EmbeddedRegion.open({ directory, ...options }, { ...deps, storage: nodeStorage() });
     this.#open.push(() => region.close());
@@ -75,7 +81,13 @@ export class MirrorWorld implements AsyncDisposable {
     return { region, client };
   }
 
-  async #client(region: EmbeddedRegion): Promise<KafkaClient> {
+  /** A cluster that somebody else started. */
+  async foreignSide(endpoints: readonly Endpoint[]): Promise<Side> {
+    const region = { endpoints };
+    return { region, client: await this.#client(region) };
+  }
+
+  async #client(region: Side["region"]): Promise<KafkaClient> {
     const options = { bootstrap: [...region.endpoints], clientId: "mirror-test", frames: { poison: true } };
     const client = await KafkaClient.open(options, deps);
     this.#open.push(() => client.close());
@@ -171,11 +183,12 @@ export class MirrorWorld implements AsyncDisposable {
       });
       for (const batch of batchesIn(fetched?.records ?? Buffer.alloc(0))) {
         batch.verifyCrc();
+        next = batch.nextOffset;
+        if (batch.isControl) continue;
         for (const { offsetDelta, timestampMs, key, value } of decodeRecords(batch)) {
           const offset = batch.baseOffset + BigInt(offsetDelta);
           records.push({ offset, timestampMs, key: key?.toString(), value: value?.toString() });
         }
-        next = batch.nextOffset;
       }
     }
     return records;

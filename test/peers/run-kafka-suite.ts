@@ -23,6 +23,7 @@ import { startRival } from "./rival.ts";
 import "./acls.ts";
 import "./segment-files.ts";
 import "./settings.ts";
+import "./trouble.ts";
 
 const skip = apacheKafkaMissing() ?? false;
 /** Everything here ends by itself much sooner; the limit only keeps a hang from holding up whoever runs the suite. */

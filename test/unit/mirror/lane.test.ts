@@ -210,6 +210,23 @@ test("lane that is idle notices that the target lost records, and sends them aga
   assertExact(world, worker);
 });
 
+test("lane tells about a transaction of the source that is open for too long, and that it ended", async () => {
+  const world = openWorld({ lane: { openTransactionMs: 2_000 } });
+  world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  world.source.heldOffsets = 4n;
+  assert.equal(worker.lane.status.heldOffsets, 4n);
+  assert.ok(await world.until(() => worker.lane.status.reason !== undefined, 5_000));
+  const { reason, state, faults } = worker.lane.status;
+  assert.equal(state, "copying");
+  assert.ok(reason?.code === "SOURCE_TRANSACTION_OPEN");
+  assert.deepEqual([reason.offset, reason.producerId], [3n, 77n]);
+  assert.equal(faults.SOURCE_TRANSACTION_OPEN, 1);
+  world.source.heldOffsets = 0n;
+  assert.ok(await world.until(() => worker.lane.status.reason === undefined, 5_000));
+});
+
 test("lane never walks back when an old batch was appended again after the target forgot the producer", async () => {
   const world = openWorld();
   for (let i = 0; i < 20; i++) world.produce(3);

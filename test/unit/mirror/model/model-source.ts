@@ -19,6 +19,8 @@ export class ModelSourceLog {
   readonly batches: BatchView[] = [];
   aborted: (AbortedTransaction & { readonly lastOffset: bigint })[] = [];
   startOffset = 0n;
+  /** Offsets behind an open transaction; their records are not modelled. */
+  heldOffsets = 0n;
   epoch = 0;
   chunksRead = 0;
   chunksReleased = 0;
@@ -73,6 +75,9 @@ export function modelSource(
       get endOffset() {
         return log.endOffset;
       },
+      get highWatermark() {
+        return log.endOffset + log.heldOffsets;
+      },
       close() {
         closed = true;
       },
@@ -98,7 +103,7 @@ export function modelSource(
     await pause();
     return { startOffset: log.startOffset, endOffset: log.endOffset };
   };
-  return { clusterId, open, bounds, topics: async () => [] };
+  return { clusterId, open, bounds, topics: async () => [], openTransaction: async () => ({ producerId: 77n }) };
 }
 
 function check(log: ModelSourceLog, { topic, partition }: TopicPartition, next: bigint, lastEpoch: number): void {

@@ -45,6 +45,7 @@ const LANE_OPTIONS: LaneOptions = {
   rules: { provenance: "all", reverseProducerId: producerIdOf(reverseLane(MODEL_LANE)) },
   delivery: "exactly-once",
   gapPolicy: "stop",
+  openTransactionMs: 60_000,
   start: "earliest",
 };
 
@@ -202,7 +203,7 @@ export class World {
     const tick = (): void => {
       if (life.dead) return;
       void store.flush();
-      void lane.checkTarget();
+      void lane.check();
       clock.after(everyMs, tick);
     };
     clock.after(everyMs * random.next(), tick);
