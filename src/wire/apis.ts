@@ -21,6 +21,11 @@ import { deleteTopics } from "./apis/20-delete-topics.ts";
 import { deleteRecords } from "./apis/21-delete-records.ts";
 import { initProducerId } from "./apis/22-init-producer-id.ts";
 import { offsetForLeaderEpoch } from "./apis/23-offset-for-leader-epoch.ts";
+import { addPartitionsToTxn } from "./apis/24-add-partitions-to-txn.ts";
+import { addOffsetsToTxn } from "./apis/25-add-offsets-to-txn.ts";
+import { endTxn } from "./apis/26-end-txn.ts";
+import { writeTxnMarkers } from "./apis/27-write-txn-markers.ts";
+import { txnOffsetCommit } from "./apis/28-txn-offset-commit.ts";
 import { describeAcls } from "./apis/29-describe-acls.ts";
 import { createAcls } from "./apis/30-create-acls.ts";
 import { deleteAcls } from "./apis/31-delete-acls.ts";
@@ -30,6 +35,8 @@ import { deleteGroups } from "./apis/42-delete-groups.ts";
 import { incrementalAlterConfigs } from "./apis/44-incremental-alter-configs.ts";
 import { describeCluster } from "./apis/60-describe-cluster.ts";
 import { describeProducers } from "./apis/61-describe-producers.ts";
+import { describeTransactions } from "./apis/65-describe-transactions.ts";
+import { listTransactions } from "./apis/66-list-transactions.ts";
 
 const ALL = [
   produce,
@@ -52,6 +59,11 @@ const ALL = [
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
+  writeTxnMarkers,
+  txnOffsetCommit,
   describeAcls,
   createAcls,
   deleteAcls,
@@ -61,6 +73,8 @@ const ALL = [
   incrementalAlterConfigs,
   describeCluster,
   describeProducers,
+  describeTransactions,
+  listTransactions,
 ] as const;
 
 /** An API whose message types are forgotten: enough to decode messages and to list versions, not to encode. */
