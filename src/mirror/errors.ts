@@ -1,6 +1,7 @@
 /** What can stop or disturb a lane, as typed facts. */
 
 import { TributaryError } from "../core/errors.ts";
+import type { OffsetRange } from "./divergence.ts";
 
 /** The partition a fault is about, on the side that its code names. */
 interface At {
@@ -13,7 +14,13 @@ export type SourceFault =
   /** Retention (or DeleteRecords) removed what was to be read next. */
   | ({ readonly code: "SOURCE_GAP"; readonly fromOffset: bigint; readonly logStartOffset: bigint } & At)
   /** An unclean election truncated the source below what was read: those records exist on the target only. */
-  | ({ readonly code: "SOURCE_DIVERGED"; readonly fromOffset: bigint; readonly endOffset: bigint } & At)
+  | ({
+      readonly code: "SOURCE_DIVERGED";
+      readonly fromOffset: bigint;
+      readonly endOffset: bigint;
+      /** Where the target holds those records, as far as the lane knows; set by the lane. */
+      readonly copies?: readonly OffsetRange[];
+    } & At)
   | ({ readonly code: "SOURCE_TOPIC_RECREATED"; readonly topicId: string; readonly newTopicId: string } & At)
   | ({ readonly code: "SOURCE_TOPIC_DELETED"; readonly topicId: string } & At)
   /** Bytes that are no record batches, or a batch whose content breaks the format. */

@@ -10,6 +10,7 @@ import { backoffMs } from "../core/backoff.ts";
 import { sleep, type Timer } from "../core/clock.ts";
 import { assertInvariant, describeFault, TributaryError } from "../core/errors.ts";
 import { WireError } from "../wire/errors.ts";
+import { copiesFrom } from "./divergence.ts";
 import { hasFault, isLaneFault, type LaneFault, MirrorError, needsHands } from "./errors.ts";
 import { HeldWatch } from "./held-watch.ts";
 import { copyLane } from "./lane-copy.ts";
@@ -161,7 +162,7 @@ export class Lane {
     try {
       await work();
     } catch (error) {
-      if (error instanceof MirrorError && isLaneFault(error.fault)) this.#fail(error.fault);
+      if (error instanceof MirrorError && isLaneFault(error.fault)) this.#fail(this.#detailed(error.fault));
       else if (error instanceof WireError) this.#fail(this.#corrupt(error));
       else if (error instanceof TributaryError) this.#fail(this.#unavailable(error));
       else if (!signal.aborted || error !== signal.reason) throw error;
@@ -300,6 +301,14 @@ export class Lane {
     this.#saving?.cancel();
     this.#saving = undefined;
     this.#deps.progress.save(toRecord(this.options, memory, this.#deps.clock.nowMs()), memory.map);
+  }
+
+  /** Adds what only the lane knows. */
+  #detailed(fault: LaneFault): LaneFault {
+    const map = this.#memory?.map;
+    return fault.code !== "SOURCE_DIVERGED" || map === undefined
+      ? fault
+      : { ...fault, copies: copiesFrom(map, fault.endOffset) };
   }
 
   #unavailable(error: TributaryError): LaneFault {

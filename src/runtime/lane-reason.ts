@@ -1,6 +1,7 @@
 /** Why a lane waits or stands, in words for the person who has to decide: the fact, and what can be done. */
 
 import { describeFault } from "../core/errors.ts";
+import type { OffsetRange } from "../mirror/divergence.ts";
 import type { LaneFault } from "../mirror/errors.ts";
 
 /** A flow's trouble comes as text; of a region that cannot be reached only the side and the cause matter to a person. */
@@ -11,13 +12,21 @@ export function flowReason(failure: string): string {
   return failure.replace(UNAVAILABLE, (_, side: string) => `the ${side.toLowerCase()} cannot be reached: `);
 }
 
+function placesOf(ranges: readonly OffsetRange[]): string {
+  if (ranges.length === 0) return "";
+  const texts = ranges.map(({ fromOffset, toOffset }) =>
+    toOffset - fromOffset === 1n ? `${fromOffset}` : `${fromOffset} to ${toOffset - 1n}`,
+  );
+  return ` at its offsets ${texts.join(", ")}`;
+}
+
 /** One line. Faults that pass by themselves are told by their facts alone. */
 export function laneReason(fault: LaneFault): string {
   switch (fault.code) {
     case "SOURCE_GAP":
       return `source offsets ${fault.fromOffset} to ${fault.logStartOffset - 1n} were deleted before they were copied; onGap: skip goes on after them and keeps a note`;
     case "SOURCE_DIVERGED":
-      return `the source lost records from offset ${fault.endOffset} on that the target holds (unclean election); compare both sides before going on`;
+      return `the source lost records from offset ${fault.endOffset} on (unclean election) that the target holds${placesOf(fault.copies ?? [])}; compare both sides before going on`;
     case "SOURCE_TOPIC_RECREATED":
       return "the topic was deleted and made again; onRecreate: restart copies the new one behind the old";
     case "SOURCE_TOPIC_DELETED":

@@ -73,9 +73,9 @@ export class MirrorWorld implements AsyncDisposable {
   #values = 0;
 
   /** Starts a region. */
-  async side(name: string, options: Partial<RegionOptions> = {}): Promise<EmbeddedSide> {
+  async side(name: string, options: Partial<RegionOptions> = {}, storage = nodeStorage()): Promise<EmbeddedSide> {
     const directory = join(this.#directory, name);
-    const region = await EmbeddedRegion.open({ directory, ...options }, { ...deps, storage: nodeStorage() });
+    const region = await EmbeddedRegion.open({ directory, ...options }, { ...deps, storage });
     this.#open.push(() => region.close());
     const client = await this.#client(region);
     return { region, client };

@@ -339,6 +339,9 @@ test("lane stops when the source lost what was copied", async () => {
   world.source.truncate(9n);
   for (let i = 0; i < 5; i++) world.produce(3);
   assert.equal(await stopped(world, worker), "SOURCE_DIVERGED");
+  const { reason } = worker.lane.status;
+  assert.ok(reason?.code === "SOURCE_DIVERGED");
+  assert.deepEqual(reason.copies, [{ fromOffset: 9n, toOffset: 15n }]);
 });
 
 test("lane stops before records that are too old for the target to remember their producer", async () => {

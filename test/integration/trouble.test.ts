@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createTopics } from "../../src/client/admin.ts";
+import { alterConfigs } from "../../src/client/configs.ts";
+import { failingStorage } from "./failing-storage.ts";
+import { contents, type EmbeddedSide, eventually, type MirrorWorker, MirrorWorld, type Side } from "./mirror-world.ts";
+
+function laneOf(worker: MirrorWorker) {
+  return worker.flow.status.lanes[0];
+}
+
+function reasonOf(worker: MirrorWorker): string | undefined {
+  return laneOf(worker)?.reason?.code;
+}
+
+async function isCopied(world: MirrorWorld, west: Side, central: Side): Promise<boolean> {
+  const [read, copied] = [await world.read(west, "orders", 0), await world.read(central, "west.orders", 0)];
+  return read.length > 0 && contents(read).join() === contents(copied).join();
+}
+
+/** Replicas on every broker, and the right to elect one that is behind. */
+async function replicated(side: Side, name: string): Promise<void> {
+  const configs = { "unclean.leader.election.enable": "true", "min.insync.replicas": "1" };
+  await createTopics(side.client, [{ name, partitions: 1, replicationFactor: 3, configs }]);
+}
+
+/** Replicas that stand still leave the in-sync set soon. */
+const STRICT = { brokerConfigs: { "replica.lag.time.max.ms": "500" } };
+
+/** Followers stand still and leave the in-sync set; what is appended meanwhile is lost when one of them leads. */
+async function loseWhat(append: () => Promise<void>, side: EmbeddedSide, topic: string): Promise<void> {
+  const { region } = side;
+  const leader = region.partition(topic, 0)?.leaderId ?? assert.fail("no leader");
+  const followers = region.runningBrokers.filter((id) => id !== leader);
+  for (const id of followers) region.setFollowing(id, { isHeld: true });
+  await append();
+  await region.stopBroker(leader);
+  for (const id of followers) region.setFollowing(id, { isHeld: false });
+}
+
+test("lane lists the target offsets of what the source lost in an unclean election", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = [await world.side("west", STRICT), await world.side("central", { brokers: 1 })];
+  await replicated(west, "orders");
+  await world.produce(west, "orders", 0, 5);
+  const worker = await world.worker(west, central);
+  await eventually(() => isCopied(world, west, central), "it is copied");
+  await loseWhat(
+    async () => {
+      await world.produce(west, "orders", 0, 3);
+      await eventually(() => isCopied(world, west, central), "what will be lost is copied");
+    },
+    west,
+    "orders",
+  );
+  await world.produce(west, "orders", 0, 1);
+  await eventually(() => reasonOf(worker) === "SOURCE_DIVERGED", "the lane stops");
+  const reason = laneOf(worker)?.reason;
+  assert.ok(reason?.code === "SOURCE_DIVERGED");
+  assert.equal(reason.endOffset, 5n);
+  assert.deepEqual(reason.copies, [{ fromOffset: 5n, toOffset: 8n }]);
+});
+
+test("lane sends again what the target lost in an unclean election", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = [await world.side("west", { brokers: 1 }), await world.side("central", STRICT)];
+  await replicated(central, "west.orders");
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5);
+  const worker = await world.worker(west, central, { checkEveryMs: 200 });
+  await eventually(() => isCopied(world, west, central), "it is copied");
+  await loseWhat(
+    async () => {
+      await world.produce(west, "orders", 0, 3);
+      await eventually(() => isCopied(world, west, central), "what will be lost is copied");
+    },
+    central,
+    "west.orders",
+  );
+  await eventually(() => isCopied(world, west, central), "it is there again");
+  await eventually(() => laneOf(worker)?.takeovers.truncated === 1, "the lane says so");
+});
+
+test("lane waits while the target takes no batch of this size, and goes on when it does", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = [await world.side("west", { brokers: 1 }), await world.side("central", { brokers: 1 })];
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 1);
+  const worker = await world.worker(west, central);
+  await eventually(() => isCopied(world, west, central), "it is copied");
+  const resource = { type: "topic", name: "west.orders" } as const;
+  const set = (value: string) =>
+    alterConfigs(central.client, resource, { changes: [{ name: "max.message.bytes", value }] });
+  await set("100");
+  await world.produce(west, "orders", 0, 50);
+  await eventually(() => reasonOf(worker) === "TARGET_REFUSED", "the lane tells");
+  assert.equal(laneOf(worker)?.state, "waiting");
+  await set("1000000");
+  await eventually(() => isCopied(world, west, central), "the lane goes on", 60_000);
+  assert.equal(reasonOf(worker), undefined);
+});
+
+test("lane waits while the target's disk is full, and loses and repeats nothing", async () => {
+  await using world = new MirrorWorld();
+  const storage = failingStorage();
+  const [west, central] = [
+    await world.side("west", { brokers: 1 }),
+    await world.side("central", { brokers: 1 }, storage),
+  ];
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5);
+  const worker = await world.worker(west, central);
+  await eventually(() => isCopied(world, west, central), "it is copied");
+  storage.isFull = true;
+  await world.produce(west, "orders", 0, 5);
+  await eventually(() => reasonOf(worker) !== undefined, "the lane tells");
+  assert.notEqual(laneOf(worker)?.state, "stopped");
+  storage.isFull = false;
+  await eventually(() => isCopied(world, west, central), "the lane goes on");
+  assert.equal(laneOf(worker)?.repeats, 0n);
+});
