@@ -43,6 +43,9 @@ export async function openMemory(options: LaneOptions, deps: LaneDeps): Promise<
       era: state.era,
       gaps: state.gaps,
       gapCount: state.gapCount,
+      repeats: state.repeats,
+      // Of the stored progress, before which the map may end: the source then sees a truncation later, never one that was none.
+      sourceEpoch: state.sourceEpoch,
       walkProvenance: provenanceIn(state.plan, options.rules.provenance),
     }),
   };
@@ -88,9 +91,11 @@ export function toRecord(options: LaneOptions, memory: LaneMemory, nowMs: number
     era: memory.era,
     plan: `provenance=${memory.walkProvenance}`,
     targetEpoch: -1,
+    sourceEpoch: memory.sourceEpoch,
     floor: memory.map.floor,
     gaps: memory.gaps,
     gapCount: memory.gapCount,
+    repeats: memory.repeats,
     updatedMs: nowMs,
   };
 }

@@ -76,12 +76,17 @@ export interface LaneStateRecord {
    *  reader asks the target whether its log was truncated since (OffsetForLeaderEpoch). Must be an epoch known
    *  *before* the acked request was sent: too low costs a longer walk, too high hides a truncation. */
   readonly targetEpoch: number;
+  /** Leader epoch of the source's record before `sourceNext`, by which the source notices that it lost that record to an
+   *  unclean election; -1 when unknown. */
+  readonly sourceEpoch: number;
   /** Below these the map answers `expired`. Absent: where the map itself begins. */
   readonly floor?: { readonly source: bigint; readonly target: bigint } | undefined;
   /** The most recent gaps, oldest first; at most `GAPS_MAX`, the rest is only counted. */
   readonly gaps: readonly Gap[];
   /** Gaps ever, those no longer listed included. */
   readonly gapCount: number;
+  /** Records known to be, or possibly, on the target twice. */
+  readonly repeats: bigint;
   /** When the record was made, in milliseconds since the Unix epoch. For people only. */
   readonly updatedMs: number;
 }

@@ -37,6 +37,7 @@ export function encodeLaneState(state: LaneStateRecord): Buffer {
     ...(state.producerId === undefined ? {} : { producerId: String(state.producerId) }),
     plan: state.plan,
     targetEpoch: state.targetEpoch,
+    sourceEpoch: state.sourceEpoch,
     ...(floor === undefined ? {} : { floor: { source: String(floor.source), target: String(floor.target) } }),
     gaps: state.gaps.slice(-GAPS_MAX).map(({ fromOffset, toOffset, atMs, cause }) => ({
       fromOffset: String(fromOffset),
@@ -45,6 +46,7 @@ export function encodeLaneState(state: LaneStateRecord): Buffer {
       cause,
     })),
     gapCount: state.gapCount,
+    repeats: String(state.repeats),
     updatedMs: state.updatedMs,
   };
   return Buffer.from(JSON.stringify(json));
@@ -78,9 +80,11 @@ export function decodeLaneState(bytes: Buffer): LaneStateRecord {
     producerId: root.has("producerId") ? root.natural("producerId") : undefined,
     plan: root.text("plan"),
     targetEpoch: root.integer("targetEpoch"),
+    sourceEpoch: root.has("sourceEpoch") ? root.integer("sourceEpoch") : -1,
     floor: floor && { source: floor.natural("source"), target: floor.natural("target") },
     gaps: root.list("gaps", GAPS_MAX).map(readGap),
     gapCount: root.integer("gapCount"),
+    repeats: root.has("repeats") ? root.natural("repeats") : 0n,
     updatedMs: root.integer("updatedMs"),
   };
 }

@@ -129,6 +129,8 @@ function stateOf(map: OffsetMap): LaneStateRecord {
     producerId: undefined,
     plan: "",
     targetEpoch: -1,
+    sourceEpoch: -1,
+    repeats: 0n,
     floor: undefined,
     gaps: [],
     gapCount: 0,

@@ -26,6 +26,8 @@ export function stateOf(map: OffsetMap): LaneStateRecord {
     producerId: undefined,
     plan: "",
     targetEpoch: -1,
+    sourceEpoch: -1,
+    repeats: 0n,
     floor: undefined,
     gaps: [],
     gapCount: 0,

@@ -344,6 +344,17 @@ test("lane stops when the source lost what was copied", async () => {
   assert.deepEqual(reason.copies, [{ fromOffset: 9n, toOffset: 15n }]);
 });
 
+test("lane stops when the source lost what was copied while nobody copied", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 5; i++) world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  await Promise.all([worker.stop(), world.until(() => false, 1_000)]);
+  world.source.truncate(9n);
+  for (let i = 0; i < 5; i++) world.produce(3);
+  assert.equal(await stopped(world, world.spawn()), "SOURCE_DIVERGED");
+});
+
 test("lane stops before records that are too old for the target to remember their producer", async () => {
   const world = openWorld();
   world.produce(3);

@@ -35,6 +35,7 @@ const states: fc.Arbitrary<LaneStateRecord> = fc.record(
     producerId: fc.option(offset, { nil: undefined }),
     plan: fc.string(),
     targetEpoch: integer,
+    sourceEpoch: integer,
     floor: fc.option(fc.record({ source: offset, target: offset }, plain), { nil: undefined }),
     gaps: fc.array(
       fc.record(
@@ -44,6 +45,7 @@ const states: fc.Arbitrary<LaneStateRecord> = fc.record(
       { maxLength: 5 },
     ),
     gapCount: fc.nat(),
+    repeats: offset,
     updatedMs: fc.nat(),
   },
   plain,
