@@ -7,6 +7,7 @@ import { fetchFrom } from "../client/fetch.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { logBounds } from "../client/list-offsets.ts";
 import { describeProducers, type PartitionProducers } from "../client/producers.ts";
+import { type Uuid, ZERO_UUID } from "../core/brand.ts";
 import { type Clock, sleep } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import { MirrorError } from "../mirror/errors.ts";
@@ -203,7 +204,7 @@ export class KafkaTarget implements Target {
     }
   }
 
-  async createTopic({ topic, partitions, replicationFactor }: NewTopic): Promise<void> {
+  async createTopic({ topic, partitions, replicationFactor }: NewTopic): Promise<Uuid | undefined> {
     const brokers = Math.max(1, this.#client.metadata.brokers.size);
     const spec = { name: topic, partitions, replicationFactor: Math.max(1, Math.min(replicationFactor, brokers)) };
     const [outcome] = await createTopics(this.#client, [spec]).catch((error: unknown) => {
@@ -211,6 +212,8 @@ export class KafkaTarget implements Target {
     });
     this.#check("CreateTopics", topic, outcome, ErrorCode.TOPIC_ALREADY_EXISTS);
     await this.#answering(topic, partitions);
+    const isMade = outcome?.errorCode === ErrorCode.NONE && outcome.topicId !== ZERO_UUID;
+    return isMade ? outcome.topicId : undefined;
   }
 
   async growTopic(topic: string, count: number): Promise<void> {

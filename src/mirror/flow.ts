@@ -7,7 +7,7 @@ import { toError } from "../core/errors.ts";
 import type { LogFields, Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import type { Selection } from "../topology/patterns.ts";
-import { lackingOn, predecessorOf, type WantedLane, wantedLanes, wantedTopics } from "./discovery.ts";
+import { lackingOn, predecessorOf, type WantedLane, type WantedTopic, wantedLanes, wantedTopics } from "./discovery.ts";
 import { type LaneFault, MirrorError } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import { producerIdOf, reverseLane } from "./lane-id.ts";
@@ -22,7 +22,7 @@ import {
   type ProgressStore,
 } from "./offset-ports.ts";
 import type { Provenance } from "./plan.ts";
-import type { Delivery, Source, Target, TopicInfo } from "./ports.ts";
+import type { Delivery, NewTopic, Source, Target, TopicInfo, TopicPartition } from "./ports.ts";
 import { type FlowStatus, type LaneStatus, restingLane, type TopicTrouble } from "./status.ts";
 
 /** New topics and partitions are copied this soon after they appear. */
@@ -68,7 +68,12 @@ export interface FlowDeps {
   readonly companyOf?: (lane: LaneIdentity) => LaneEntry["company"];
   /** See `LaneHooks`. */
   readonly hooks?: LaneHooks;
+  /** Told of every topic that the flow itself made on the target; must not reject. */
+  readonly onTopicMade?: (made: { readonly source: TopicInfo; readonly target: TopicRef }) => Promise<void>;
 }
+
+/** A topic incarnation. */
+export type TopicRef = Pick<TopicPartition, "topic" | "topicId">;
 
 interface Running {
   readonly lane: Lane;
@@ -232,10 +237,17 @@ export class Flow implements AsyncDisposable {
       }
     };
     await Promise.all([
-      ...create.map((topic) => attempt(topic.topic, target.createTopic(topic))),
+      ...create.map((topic) => attempt(topic.topic, this.#create(topic, topics))),
       ...grow.map(({ topic, partitions }) => attempt(topic, target.growTopic(topic, partitions))),
     ]);
     return { troubles, targets: create.length + grow.length === 0 ? targets : await target.topics() };
+  }
+
+  async #create(topic: NewTopic, wanted: readonly WantedTopic[]): Promise<void> {
+    const topicId = await this.#deps.target.createTopic(topic);
+    const source = wanted.find(({ targetTopic }) => targetTopic === topic.topic)?.source;
+    if (topicId !== undefined && source !== undefined)
+      await this.#deps.onTopicMade?.({ source, target: { topic: topic.topic, topicId } });
   }
 
   #known() {

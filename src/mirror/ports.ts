@@ -128,9 +128,9 @@ export interface Target {
   /** @throws {MirrorError} `TARGET_*` */
   limits(topic: string): Promise<TargetLimits>;
   topics(): Promise<readonly TopicInfo[]>;
-  /** Creates the topic, or does nothing when it exists; resolves once every partition has a leader that answers.
-   *  @throws {MirrorError} `TARGET_*` */
-  createTopic(topic: NewTopic): Promise<void>;
+  /** Creates the topic, or does nothing when it exists; resolves once every partition has a leader that answers, with the
+   *  topic's id if this call certainly made it. @throws {MirrorError} `TARGET_*` */
+  createTopic(topic: NewTopic): Promise<Uuid | undefined>;
   /** Raises the number of partitions; nothing happens when there are as many already. @throws {MirrorError} `TARGET_*` */
   growTopic(topic: string, partitions: number): Promise<void>;
 }

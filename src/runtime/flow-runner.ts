@@ -8,12 +8,12 @@ import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { Flow } from "../mirror/flow.ts";
 import { type GroupSyncReport, runGroupSync } from "../mirror/groups.ts";
-import { type CopiedTopic, SettingsSync } from "../mirror/metadata/settings-sync.ts";
 import { namingOf } from "../mirror/naming.ts";
 import type { LaneEntry, LaneIdentity } from "../mirror/offset-ports.ts";
 import type { FlowStatus } from "../mirror/status.ts";
 import type { Flow as FlowDeclaration } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
+import { FlowMetadata } from "./flow-metadata.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
 import { SourceEnds } from "./source-ends.ts";
@@ -37,7 +37,7 @@ export class FlowRunner implements AsyncDisposable {
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   #flow: Flow | undefined;
-  #settings: SettingsSync | undefined;
+  #metadata: FlowMetadata | undefined;
   #failure: string | null = null;
   #groups: GroupsSnapshot = NO_GROUPS;
   /** When the loop that waits for both regions last went round. */
@@ -63,7 +63,7 @@ export class FlowRunner implements AsyncDisposable {
 
   get status(): FlowStatus | undefined {
     const status = this.#flow?.status;
-    return status && { ...status, troubles: [...status.troubles, ...(this.#settings?.troubles ?? [])] };
+    return status && { ...status, troubles: [...status.troubles, ...(this.#metadata?.troubles ?? [])] };
   }
 
   /** What travels. */
@@ -95,7 +95,7 @@ export class FlowRunner implements AsyncDisposable {
     if (flow === undefined) return;
     this.#flow = flow;
     this.#deps.logger.info("flow runs", { flow: flowName(this.declaration) });
-    const besides = [this.#syncGroups(flow, signal), this.#watchEnds(flow, signal), this.#syncSettings(flow, signal)];
+    const besides = [this.#syncGroups(flow, signal), this.#watchEnds(flow, signal), this.#metadata?.run(flow, signal)];
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     await Promise.all([flow.close(), ...besides]);
   }
@@ -124,6 +124,8 @@ export class FlowRunner implements AsyncDisposable {
     const { mirror, source, target } = this.declaration;
     const [from, to] = await Promise.all([this.#deps.link(source), this.#deps.link(target)]);
     const progress = await to.progress();
+    const metadata = new FlowMetadata(this.declaration, { from, to, logger: this.#deps.logger });
+    this.#metadata = metadata;
     return Flow.open(
       {
         name: flowName(this.declaration),
@@ -145,24 +147,9 @@ export class FlowRunner implements AsyncDisposable {
         random: nodeRandom(),
         logger: this.#deps.logger,
         companyOf: this.#deps.companyOf,
+        onTopicMade: metadata.onTopicMade,
       },
     );
-  }
-
-  async #syncSettings(flow: Flow, signal: AbortSignal): Promise<void> {
-    const { mirror, source, target } = this.declaration;
-    const [from, to] = await Promise.all([this.#deps.link(source), this.#deps.link(target)]);
-    this.#settings = new SettingsSync(
-      { flow: flowName(this.declaration), sync: mirror.create.sync },
-      {
-        source: from.settings,
-        target: to.settings,
-        topics: () => copiedTopics(flow.status),
-        clock: nodeClock(),
-        logger: this.#deps.logger,
-      },
-    );
-    await this.#settings.run(signal);
   }
 
   async #watchEnds(flow: Flow, signal: AbortSignal): Promise<void> {
@@ -224,10 +211,4 @@ function groupsSnapshot({ entries }: GroupSyncReport, before: GroupsSnapshot): G
     },
     atMs: nodeClock().nowMs(),
   };
-}
-
-/** Topics with a lane, once each. */
-function copiedTopics({ lanes }: FlowStatus): readonly CopiedTopic[] {
-  const topics = lanes.map(({ sourceTopic, targetTopic }) => ({ source: sourceTopic, target: targetTopic }));
-  return [...new Map(topics.map((topic) => [topic.target, topic])).values()];
 }

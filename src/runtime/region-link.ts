@@ -1,6 +1,7 @@
 /** A worker's link to one region: one client, and what mirrors need of the region made from it. */
 
 import { KafkaGroups } from "../adapters/kafka-groups.ts";
+import { type KafkaMadeStore, openKafkaMade } from "../adapters/kafka-made.ts";
 import { KafkaSettings } from "../adapters/kafka-metadata.ts";
 import { type KafkaProgressStore, openKafkaProgress } from "../adapters/kafka-progress.ts";
 import { KafkaSource } from "../adapters/kafka-source.ts";
@@ -32,6 +33,7 @@ export class RegionLink implements AsyncDisposable {
   #target: KafkaTarget | undefined;
   #groups: KafkaGroups | undefined;
   #progress: Promise<KafkaProgressStore> | undefined;
+  #made: Promise<KafkaMadeStore> | undefined;
 
   private constructor(region: string, client: KafkaClient, logger: Logger) {
     this.region = region;
@@ -84,6 +86,18 @@ export class RegionLink implements AsyncDisposable {
       });
     }
     return this.#progress;
+  }
+
+  /** What mirrors have made in this region; a failed attempt is forgotten. @throws {ClientError} */
+  made(): Promise<KafkaMadeStore> {
+    if (this.#made === undefined) {
+      const opening = openKafkaMade({}, { client: this.#client, clock: nodeClock() });
+      this.#made = opening;
+      opening.catch(() => {
+        this.#made = undefined;
+      });
+    }
+    return this.#made;
   }
 
   /** Stores what is marked, if the region still takes it, then closes the client. Call once all flows are closed. Idempotent. */

@@ -1,6 +1,7 @@
 /** Settings follow the source's topics from one cluster to another, whatever runs them. */
 
 import assert from "node:assert/strict";
+import { openKafkaMade } from "../../src/adapters/kafka-made.ts";
 import { KafkaSettings } from "../../src/adapters/kafka-metadata.ts";
 import { nodeClock } from "../../src/adapters/node-clock.ts";
 import { nodeNetwork } from "../../src/adapters/node-network.ts";
@@ -8,6 +9,7 @@ import { nodeRandom } from "../../src/adapters/node-random.ts";
 import { createTopics, deleteTopics } from "../../src/client/admin.ts";
 import { alterConfigs, describeConfigs } from "../../src/client/configs.ts";
 import { KafkaClient } from "../../src/client/kafka-client.ts";
+import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { Endpoint } from "../../src/core/network.ts";
 import { SettingsSync } from "../../src/mirror/metadata/settings-sync.ts";
@@ -25,16 +27,19 @@ export async function settingsFollow(from: readonly Endpoint[], to: readonly End
   await createTopics(target, [
     { name: copy, partitions: 1, replicationFactor: 1, configs: { "segment.ms": "7000000" } },
   ]);
-  const sync = new SettingsSync(
-    { flow: "test", sync: DEFAULT_SYNCED_SETTINGS },
-    {
-      source: new KafkaSettings({ client: source }),
-      target: new KafkaSettings({ client: target }),
-      topics: () => [{ source: topic, target: copy }],
-      ...deps,
-    },
-  );
+  const targetTopicId = target.metadata.topic(copy)?.topicId ?? ZERO_UUID;
   const seen = async (): Promise<Record<string, string | null>> => {
+    // Each round by another worker, who knows of the others only what is stored.
+    const sync = new SettingsSync(
+      { flow: "test", sync: DEFAULT_SYNCED_SETTINGS, sourceClusterId: "west" },
+      {
+        source: new KafkaSettings({ client: source }),
+        target: new KafkaSettings({ client: target }),
+        made: await openKafkaMade({}, { ...deps, client: target }),
+        topics: () => [{ source: topic, target: copy, targetTopicId }],
+        ...deps,
+      },
+    );
     await sync.round();
     assert.deepEqual(sync.troubles, []);
     const [described] = await describeConfigs(target, [{ type: "topic", name: copy }]);

@@ -1,11 +1,14 @@
 /** Carries the settings of topics over, beside the lanes and never in their way: a round every few seconds, each topic on
  *  its own, failures told with their reason and tried again in the next rounds. */
 
+import type { Uuid } from "../../core/brand.ts";
 import { type Clock, sleep } from "../../core/clock.ts";
 import { toError } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { MadeSettings } from "../../topology/made.ts";
 import { type SettingChange, settingChanges, type TopicSettings } from "../../topology/topic-settings.ts";
 import type { TopicTrouble } from "../status.ts";
+import type { MadeStore } from "./made-store.ts";
 
 /** A change on the source shows on the target this soon. */
 export const DEFAULT_SETTINGS_EVERY_MS = 5_000;
@@ -30,12 +33,14 @@ export interface SettingsWriter extends SettingsReader {
 export interface CopiedTopic {
   readonly source: string;
   readonly target: string;
+  readonly targetTopicId: Uuid;
 }
 
 /** Which settings, of which topics. */
 export interface SettingsSyncOptions {
   readonly flow: string;
   readonly sync: readonly string[];
+  readonly sourceClusterId: string;
   readonly everyMs?: number;
 }
 
@@ -43,10 +48,18 @@ export interface SettingsSyncOptions {
 export interface SettingsSyncDeps {
   readonly source: SettingsReader;
   readonly target: SettingsWriter;
+  /** What mirrors have set on the target, whatever worker did it; only that is ever taken back. */
+  readonly made: MadeStore;
   /** The topics that are copied now; both sides exist, or did a moment ago. */
   readonly topics: () => readonly CopiedTopic[];
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+interface Sides {
+  readonly source: TopicSettings;
+  readonly target: TopicSettings;
+  readonly ours: TopicSettings;
 }
 
 interface Refusal {
@@ -59,8 +72,6 @@ interface Refusal {
 export class SettingsSync {
   readonly #options: SettingsSyncOptions;
   readonly #deps: SettingsSyncDeps;
-  /** What this sync has made, by target topic; only that is ever taken back. */
-  readonly #ours = new Map<string, TopicSettings>();
   readonly #refusals = new Map<string, Refusal>();
   #unread: readonly TopicTrouble[] = [];
   #round = 0;
@@ -102,7 +113,7 @@ export class SettingsSync {
     if (copied.length === 0) return;
     const { source, target } = this.#deps;
     const { sync } = this.#options;
-    const [there, here] = await Promise.all([
+    const [there, here, ours] = await Promise.all([
       source.settings(
         copied.map((topic) => topic.source),
         sync,
@@ -111,6 +122,7 @@ export class SettingsSync {
         copied.map((topic) => topic.target),
         sync,
       ),
+      this.#ours(),
     ]);
     const unread: TopicTrouble[] = [];
     for (const topic of copied) {
@@ -120,14 +132,25 @@ export class SettingsSync {
       if (refused !== undefined) unread.push(troubleOf(topic, `settings cannot be read: ${refused.message}`));
       // What does not exist is the lanes' concern, who tell it.
       else if (from !== undefined && to !== undefined)
-        await this.#align(topic, from as TopicSettings, to as TopicSettings);
+        await this.#align(topic, {
+          source: from as TopicSettings,
+          target: to as TopicSettings,
+          ours: ours.get(topic.targetTopicId) ?? new Map(),
+        });
     }
     this.#unread = unread;
   }
 
-  async #align(topic: CopiedTopic, source: TopicSettings, target: TopicSettings): Promise<void> {
-    const ours = this.#ours.get(topic.target) ?? new Map<string, string>();
-    const changes = settingChanges({ source, target, sync: this.#options.sync, ours });
+  async #ours(): Promise<ReadonlyMap<Uuid, TopicSettings>> {
+    const ours = (await this.#deps.made.list()).filter(
+      (record): record is MadeSettings =>
+        record.kind === "settings" && record.sourceClusterId === this.#options.sourceClusterId,
+    );
+    return new Map(ours.map(({ targetTopicId, settings }) => [targetTopicId, new Map(Object.entries(settings))]));
+  }
+
+  async #align(topic: CopiedTopic, sides: Sides): Promise<void> {
+    const changes = settingChanges({ ...sides, sync: this.#options.sync });
     if (changes.length === 0) {
       this.#refusals.delete(topic.target);
       return;
@@ -137,10 +160,13 @@ export class SettingsSync {
     const { logger } = this.#deps;
     const fields = { flow: this.#options.flow, topic: topic.target, changes: changes.map(wordsOf).join(", ") };
     try {
-      await this.#deps.target.change(topic.target, changes);
+      const { target, made } = this.#deps;
+      const { before: recorded, after } = this.#records(topic, sides.ours, changes);
+      await made.put([recorded]);
+      await target.change(topic.target, changes);
       logger.info("settings carried over", fields);
       this.#refusals.delete(topic.target);
-      this.#ours.set(topic.target, withMade(ours, changes));
+      if (after !== undefined) await made.put([after]);
     } catch (error) {
       const why = `settings are not carried over (${fields.changes}): ${toError(error).message}`;
       if (before?.trouble.why !== why)
@@ -151,20 +177,25 @@ export class SettingsSync {
     }
   }
 
+  /** What is recorded before the change (all that may be there after it), and after it when some of that is gone by then. */
+  #records(topic: CopiedTopic, ours: TopicSettings, changes: readonly SettingChange[]) {
+    const gone = new Set(changes.filter(({ to }) => to === null).map(({ name }) => name));
+    const made = [...ours, ...changes.flatMap(({ name, to }) => (to === null ? [] : [[name, to] as const]))];
+    const record = (settings: readonly (readonly [string, string])[]): MadeSettings => ({
+      kind: "settings",
+      sourceClusterId: this.#options.sourceClusterId,
+      targetTopic: topic.target,
+      targetTopicId: topic.targetTopicId,
+      settings: Object.fromEntries(settings),
+    });
+    const kept = made.filter(([name]) => !gone.has(name));
+    return { before: record(made), after: gone.size === 0 ? undefined : record(kept) };
+  }
+
   #forget(copied: readonly CopiedTopic[]): void {
     const targets = new Set(copied.map(({ target }) => target));
-    for (const known of [this.#ours, this.#refusals])
-      for (const target of known.keys()) if (!targets.has(target)) known.delete(target);
+    for (const target of this.#refusals.keys()) if (!targets.has(target)) this.#refusals.delete(target);
   }
-}
-
-function withMade(ours: TopicSettings, changes: readonly SettingChange[]): TopicSettings {
-  const made = new Map(ours);
-  for (const { name, to } of changes) {
-    if (to === null) made.delete(name);
-    else made.set(name, to);
-  }
-  return made;
 }
 
 /** `retention.ms 1000 -> 2000`. */

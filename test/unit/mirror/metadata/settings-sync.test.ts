@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Uuid } from "../../../../src/core/brand.ts";
 import type { Clock } from "../../../../src/core/clock.ts";
 import { silentLogger } from "../../../../src/core/logger.ts";
 import { SettingsSync } from "../../../../src/mirror/metadata/settings-sync.ts";
 import type { SettingChange, TopicSettings } from "../../../../src/topology/topic-settings.ts";
+import { MemoryMade } from "./memory-made.ts";
 
 const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
 
@@ -35,9 +37,11 @@ class Cluster {
 
 function world(topics: readonly string[] = ["a"]) {
   const [source, target] = [new Cluster(), new Cluster()];
-  const copied = topics.map((topic) => ({ source: topic, target: `w.${topic}` }));
-  const deps = { source, target, topics: () => copied, clock, logger: silentLogger };
-  return { source, target, sync: new SettingsSync({ flow: "f", sync: ["retention.ms"] }, deps) };
+  const copied = topics.map((topic) => ({ source: topic, target: `w.${topic}`, targetTopicId: topic as Uuid }));
+  const made = new MemoryMade();
+  const deps = { source, target, made, topics: () => copied, clock, logger: silentLogger };
+  const worker = () => new SettingsSync({ flow: "f", sync: ["retention.ms"], sourceClusterId: "c" }, deps);
+  return { source, target, made, worker, sync: worker() };
 }
 
 test("settings sync sets what the source sets, takes back what it made, and leaves the target's own alone", async () => {
@@ -77,4 +81,22 @@ test("settings sync carries the others over when one topic may not be read, or i
     sync.troubles.map(({ sourceTopic, about }) => ({ sourceTopic, about })),
     [{ sourceTopic: "a", about: "settings" }],
   );
+});
+
+test("settings sync takes back what another worker made, and nothing when that was never recorded", async () => {
+  const { source, target, made, worker } = world();
+  source.topics.set("a", new Map([["retention.ms", "5"]]));
+  target.topics.set("w.a", new Map());
+  made.failure = new Error("no answer");
+  await worker().round();
+  assert.deepEqual(target.topics.get("w.a"), new Map(), "never a setting that nobody would take back");
+  made.failure = undefined;
+  await worker().round();
+  assert.deepEqual(target.topics.get("w.a"), new Map([["retention.ms", "5"]]));
+  source.topics.set("a", new Map());
+  await worker().round();
+  assert.deepEqual(target.topics.get("w.a"), new Map());
+  assert.deepEqual(await made.list(), [
+    { kind: "settings", sourceClusterId: "c", targetTopic: "w.a", targetTopicId: "a", settings: {} },
+  ]);
 });

@@ -116,7 +116,9 @@ export class ModelTarget implements Target {
   async topics() {
     return [];
   }
-  async createTopic() {}
+  async createTopic() {
+    return undefined;
+  }
   async growTopic() {}
 
   /** The process dies: what was sent may still arrive. */

@@ -1,0 +1,91 @@
+/** Carries over what belongs to a flow's topics besides their records, as long as the flow runs. */
+
+import type { KafkaMadeStore } from "../adapters/kafka-made.ts";
+import { nodeClock } from "../adapters/node-clock.ts";
+import { nodeRandom } from "../adapters/node-random.ts";
+import { backoffMs } from "../core/backoff.ts";
+import { sleep } from "../core/clock.ts";
+import { TributaryError, toError } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Flow, FlowDeps } from "../mirror/flow.ts";
+import { type CopiedTopic, SettingsSync } from "../mirror/metadata/settings-sync.ts";
+import type { FlowStatus, TopicTrouble } from "../mirror/status.ts";
+import type { Flow as FlowDeclaration } from "../topology/model.ts";
+import { flowName } from "./flow-selection.ts";
+import type { RegionLink } from "./region-link.ts";
+
+/** What it works with; the links are shared with everybody else. */
+export interface FlowMetadataDeps {
+  readonly from: RegionLink;
+  readonly to: RegionLink;
+  readonly logger: Logger;
+}
+
+/** Works from `run` until its signal. */
+export class FlowMetadata {
+  readonly #declaration: FlowDeclaration;
+  readonly #deps: FlowMetadataDeps;
+  #settings: SettingsSync | undefined;
+
+  constructor(declaration: FlowDeclaration, deps: FlowMetadataDeps) {
+    this.#declaration = declaration;
+    this.#deps = deps;
+  }
+
+  /** Topics whose metadata is not as it should be, each with the reason. */
+  get troubles(): readonly TopicTrouble[] {
+    return this.#settings?.troubles ?? [];
+  }
+
+  /** Records that a topic is the mirror's own. One that cannot be recorded is kept when its source is deleted. */
+  readonly onTopicMade: NonNullable<FlowDeps["onTopicMade"]> = async ({ source, target }) => {
+    const { from, to, logger } = this.#deps;
+    const { topic: targetTopic, topicId: targetTopicId } = target;
+    const of = { sourceClusterId: from.source.clusterId, targetTopic, targetTopicId };
+    try {
+      const made = await to.made();
+      await made.put([{ kind: "topic", ...of, sourceTopic: source.topic, sourceTopicId: source.topicId }]);
+    } catch (error) {
+      if (!(error instanceof TributaryError)) throw error;
+      logger.warn("topic made but not recorded", { topic: targetTopic, cause: error.message });
+    }
+  };
+
+  /** Never rejects for what the regions do. */
+  async run(flow: Flow, signal: AbortSignal): Promise<void> {
+    const made = await this.#made(signal);
+    if (made === undefined) return;
+    const { from, to, logger } = this.#deps;
+    const { sync } = this.#declaration.mirror.create;
+    const options = { flow: flowName(this.#declaration), sourceClusterId: from.source.clusterId };
+    const shared = { made, clock: nodeClock(), logger };
+    this.#settings = new SettingsSync(
+      { ...options, sync },
+      { ...shared, source: from.settings, target: to.settings, topics: () => copiedTopics(flow.status) },
+    );
+    await this.#settings.run(signal);
+  }
+
+  /** Tries until the target answers; undefined at the signal. */
+  async #made(signal: AbortSignal): Promise<KafkaMadeStore | undefined> {
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        return await this.#deps.to.made();
+      } catch (error) {
+        if (!(error instanceof TributaryError)) throw error;
+        const why = toError(error).message;
+        if (attempt === 1) this.#deps.logger.warn("metadata waits", { flow: flowName(this.#declaration), why });
+        await sleep(nodeClock(), backoffMs(attempt, nodeRandom()), signal).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Topics with a lane, once each. */
+function copiedTopics({ lanes }: FlowStatus): readonly CopiedTopic[] {
+  const topics = lanes.map(({ sourceTopic, targetTopic, lane }) => {
+    return { source: sourceTopic, target: targetTopic, targetTopicId: lane.targetTopicId };
+  });
+  return [...new Map(topics.map((topic) => [topic.target, topic])).values()];
+}
