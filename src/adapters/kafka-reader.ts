@@ -1,7 +1,7 @@
 /** One partition's reader: chunks that were fetched ahead, the position to fetch from, and whoever waits for the next. */
 
 import type { MirrorError } from "../mirror/errors.ts";
-import type { SourceChunk, SourcePosition, SourceReader, TopicPartition } from "../mirror/ports.ts";
+import type { PartitionBounds, SourceChunk, SourcePosition, SourceReader, TopicPartition } from "../mirror/ports.ts";
 
 /** Chunks fetched ahead of a reader: one it can take at once while the next is on its way. */
 const CHUNKS_MAX = 2;
@@ -34,6 +34,7 @@ export class KafkaReader implements SourceReader {
   #failure: MirrorError | undefined;
   #endOffset: bigint | undefined;
   #highWatermark: bigint | undefined;
+  #startOffset: bigint | undefined;
   #opened = false;
   #closed = false;
 
@@ -48,6 +49,9 @@ export class KafkaReader implements SourceReader {
   }
   get highWatermark(): bigint | undefined {
     return this.#highWatermark;
+  }
+  get startOffset(): bigint | undefined {
+    return this.#startOffset;
   }
   get isClosed(): boolean {
     return this.#closed;
@@ -104,8 +108,9 @@ export class KafkaReader implements SourceReader {
     });
   }
 
-  /** Answers where the log ends, records or not. */
-  sawEnds(endOffset: bigint, highWatermark: bigint): void {
+  /** Answers tell where the log begins and ends, records or not. */
+  saw({ startOffset, endOffset, highWatermark }: PartitionBounds & { readonly highWatermark: bigint }): void {
+    this.#startOffset = startOffset;
     this.#endOffset = endOffset;
     this.#highWatermark = highWatermark;
   }

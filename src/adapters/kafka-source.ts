@@ -190,7 +190,7 @@ export class KafkaSource implements Source {
       return;
     }
     const endOffset = fetched.lastStableOffset >= 0n ? fetched.lastStableOffset : fetched.highWatermark;
-    reader.sawEnds(endOffset, fetched.highWatermark);
+    reader.saw({ startOffset: fetched.logStartOffset, endOffset, highWatermark: fetched.highWatermark });
     const next = positionAfter(records);
     if (next === undefined) {
       fetched.release();

@@ -18,7 +18,7 @@ import { type LaneMemory, noteGap, openMemory, toRecord } from "./lane-memory.ts
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { INITIAL_STATE, type LaneEvent, type LaneState, step } from "./lane-state.ts";
 import type { OffsetMap } from "./offset-map.ts";
-import { later } from "./offset-order.ts";
+import { earlier, later } from "./offset-order.ts";
 import type { SourceReader, TargetLimits } from "./ports.ts";
 import { walkSource } from "./source-walk.ts";
 import { copyOf, isAligned, type LaneStatus, noPlanCounts, noTakeovers } from "./status.ts";
@@ -132,10 +132,21 @@ export class Lane {
     const { topic, partition } = this.options.targetPartition;
     const targetNext = this.#memory?.map.progress.targetNext;
     if (targetNext === undefined || this.#state.kind !== "copying") return;
-    const { endOffset } = await this.#deps.target.bounds(this.options.targetPartition);
+    const { startOffset, endOffset } = await this.#deps.target.bounds(this.options.targetPartition);
+    this.#forgetBelow(startOffset);
     if (endOffset >= targetNext) return;
     const why = "the target ends before the lane's last record";
     this.#interrupt.abort(new MirrorError({ code: "TARGET_DOUBT", topic, partition, why }));
+  }
+
+  /** Frees the map of what both logs have deleted: nobody can have a position there that leads to a record. */
+  #forgetBelow(targetStart: bigint): void {
+    const memory = this.#memory;
+    const sourceStart = this.#reader?.startOffset;
+    if (memory === undefined || sourceStart === undefined) return;
+    const floor = memory.map.floor.source;
+    memory.map.trimBefore(earlier(sourceStart, memory.map.reverse(targetStart).sourceOffset));
+    if (memory.map.floor.source > floor) this.#save(memory);
   }
 
   /** Whether a forgotten transaction keeps new records from being read. */

@@ -60,6 +60,8 @@ export interface SourceReader {
   readonly endOffset: bigint | undefined;
   /** The last known high watermark: what lies between the two waits for a transaction to end. */
   readonly highWatermark: bigint | undefined;
+  /** The last known log start. */
+  readonly startOffset: bigint | undefined;
   /** Idempotent. */
   close(): void;
 }

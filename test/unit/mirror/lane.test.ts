@@ -210,6 +210,25 @@ test("lane that is idle notices that the target lost records, and sends them aga
   assertExact(world, worker);
 });
 
+test("lane forgets where records lay that both sides have deleted, and nothing else", async () => {
+  const world = openWorld();
+  for (let i = 0; i < 10; i++) world.produce(3);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  world.source.startOffset = 21n;
+  world.broker.startOffset = 12n;
+  world.produce(3);
+  assert.ok(await world.until(() => worker.lane.map?.floor.source === 12n, 5_000));
+  assert.deepEqual(worker.lane.map?.translate(12n), { kind: "exact", targetOffset: 12n });
+  world.broker.startOffset = 30n;
+  assert.ok(await world.until(() => worker.lane.map?.floor.source === 21n, 5_000));
+  assert.equal(worker.lane.map?.translate(20n).kind, "expired");
+  await Promise.all([worker.stop(), world.until(() => false, 1_000)]);
+  const next = world.spawn();
+  await caughtUp(world, next);
+  assert.equal(next.lane.map?.floor.source, 21n);
+});
+
 test("lane tells about a transaction of the source that is open for too long, and that it ended", async () => {
   const world = openWorld({ lane: { openTransactionMs: 2_000 } });
   world.produce(3);

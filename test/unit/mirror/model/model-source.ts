@@ -75,6 +75,9 @@ export function modelSource(
       get endOffset() {
         return log.endOffset;
       },
+      get startOffset() {
+        return log.startOffset;
+      },
       get highWatermark() {
         return log.endOffset + log.heldOffsets;
       },
