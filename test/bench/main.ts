@@ -1,6 +1,7 @@
 /** Prints what things cost beside a peer measured in the same run: `npm run bench [-- NAME...]`. */
 
 import { benchForward } from "./forward.bench.ts";
+import { benchLanes } from "./lanes.bench.ts";
 import { benchScrape } from "./scrape.bench.ts";
 import { benchBatches, benchCodecs, benchRecords } from "./wire.bench.ts";
 
@@ -10,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   codecs: benchCodecs,
   forward: benchForward,
   scrape: benchScrape,
+  lanes: benchLanes,
 };
 
 const wanted = process.argv.slice(2);
