@@ -3,7 +3,7 @@
 import { TOPIC_NAME_MAX } from "../topology/naming.ts";
 import { isInternalName, type Selection, selects } from "../topology/patterns.ts";
 import type { Naming } from "./naming.ts";
-import type { LaneIdentity } from "./offset-ports.ts";
+import { type LaneIdentity, type LaneKey, laneKey } from "./offset-ports.ts";
 import type { NewTopic, TopicInfo, TopicPartition } from "./ports.ts";
 import type { TopicTrouble } from "./status.ts";
 
@@ -110,20 +110,48 @@ export function wantedLanes(
   });
 }
 
-/** The known lane whose source topic was deleted and made again under the same name, if there is one. */
-export function predecessorOf(
-  wanted: WantedLane,
-  known: readonly { readonly lane: LaneIdentity; readonly sourceTopic: string; readonly targetTopic: string }[],
-): LaneIdentity | undefined {
-  const { lane, sourcePartition, targetPartition } = wanted;
-  return known.find(
-    (other) =>
-      other.sourceTopic === sourcePartition.topic &&
-      other.targetTopic === targetPartition.topic &&
-      other.lane.sourceClusterId === lane.sourceClusterId &&
-      other.lane.targetClusterId === lane.targetClusterId &&
-      other.lane.targetTopicId === lane.targetTopicId &&
-      other.lane.sourcePartition === lane.sourcePartition &&
-      other.lane.sourceTopicId !== lane.sourceTopicId,
-  )?.lane;
+/** A lane that runs, or that has stored where it stands. */
+export interface KnownLane {
+  readonly lane: LaneIdentity;
+  readonly sourceTopic: string;
+  readonly targetTopic: string;
+}
+
+/** Lanes looked up by what they are and by what they copy: asked once for each wanted lane, of which there are as many. */
+export class KnownLanes {
+  readonly #keys = new Set<LaneKey>();
+  readonly #byNames = new Map<string, LaneIdentity[]>();
+
+  constructor(known: readonly KnownLane[]) {
+    for (const { lane, sourceTopic, targetTopic } of known) {
+      this.#keys.add(laneKey(lane));
+      const names = namesKey(sourceTopic, targetTopic, lane.sourcePartition);
+      const others = this.#byNames.get(names);
+      if (others === undefined) this.#byNames.set(names, [lane]);
+      else others.push(lane);
+    }
+  }
+
+  has(lane: LaneIdentity): boolean {
+    return this.#keys.has(laneKey(lane));
+  }
+
+  /** The lane whose source topic was deleted and made again under the same name, if there is one. */
+  predecessorOf({ lane, sourcePartition, targetPartition }: WantedLane): LaneIdentity | undefined {
+    const names = namesKey(sourcePartition.topic, targetPartition.topic, lane.sourcePartition);
+    return this.#byNames
+      .get(names)
+      ?.find(
+        (other) =>
+          other.sourceClusterId === lane.sourceClusterId &&
+          other.targetClusterId === lane.targetClusterId &&
+          other.targetTopicId === lane.targetTopicId &&
+          other.sourceTopicId !== lane.sourceTopicId,
+      );
+  }
+}
+
+/** Topic names hold no slash. */
+function namesKey(sourceTopic: string, targetTopic: string, partition: number): string {
+  return `${sourceTopic}/${targetTopic}/${partition}`;
 }

@@ -7,7 +7,7 @@ import { toError } from "../core/errors.ts";
 import type { LogFields, Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import type { Selection } from "../topology/patterns.ts";
-import { lackingOn, predecessorOf, type WantedLane, type WantedTopic, wantedLanes, wantedTopics } from "./discovery.ts";
+import { KnownLanes, lackingOn, type WantedLane, type WantedTopic, wantedLanes, wantedTopics } from "./discovery.ts";
 import { type LaneFault, MirrorError } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import { producerIdOf, reverseLane } from "./lane-id.ts";
@@ -134,6 +134,12 @@ export class Flow implements AsyncDisposable {
     };
   }
 
+  /** Snapshots of the lanes that are not at their source's end; much cheaper than `status` where all of them are. */
+  get lanesBehind(): readonly LaneStatus[] {
+    const behind = [...this.#lanes.values()].filter(({ lane }) => !lane.isAtEnd);
+    return [...this.#recreated.values(), ...behind.map(({ lane }) => lane.status)];
+  }
+
   /** Offset maps of the running lanes, for group sync. */
   get directory(): LaneDirectory {
     return { find: (sourceTopic, sourcePartition) => this.#entry(sourceTopic, sourcePartition) };
@@ -220,7 +226,8 @@ export class Flow implements AsyncDisposable {
     const unknown = wantedLanes(made.targets, topics, clusters).filter(({ lane }) => !this.#lanes.has(laneKey(lane)));
     if (unknown.length === 0) return;
     const stored = await progress.list();
-    for (const wanted of unknown) this.#consider(wanted, [...stored, ...this.#known()]);
+    const known = new KnownLanes([...stored, ...this.#known()]);
+    for (const wanted of unknown) this.#consider(wanted, known);
   }
 
   /** Creates and grows topics on the target; one that cannot be made does not hold up the others. */
@@ -258,11 +265,10 @@ export class Flow implements AsyncDisposable {
     }));
   }
 
-  #consider(wanted: WantedLane, known: Parameters<typeof predecessorOf>[1]): void {
+  #consider(wanted: WantedLane, known: KnownLanes): void {
     const key = laneKey(wanted.lane);
-    const predecessor = predecessorOf(wanted, known);
-    const isKnown = known.some(({ lane }) => laneKey(lane) === key);
-    if (predecessor === undefined || isKnown || this.#options.onRecreate === "restart") {
+    const predecessor = known.predecessorOf(wanted);
+    if (predecessor === undefined || known.has(wanted.lane) || this.#options.onRecreate === "restart") {
       this.#recreated.delete(key);
       this.#start(wanted, predecessor === undefined ? this.#options.start : "earliest");
       return;

@@ -121,6 +121,13 @@ export class Lane {
     };
   }
 
+  /** True while it has carried all that the source is known to hold and waits for more, of which it hears at once. */
+  get isAtEnd(): boolean {
+    const end = this.#reader?.endOffset;
+    const map = this.#memory?.map;
+    return this.#state.kind === "copying" && end !== undefined && map !== undefined && map.progress.sourceNext >= end;
+  }
+
   /** Looks for what a lane that waits for records would not notice; call now and then. @throws {MirrorError} */
   async check(): Promise<void> {
     await this.#checkTarget();

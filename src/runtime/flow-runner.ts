@@ -19,7 +19,7 @@ import type { RegionLink } from "./region-link.ts";
 import { SourceEnds } from "./source-ends.ts";
 import { type FlowSnapshot, flowSnapshot, type GroupsSnapshot, NO_GROUPS } from "./worker-status.ts";
 
-/** How often sources are asked for their ends: what lag means cannot change faster for a person. */
+/** How often sources are asked for the ends of lanes that are behind: what lag means cannot change faster for a person. */
 const ENDS_EVERY_MS = 1_000;
 
 /** What a runner stands on. */
@@ -156,7 +156,7 @@ export class FlowRunner implements AsyncDisposable {
     const { source } = await this.#deps.link(this.declaration.source);
     const clock = nodeClock();
     while (!signal.aborted) {
-      await this.#ends.refresh(flow.status.lanes, source, () => clock.monotonicMs());
+      await this.#ends.refresh(flow.lanesBehind, source, () => clock.monotonicMs());
       await sleep(clock, ENDS_EVERY_MS, signal).catch(() => undefined);
     }
   }

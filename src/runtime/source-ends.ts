@@ -1,4 +1,4 @@
-/** How far behind lanes are, asked of the sources once a second: a lane that stands still or has nothing to read does not know itself. */
+/** How far behind lanes are, asked of the sources once a second: a lane that stands still does not know itself. */
 
 import type { LaneKey } from "../mirror/offset-ports.ts";
 import { laneKey } from "../mirror/offset-ports.ts";

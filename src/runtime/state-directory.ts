@@ -6,7 +6,6 @@
  *    region.<name>.sock   its control socket
  *    region.<name>.log    what its process said
  *    worker.json .sock    the running mirror worker: pid, status socket         (gone after a clean stop)
- *    status.json          its last status
  *    data/<name>/         a region's log directory, with its lock beside it
  *    cold/...             object stores with a relative path
  *  ``` */
@@ -69,11 +68,6 @@ export class StateDirectory {
   logPath(name: ProcessName): string {
     return join(this.path, `${name}.log`);
   }
-  /** The worker's last status snapshot. */
-  get statusPath(): string {
-    return join(this.path, "status.json");
-  }
-
   /** A path for a control socket: in the directory, or in the system's temporary one when that would be too long. */
   socketPath(name: ProcessName): string {
     const path = join(this.path, `${name}.sock`);
@@ -149,11 +143,6 @@ export class StateDirectory {
     } catch (cause) {
       throw corrupt(path, cause);
     }
-  }
-
-  /** Replaces the worker's status. */
-  writeStatus(status: unknown): void {
-    this.#write(this.statusPath, status);
   }
 
   /** Removes the directory with all data in it. Call only when nothing runs any more. */

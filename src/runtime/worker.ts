@@ -17,8 +17,8 @@ import type { WorkerRecord } from "./state-directory.ts";
 import type { StoredWorld } from "./stored-status.ts";
 import type { WorkerStatus } from "./worker-status.ts";
 
-/** How often the status file is written: `mirror status` of a worker that was killed is at most this old. */
-const STATUS_EVERY_MS = 1_000;
+/** How often the worker shows that it is not stuck, and how long an index over all lanes is good for. */
+const ROUND_EVERY_MS = 1_000;
 
 /** What to run. */
 export interface WorkerRun {
@@ -82,7 +82,7 @@ export class MirrorWorker implements AsyncDisposable {
         "POST /shutdown": () => void setImmediate(deps.onShutdown),
       });
       state.writeWorker(worker.#record);
-      worker.#writeStatus();
+      worker.#goRound();
     } catch (error) {
       await worker.close();
       throw error;
@@ -125,7 +125,6 @@ export class MirrorWorker implements AsyncDisposable {
       ),
     );
     this.#state = "stopped";
-    this.#storeStatus();
     await this.#server?.close();
     this.abandon();
   }
@@ -159,7 +158,7 @@ export class MirrorWorker implements AsyncDisposable {
   /** Group sync asks for every commit of a round; within a second the answer stays the same. */
   #laneIndex(): LaneIndex {
     const atMs = nodeClock().monotonicMs();
-    if (this.#index === undefined || atMs - this.#index.atMs > STATUS_EVERY_MS) {
+    if (this.#index === undefined || atMs - this.#index.atMs > ROUND_EVERY_MS) {
       const flows = this.#runners.flatMap((runner) => runner.flow ?? []);
       // Set before the walk: the flows' directories ask for company themselves.
       this.#index = { lanes: this.#index?.lanes ?? { reverseMaps: new Map(), writers: new Map() }, atMs };
@@ -168,19 +167,9 @@ export class MirrorWorker implements AsyncDisposable {
     return this.#index.lanes;
   }
 
-  #writeStatus(): void {
+  #goRound(): void {
     if (this.#state !== "running") return;
     this.#roundAtMs = nodeClock().monotonicMs();
-    this.#storeStatus();
-    this.#timer = nodeClock().after(STATUS_EVERY_MS, () => this.#writeStatus());
-  }
-
-  /** A status that cannot be stored, on a full disk for example, is no reason to stop copying, nor to end out of order. */
-  #storeStatus(): void {
-    try {
-      this.#run.world.state.writeStatus(this.status);
-    } catch (error) {
-      this.#deps.logger.warn("status not written", { error: String(error) });
-    }
+    this.#timer = nodeClock().after(ROUND_EVERY_MS, () => this.#goRound());
   }
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Uuid } from "../../../src/core/brand.ts";
-import { lackingOn, predecessorOf, wantedLanes, wantedTopics } from "../../../src/mirror/discovery.ts";
+import { KnownLanes, lackingOn, wantedLanes, wantedTopics } from "../../../src/mirror/discovery.ts";
 import { namingOf } from "../../../src/mirror/naming.ts";
 import type { TopicInfo } from "../../../src/mirror/ports.ts";
 import { compilePattern, type Selection } from "../../../src/topology/patterns.ts";
@@ -84,7 +84,8 @@ test("discovery recognises a topic that was deleted and made again", () => {
   const [before] = lanesOf("AAAAAAAAAAAAAAAAAAAAAQ");
   const [after] = lanesOf("AAAAAAAAAAAAAAAAAAAAAg");
   assert.ok(before !== undefined && after !== undefined);
-  const known = [{ lane: before.lane, sourceTopic: "orders", targetTopic: "west.orders" }];
-  assert.equal(predecessorOf(after, known), before.lane);
-  assert.equal(predecessorOf(before, known), undefined);
+  const known = new KnownLanes([{ lane: before.lane, sourceTopic: "orders", targetTopic: "west.orders" }]);
+  assert.equal(known.predecessorOf(after), before.lane);
+  assert.equal(known.predecessorOf(before), undefined);
+  assert.deepEqual([known.has(before.lane), known.has(after.lane)], [true, false]);
 });
