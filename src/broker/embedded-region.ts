@@ -12,6 +12,7 @@ import { Cluster, type Topic } from "./cluster.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { RegionError } from "./errors.ts";
 import { Faults } from "./faults.ts";
+import { FetchSessions } from "./fetch-sessions.ts";
 import { GroupCoordinator } from "./groups/coordinator.ts";
 import { OffsetStore } from "./groups/offset-store.ts";
 import { HANDLERS } from "./handlers.ts";
@@ -52,6 +53,7 @@ export class EmbeddedRegion {
   readonly faults = new Faults();
   readonly #parts: Parts;
   readonly #groups: GroupCoordinator;
+  readonly #fetchSessions: FetchSessions;
   readonly #dispatcher: Dispatcher;
   readonly #servers = new Map<number, BrokerServer>();
   readonly #maintenance: Maintenance;
@@ -62,7 +64,9 @@ export class EmbeddedRegion {
     const { clock, random, logger, coldStore } = deps;
     this.#parts = parts;
     this.#groups = new GroupCoordinator({ cluster, store, clock, random, logger });
-    const services = { cluster, groups: this.#groups, handlers: HANDLERS, coldStore, clock, random, logger };
+    this.#fetchSessions = new FetchSessions(random);
+    const stateful = { cluster, groups: this.#groups, fetchSessions: this.#fetchSessions };
+    const services = { ...stateful, handlers: HANDLERS, coldStore, clock, random, logger };
     this.#dispatcher = new Dispatcher(HANDLERS, services, this.faults);
     this.#maintenance = new Maintenance(options, {
       ...{ cluster, groups: this.#groups, clock, logger },
@@ -134,6 +138,7 @@ export class EmbeddedRegion {
     this.#servers.delete(brokerId);
     // Cutting comes first: nobody may hear of what happens to the partitions from the broker that is gone.
     const closing = server.close();
+    this.#fetchSessions.forget(brokerId);
     this.#brokersChanged([brokerId], false);
     await closing;
   }

@@ -6,6 +6,7 @@ import type { Random } from "../core/random.ts";
 import { type Api, decodeRequest, encodeResponse } from "../wire/api.ts";
 import type { AnyApi } from "../wire/apis.ts";
 import type { Cluster } from "./cluster.ts";
+import type { FetchSessions } from "./fetch-sessions.ts";
 import type { GroupCoordinator } from "./groups/coordinator.ts";
 import type { ColdStore } from "./ports.ts";
 
@@ -13,6 +14,7 @@ import type { ColdStore } from "./ports.ts";
 export interface RegionServices {
   readonly cluster: Cluster;
   readonly groups: GroupCoordinator;
+  readonly fetchSessions: FetchSessions;
   /** Every handler of the region; ApiVersions lists them. */
   readonly handlers: ReadonlyMap<number, ApiHandler>;
   readonly coldStore: ColdStore | undefined;

@@ -3,6 +3,7 @@
 import { batchValidationCases } from "./cases/batch-validation.ts";
 import { configCases } from "./cases/configs.ts";
 import { fetchCases } from "./cases/fetch.ts";
+import { fetchSessionCases } from "./cases/fetch-sessions.ts";
 import { groupCases } from "./cases/groups.ts";
 import { idempotenceCases } from "./cases/idempotence.ts";
 import { offsetCases } from "./cases/offsets.ts";
@@ -14,6 +15,7 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...idempotenceCases,
   ...batchValidationCases,
   ...fetchCases,
+  ...fetchSessionCases,
   ...offsetCases,
   ...groupCases,
   ...topicCases,
