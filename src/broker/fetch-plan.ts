@@ -5,8 +5,10 @@ import { StorageError } from "../core/storage.ts";
 import type { RequestOutput, ResponseInput } from "../wire/api.ts";
 import type { fetchApi } from "../wire/apis/01-fetch.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
+import { batchesIn } from "../wire/record-batch.ts";
 import { Refusal, refusal } from "./errors.ts";
 import type { RequestContext } from "./handler.ts";
+import type { AbortedTransaction } from "./log/transaction-index.ts";
 import { lowerOffset } from "./offset-order.ts";
 import type { Partition } from "./partition.ts";
 import { checkLeaderEpoch, requestedPartition, requestedTopic, WrongLeader, wrongLeader } from "./partition-lookup.ts";
@@ -98,7 +100,7 @@ export class FetchPlan {
       highWatermark: partition.highWatermark,
       lastStableOffset: partition.lastStableOffset,
       logStartOffset: log.startOffset,
-      abortedTransactions: this.#request.isolationLevel === READ_COMMITTED ? [] : null,
+      abortedTransactions: this.#isCommittedOnly ? [] : null,
     };
     if (diverged !== undefined) {
       this.#mustAnswer = true;
@@ -110,15 +112,22 @@ export class FetchPlan {
     if (fetchOffset >= readableTo || this.#leftBytes <= 0 || (maxBytes <= 0 && this.#readBytes > 0))
       return { ...base, records: NO_RECORDS };
     if (fetchOffset < log.localStartOffset) return this.#readCold(partition, asked, { ...base, maxBytes });
-    const records = log.read({ fromOffset: fetchOffset, maxBytes: Math.max(0, maxBytes), endOffset: readableTo });
+    const range = { fromOffset: fetchOffset, maxBytes: Math.max(0, maxBytes), endOffset: readableTo };
+    const { bytes: records, nextOffset } = log.readSlice(range);
     this.#count(records.length);
-    return { ...base, records };
+    if (!this.#isCommittedOnly || records.length === 0) return { ...base, records };
+    const abortedTransactions = log.abortedTransactions({ fromOffset: fetchOffset, endOffset: nextOffset });
+    return { ...base, abortedTransactions, records };
+  }
+
+  get #isCommittedOnly(): boolean {
+    return this.#request.isolationLevel === READ_COMMITTED;
   }
 
   /** The end of what this broker may show: a follower shows no more than it has itself. */
   #readableTo(partition: Partition): bigint {
     const { brokerId, apiVersion } = this.#context;
-    const end = this.#request.isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
+    const end = this.#isCommittedOnly ? partition.lastStableOffset : partition.highWatermark;
     if (partition.leaderId === brokerId && !partition.isClosed) return end;
     const own = partition.replicaNext(brokerId);
     if (own === undefined || partition.isClosed || apiVersion < FOLLOWER_READ_VERSION_MIN)
@@ -152,6 +161,8 @@ export class FetchPlan {
           (records) => {
             if (records === undefined) failed(ErrorCode.OFFSET_OUT_OF_RANGE);
             else answer.records = records;
+            if (records !== undefined && this.#isCommittedOnly)
+              answer.abortedTransactions = abortedIn(partition, records, asked.fetchOffset);
           },
           (error: unknown) => {
             this.#context.logger.error("could not read from the cold store", {
@@ -170,6 +181,13 @@ export class FetchPlan {
     this.#readBytes += bytes;
     this.#leftBytes -= bytes;
   }
+}
+
+/** The aborted transactions of batches that a cold store returned. */
+function abortedIn(partition: Partition, records: Buffer, fromOffset: bigint): readonly AbortedTransaction[] {
+  let endOffset = fromOffset;
+  for (const batch of batchesIn(records)) endOffset = batch.nextOffset;
+  return partition.log.abortedTransactions({ fromOffset, endOffset });
 }
 
 /** Where the client's log and this one part, when the client names the epoch of its last record (KIP-595). */

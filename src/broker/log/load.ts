@@ -4,6 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Storage } from "../../core/storage.ts";
 import type { BatchView } from "../../wire/record-batch.ts";
+import { lowerOffset } from "../offset-order.ts";
 import { claimPartitionMetadata, readOffsetCheckpoint } from "./checkpoint-file.ts";
 import type { LogConfig } from "./config.ts";
 import {
@@ -54,8 +55,8 @@ export function loadLog(options: LogOptions, deps: LogDeps): LoadedLog {
   const { storage } = deps;
   storage.makeDirectory(directory);
   claimPartitionMetadata(storage, `${directory}/${PARTITION_METADATA_FILE}`, options.topicId);
-  removeLeftovers(storage, directory);
   const checkpointStart = readOffsetCheckpoint(storage, `${directory}/${LOG_START_FILE}`);
+  removeLeftovers(storage, directory, checkpointStart ?? 0n);
   const recoveryPoint = readOffsetCheckpoint(storage, `${directory}/${RECOVERY_POINT_FILE}`) ?? 0n;
 
   const epochs = new LeaderEpochs(`${directory}/${LEADER_EPOCHS_FILE}`, { storage });
@@ -63,7 +64,7 @@ export function loadLog(options: LogOptions, deps: LogDeps): LoadedLog {
   const noteEpoch = (batch: BatchView): void => {
     if (batch.leaderEpoch > epochs.latest) epochs.assign(batch.leaderEpoch, batch.baseOffset);
   };
-  const segments = loadSegments(options, deps, {
+  const { segments, indexedTo } = loadSegments(options, deps, {
     trustedOffset: recoveryPoint,
     // Without the epochs' file they are found in the batches, so nothing may be skipped.
     walkAll: !hasEpochs,
@@ -84,7 +85,7 @@ export function loadLog(options: LogOptions, deps: LogDeps): LoadedLog {
   removeSnapshotsAbove({ storage, directory }, end);
   const producers = new ProducerStates();
   const expiry = { nowMs: deps.clock.nowMs(), expirationMs: config.producerIdExpirationMs };
-  rebuildProducers({ storage, directory }, producers, { segments, endOffset: end, ...expiry });
+  rebuildProducers({ storage, directory }, producers, { segments, endOffset: end, indexedTo, ...expiry });
   // Kafka's snapshots hold one batch per producer, so after a start it knows no more; clients meet the same here.
   producers.keepLastBatches();
   removeStraySnapshots({ storage, directory }, segments);
@@ -101,10 +102,11 @@ function loadSegments(
     readonly startOffset: bigint;
     readonly noteEpoch: (batch: BatchView) => void;
   },
-): Segment[] {
+): { readonly segments: Segment[]; readonly indexedTo: bigint } {
   const { directory, config } = options;
   const bases = deps.storage.list(directory).flatMap((name) => offsetInFileName(name, ".log") ?? []);
   const segments: Segment[] = [];
+  let indexedTo = known.trustedOffset;
   for (const [i, base] of bases.entries()) {
     const segment = new Segment(base, { directory, storage: deps.storage });
     const nextBase = bases[i + 1];
@@ -113,6 +115,7 @@ function loadSegments(
       continue;
     }
     segments.push(segment);
+    if (!segment.dropDamagedAborted()) indexedTo = lowerOffset(indexedTo, base);
     const isTrusted = nextBase !== undefined && nextBase <= known.trustedOffset;
     if (isTrusted && !known.walkAll && segment.openSealed(nextBase)) continue;
     const cutBytes = segment.recover({
@@ -134,13 +137,18 @@ function loadSegments(
     for (const later of lost.toReversed()) new Segment(later, { directory, storage: deps.storage }).remove();
     break;
   }
-  return segments;
+  return { segments, indexedTo };
 }
 
-/** Removes prepared files that never got their name, and indexes whose data is gone. */
-function removeLeftovers(storage: Storage, directory: string): void {
+/** Removes prepared files that never got their name, and indexes whose data is gone; those of aborted transactions stay when
+ *  the data was moved to a cold store. */
+function removeLeftovers(storage: Storage, directory: string, startOffset: bigint): void {
+  const firstLocal = storage.list(directory).flatMap((name) => offsetInFileName(name, ".log") ?? [])[0] ?? 0n;
+  const isCold = startOffset < firstLocal;
   for (const name of storage.list(directory)) {
     const isLeftover = name.endsWith(LEFTOVER_SUFFIX);
+    const indexBase = offsetInFileName(name, ".txnindex");
+    if (isCold && indexBase !== undefined && indexBase < firstLocal) continue;
     const orphanOf = SEGMENT_SUFFIXES.find((suffix) => suffix !== ".log" && name.endsWith(suffix));
     const dataName = orphanOf === undefined ? undefined : `${name.slice(0, -orphanOf.length)}.log`;
     const isOrphan = dataName !== undefined && !storage.exists(`${directory}/${dataName}`);

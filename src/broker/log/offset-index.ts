@@ -57,6 +57,12 @@ export class OffsetIndex {
     return at === this.#count ? undefined : this.#position(at);
   }
 
+  /** Last offset of the first indexed batch that ends at or after the offset. */
+  ceilingOffset(relativeOffset: number): number | undefined {
+    const at = this.#firstAbove(relativeOffset - 1);
+    return at === this.#count ? undefined : this.#offset(at);
+  }
+
   /** Drops entries at or above the offset. */
   truncateTo(relativeOffset: number): void {
     this.#count = this.#firstAbove(relativeOffset - 1);

@@ -9,6 +9,8 @@
 
 import { assertInvariant } from "../../core/errors.ts";
 import type { BatchView } from "../../wire/record-batch.ts";
+import { higherOffset, lowerOffset } from "../offset-order.ts";
+import { AbortedTransactions } from "./aborted-transactions.ts";
 import { writeOffsetCheckpoint } from "./checkpoint-file.ts";
 import type { LogConfig } from "./config.ts";
 import { LogError } from "./errors.ts";
@@ -19,10 +21,12 @@ import { rebuildProducers, removeSnapshotsAbove, snapshotPath, writeSnapshot } f
 import type { ProducerStates } from "./producer-states.ts";
 import { RecoveryPoint } from "./recovery-point.ts";
 import { segmentsPastRetention } from "./retention.ts";
+import { mustRollBefore } from "./rolling.ts";
 import { Segment } from "./segment.ts";
-import { openSegmentFiles, type SegmentFiles, type SegmentInfo } from "./segment-files.ts";
+import { closedSegmentInfos, openSegmentFiles, type SegmentFiles, type SegmentInfo } from "./segment-files.ts";
 import { SegmentList } from "./segment-list.ts";
 import { findLatest, findTimestamp, type TimestampedOffset } from "./timestamp-search.ts";
+import type { AbortedTransaction, OffsetRange } from "./transaction-index.ts";
 
 /** What an append did. */
 export interface Appended {
@@ -40,10 +44,11 @@ export interface LogRead {
   readonly atLeastOneBatch?: boolean;
 }
 
-/** A transaction that was aborted, as a fetch response names it. */
-export interface AbortedTransaction {
-  readonly producerId: bigint;
-  readonly firstOffset: bigint;
+/** What a read returned. */
+export interface LogSlice {
+  readonly bytes: Buffer;
+  /** Offset after the last batch. */
+  readonly nextOffset: bigint;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -58,6 +63,7 @@ export class PartitionLog {
   readonly producers: ProducerStates;
   readonly #deps: LogDeps;
   readonly #segments: SegmentList;
+  readonly #aborted: AbortedTransactions;
   readonly #epochs: LeaderEpochs;
   readonly #recoveryPoint: RecoveryPoint;
   #config: LogConfig;
@@ -78,6 +84,7 @@ export class PartitionLog {
     this.#deps = deps;
     this.#config = options.config;
     this.#segments = new SegmentList(loaded.segments);
+    this.#aborted = new AbortedTransactions({ ...this.#place, segments: this.#segments });
     this.#epochs = loaded.epochs;
     this.#startOffset = loaded.startOffset;
     this.#recoveryPoint = new RecoveryPoint(
@@ -154,10 +161,12 @@ export class PartitionLog {
     assertInvariant(lastOffset >= baseOffset, "a batch holds at least one offset", { lastOffset });
     batch.setBaseOffset(baseOffset);
     batch.setLeaderEpoch(options.leaderEpoch);
-    if (this.#mustRollBefore(batch, lastOffset)) this.roll();
+    const activeForMs = this.#deps.clock.nowMs() - this.#activeSinceMs;
+    if (mustRollBefore({ batch, lastOffset, activeForMs }, this.#segments.active, this.#config)) this.roll();
     this.#epochs.assign(options.leaderEpoch, baseOffset);
     this.#segments.active.append(batch, this.#config.indexIntervalBytes);
-    this.producers.update(batch);
+    const aborted = this.producers.update(batch);
+    if (aborted !== undefined) this.#segments.active.aborted.append(aborted);
     if (batch.maxTimestamp < 0n) this.#untimedWriteMs = this.#deps.clock.nowMs();
     this.#endOffset = lastOffset + 1n;
     return { baseOffset, lastOffset };
@@ -166,11 +175,17 @@ export class PartitionLog {
   /** Whole batches from the one that holds `fromOffset` on, from one segment; empty at the end. The first batch may begin
    *  before `fromOffset`. @throws {LogError} `LOG_OFFSET_OUT_OF_RANGE` below the local start or past the end */
   read(request: LogRead): Buffer {
+    return this.readSlice(request).bytes;
+  }
+
+  /** As `read`, and where the batches end. */
+  readSlice(request: LogRead): LogSlice {
     this.#assertOpen();
     const { fromOffset, maxBytes, endOffset = this.#endOffset, atLeastOneBatch = true } = request;
     this.#assertLocal(fromOffset);
-    if (fromOffset >= endOffset) return NOTHING;
-    return this.#segments.read({ fromOffset, endOffset, maxBytes, atLeastOneBatch }) ?? NOTHING;
+    const nothing = { bytes: NOTHING, nextOffset: fromOffset };
+    if (fromOffset >= endOffset) return nothing;
+    return this.#segments.read({ fromOffset, endOffset, maxBytes, atLeastOneBatch }) ?? nothing;
   }
 
   /** The first record at or after a time (milliseconds since the epoch), at or after the local start; undefined when all
@@ -195,18 +210,17 @@ export class PartitionLog {
     return this.#epochs.endOf(epoch, this.#endOffset);
   }
 
-  /** How far committed readers may read, given the high watermark: up to the first open transaction. */
+  /** How far committed readers may read, given the high watermark: up to the first transaction that is open, or whose marker
+   *  the high watermark has not passed. */
   lastStableOffset(highWatermark: bigint): bigint {
-    const first = this.producers.firstOpenTxnOffset;
-    return first !== undefined && first < highWatermark ? first : highWatermark;
+    const first = this.producers.firstUnstableOffset(highWatermark);
+    return first === undefined ? highWatermark : lowerOffset(higherOffset(first, this.#startOffset), highWatermark);
   }
 
-  /** Aborted transactions that touch the range. None yet: the broker refuses transactional batches. */
-  abortedTransactions(_range: {
-    readonly fromOffset: bigint;
-    readonly endOffset: bigint;
-  }): readonly AbortedTransaction[] {
-    return [];
+  /** Aborted transactions that a reader of the range must know, with those of segments moved to a cold store. */
+  abortedTransactions(range: OffsetRange): readonly AbortedTransaction[] {
+    this.#assertOpen();
+    return this.#aborted.find(range);
   }
 
   /** Closes the active segment and begins the next one; nothing happens while it is empty. */
@@ -237,6 +251,7 @@ export class PartitionLog {
     rebuildProducers(this.#place, this.producers, {
       segments: this.#segments.all,
       endOffset: this.#endOffset,
+      indexedTo: this.#endOffset,
       nowMs: this.#deps.clock.nowMs(),
       expirationMs: this.#config.producerIdExpirationMs,
     });
@@ -252,7 +267,8 @@ export class PartitionLog {
     if (offset <= this.#startOffset) return;
     this.#setStartOffset(offset);
     this.#epochs.truncateFromStart(offset);
-    while (this.#segments.length > 1 && this.#segments.at(1).baseOffset <= offset) this.#removeFirst();
+    while (this.#segments.length > 1 && this.#segments.at(1).baseOffset <= offset) this.#removeFirst().remove();
+    this.#aborted.deleteBelow(offset);
   }
 
   /** Deletes what is past time or size retention, never at or past `highWatermark` (default: the end).
@@ -283,16 +299,7 @@ export class PartitionLog {
 
   /** Segments that will not change any more, oldest first. */
   closedSegments(): readonly SegmentInfo[] {
-    return this.#segments.all.slice(0, -1).map((segment, i) => {
-      const { baseOffset, sizeBytes, maxTimestampMs } = segment;
-      const nextOffset = this.#segments.nextOffsetAt(i);
-      const epochs = this.#epochs.entries.filter((entry) => entry.startOffset < nextOffset);
-      const first = Math.max(
-        0,
-        epochs.findLastIndex((entry) => entry.startOffset <= baseOffset),
-      );
-      return { baseOffset, nextOffset, sizeBytes, maxTimestampMs, epochs: epochs.slice(first) };
-    });
+    return closedSegmentInfos(this.#segments, this.#epochs.entries);
   }
 
   /** The files of a closed segment. @throws {LogError} `LOG_SEGMENT_MISSING` */
@@ -320,7 +327,8 @@ export class PartitionLog {
     if (this.#segments.closedIndexOf(baseOffset) !== 0) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
     // Written before the data goes: after a restart the first file no longer tells where the log starts.
     this.#setStartOffset(this.#startOffset);
-    this.#removeFirst();
+    this.#removeFirst().removeData();
+    this.#aborted.reload();
   }
 
   /** Waits until everything appended before the call is on the disk. @throws {StorageError} */
@@ -375,30 +383,17 @@ export class PartitionLog {
     return segment;
   }
 
-  /** Kafka's `LogSegment.shouldRoll`. */
-  #mustRollBefore(batch: BatchView, lastOffset: bigint): boolean {
-    const { active } = this.#segments;
-    if (active.sizeBytes === 0) return false;
-    const config = this.#config;
-    if (active.sizeBytes + batch.sizeBytes > config.segmentBytes || !active.fits(batch, lastOffset)) return true;
-    if (active.indexBytes + 8 > config.segmentIndexBytes) return true;
-    const waitedMs =
-      active.firstTimestampMs >= 0n
-        ? Number(batch.maxTimestamp - active.firstTimestampMs)
-        : this.#deps.clock.nowMs() - this.#activeSinceMs;
-    return waitedMs > config.segmentMs;
-  }
-
   #setStartOffset(offset: bigint): void {
     const { topic, partition } = this;
     writeOffsetCheckpoint(this.#deps.storage, `${this.directory}/${LOG_START_FILE}`, { topic, partition, offset });
     this.#startOffset = offset;
   }
 
-  /** Removes the oldest segment and the producer snapshot that only its replay would need. */
-  #removeFirst(): void {
-    const { baseOffset } = this.#segments.removeFirst();
-    this.#deps.storage.remove(snapshotPath(this.#place, baseOffset));
+  /** Takes out the oldest segment and removes the producer snapshot that only its replay would need. */
+  #removeFirst(): Segment {
+    const first = this.#segments.removeFirst();
+    this.#deps.storage.remove(snapshotPath(this.#place, first.baseOffset));
+    return first;
   }
 
   #assertLocal(offset: bigint): void {

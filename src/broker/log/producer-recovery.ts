@@ -1,6 +1,7 @@
-/** How producer state comes back: the newest snapshot, then the headers of the batches after it. */
+/** How producer state and the indexes of aborted transactions come back: a snapshot, then the headers of the batches after it. */
 
 import type { Storage } from "../../core/storage.ts";
+import { lowerOffset } from "../offset-order.ts";
 import { offsetFileName, offsetInFileName, SNAPSHOT_SUFFIX } from "./file-names.ts";
 import { decodeSnapshot, encodeSnapshot } from "./producer-snapshot.ts";
 import type { ProducerStates } from "./producer-states.ts";
@@ -42,32 +43,40 @@ export function removeStraySnapshots(place: SnapshotPlace, segments: readonly Se
   }
 }
 
-/** Brings `producers` to the state after the last batch of `segments`. Damaged snapshots are removed and an older one is
- *  used; without any, all batches left in the log are walked. Producers of a snapshot that have expired stay away. */
+/** Brings `producers` to the state after the last batch of `segments`, and the segments' indexes of aborted transactions to
+ *  the end from `indexedTo` on, below which they are complete. Starts from the newest snapshot not above that: only there is
+ *  it known which transactions were open. Damaged snapshots are removed and an older one is used; without any, all batches
+ *  left in the log are walked. Producers of a snapshot that have expired stay away. */
 export function rebuildProducers(
   place: SnapshotPlace,
   producers: ProducerStates,
   log: {
     readonly segments: readonly Segment[];
     readonly endOffset: bigint;
+    readonly indexedTo: bigint;
     readonly nowMs: number;
     readonly expirationMs: number;
   },
 ): void {
-  const fromOffset = restoreNewest(place, producers, log.endOffset);
+  const fromOffset = restoreNewest(place, producers, lowerOffset(log.indexedTo, log.endOffset));
   producers.removeExpired(log.nowMs, log.expirationMs);
   for (const segment of log.segments) {
     if (segment.nextOffset <= fromOffset) continue;
     const wasOpen = segment.isOpen;
-    for (const batch of segment.batchesFrom(fromOffset)) producers.update(batch);
+    const indexedBytes = segment.aborted.sizeBytes;
+    for (const batch of segment.batchesFrom(fromOffset)) {
+      const aborted = producers.update(batch);
+      if (aborted !== undefined) segment.aborted.append(aborted);
+    }
+    if (segment.aborted.sizeBytes > indexedBytes) segment.saveAborted();
     if (!wasOpen) segment.release();
   }
 }
 
-/** The offset up to which a snapshot speaks; 0 when there is none. */
-function restoreNewest(place: SnapshotPlace, producers: ProducerStates, endOffset: bigint): bigint {
+/** The offset up to which the newest snapshot not above `maxOffset` speaks; 0 when there is none. */
+function restoreNewest(place: SnapshotPlace, producers: ProducerStates, maxOffset: bigint): bigint {
   for (const offset of snapshotOffsets(place).toReversed()) {
-    if (offset > endOffset) continue;
+    if (offset > maxOffset) continue;
     const states = decodeSnapshot(place.storage.readFile(snapshotPath(place, offset)));
     if (states !== undefined) {
       producers.restore(states);

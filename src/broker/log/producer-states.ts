@@ -3,6 +3,10 @@
 
 import { ErrorCode } from "../../wire/error-codes.ts";
 import { type BatchView, NO_PRODUCER_ID, SEQUENCE_MODULUS } from "../../wire/record-batch.ts";
+import { OpenTransactions } from "./open-transactions.ts";
+import type { AbortedEntry } from "./transaction-index.ts";
+import { markerIn, type TxnMarker } from "./txn-marker.ts";
+import { VerificationStates } from "./verification-states.ts";
 
 /** Batches per producer that are recognised when sent again: what an idempotent client may have in flight. */
 const BATCHES_REMEMBERED = 5;
@@ -57,33 +61,34 @@ interface Entry {
 /** Producers of one partition. Not bounded by number: each goes when its records are older than the expiration. */
 export class ProducerStates {
   readonly #entries = new Map<bigint, Entry>();
-  /** Producers with an open transaction: fetches ask for the oldest one and should find none at once. */
-  readonly #open = new Set<Entry>();
+  readonly #transactions = new OpenTransactions();
+  readonly #verifications = new VerificationStates();
 
   /** Number of producers known. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Judges a batch before it is appended. Changes nothing. */
-  check(batch: BatchView): ProducerVerdict {
+  /** Judges a batch before it is appended, in Kafka's order of checks. Changes nothing. `isVerified`: the coordinator said
+   *  that the partition belongs to the batch's transaction. */
+  check(batch: BatchView, { isVerified = false }: { readonly isVerified?: boolean } = {}): ProducerVerdict {
     if (!isIdempotent(batch)) return APPEND;
     const entry = this.#entries.get(batch.producerId);
-    // Nothing is known of the producer, or it has expired: any sequence is a beginning.
-    if (entry === undefined) return APPEND;
     const epoch = batch.producerEpoch;
     const firstSequence = batch.baseSequence;
-    if (epoch === entry.epoch) {
-      const lastSequence = lastSequenceOf(batch);
-      const known = entry.batches.find((b) => b.firstSequence === firstSequence && b.lastSequence === lastSequence);
-      if (known !== undefined) {
-        const { firstOffset: baseOffset, lastOffset, timestampMs } = known;
-        return { kind: "duplicate", baseOffset, lastOffset, timestampMs };
-      }
+    const known = entry === undefined ? undefined : repeatedBatch(batch, entry);
+    if (known !== undefined) {
+      const { firstOffset: baseOffset, lastOffset, timestampMs } = known;
+      return { kind: "duplicate", baseOffset, lastOffset, timestampMs };
     }
-    if (epoch < entry.epoch) {
+    if (batch.isTransactional && !isVerified && !this.hasOpenTransaction(batch))
+      return refuse(ErrorCode.INVALID_TXN_STATE, "the partition is not known to belong to the transaction");
+    if (entry !== undefined && epoch < entry.epoch)
       return refuse(ErrorCode.INVALID_PRODUCER_EPOCH, `epoch ${epoch} is older than ${entry.epoch}`);
-    }
+    const early = this.#verifications.complaint(batch, (entry?.batches.length ?? 0) > 0);
+    if (early !== undefined) return refuse(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, early);
+    // Nothing is known of the producer, or it has expired: any sequence is a beginning.
+    if (entry === undefined) return APPEND;
     const expected = epoch === entry.epoch ? nextSequence(entry) : 0;
     if (firstSequence !== expected) {
       return refuse(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, `sequence ${firstSequence} where ${expected} is next`);
@@ -94,42 +99,62 @@ export class ProducerStates {
     return APPEND;
   }
 
-  /** Remembers a batch that is in the log, with its final offset and timestamps. No check is repeated. */
-  update(batch: BatchView): void {
-    if (!isIdempotent(batch)) return;
+  /** Whether the batch goes on with a transaction that is open here, so that nobody need be asked about it. */
+  hasOpenTransaction({ producerId, producerEpoch }: Pick<BatchView, "producerId" | "producerEpoch">): boolean {
+    const entry = this.#entries.get(producerId);
+    return entry !== undefined && entry.epoch === producerEpoch && entry.currentTxnFirstOffset >= 0n;
+  }
+
+  /** Notes that a transactional batch came whose transaction is not open here (Kafka: `maybeStartTransactionVerification`).
+   *  The code of its refusal, or NONE when the coordinator is to be asked. */
+  beginVerification(batch: BatchView, options: { readonly nowMs: number; readonly mustBeginAtZero: boolean }): number {
+    const entry = this.#entries.get(batch.producerId);
+    if (entry !== undefined && batch.producerEpoch < entry.epoch) return ErrorCode.INVALID_PRODUCER_EPOCH;
+    this.#verifications.note(batch, options);
+    return ErrorCode.NONE;
+  }
+
+  /** Why a marker may not be appended, or NONE. `transactionVersion` 2: the coordinator has raised the epoch for it, so the
+   *  same epoch once more is a repeat of a marker that is here, and harmless only then (KIP-1228; `ProducerAppendInfo`). */
+  checkMarker(marker: TxnMarker, transactionVersion: number): number {
+    const entry = this.#entries.get(marker.producerId);
+    if (entry === undefined) return ErrorCode.NONE;
+    if (marker.producerEpoch < entry.epoch) return ErrorCode.INVALID_PRODUCER_EPOCH;
+    const isSameEpoch = marker.producerEpoch === entry.epoch;
+    if (transactionVersion >= 2 && isSameEpoch && entry.currentTxnFirstOffset >= 0n)
+      return ErrorCode.INVALID_PRODUCER_EPOCH;
+    return marker.coordinatorEpoch < entry.coordinatorEpoch ? ErrorCode.TRANSACTION_COORDINATOR_FENCED : ErrorCode.NONE;
+  }
+
+  /** Remembers a batch that is in the log, with its final offset and timestamps. No check is repeated.
+   *  @returns the transaction that it aborts, for the segment's index */
+  update(batch: BatchView): AbortedEntry | undefined {
+    if (!isIdempotent(batch)) return undefined;
+    if (batch.isControl) return this.#end(batch);
     const entry = this.#entryFor(batch.producerId);
-    if (batch.producerEpoch !== entry.epoch) {
-      entry.epoch = batch.producerEpoch;
-      entry.batches = [];
-    }
+    setEpoch(entry, batch.producerEpoch);
     entry.lastTimestampMs = batch.maxTimestamp;
-    const firstOffset = batch.baseOffset;
-    if (batch.isControl) {
-      // A marker ends the transaction and carries no sequence.
-      entry.currentTxnFirstOffset = -1n;
-      this.#open.delete(entry);
-      return;
-    }
     if (entry.batches.length === BATCHES_REMEMBERED) entry.batches.shift();
     entry.batches.push({
       firstSequence: batch.baseSequence,
       lastSequence: lastSequenceOf(batch),
-      firstOffset,
+      firstOffset: batch.baseOffset,
       lastOffset: batch.lastOffset,
       timestampMs: batch.maxTimestamp,
     });
-    if (batch.isTransactional && entry.currentTxnFirstOffset < 0n) {
-      entry.currentTxnFirstOffset = firstOffset;
-      this.#open.add(entry);
+    if (batch.isTransactional) {
+      this.#verifications.clear(batch.producerId);
+      if (entry.currentTxnFirstOffset < 0n) {
+        entry.currentTxnFirstOffset = batch.baseOffset;
+        this.#transactions.begin(batch.producerId, batch.baseOffset);
+      }
     }
+    return undefined;
   }
 
-  /** Start of the oldest open transaction, undefined without one: the last stable offset may not pass it. */
-  get firstOpenTxnOffset(): bigint | undefined {
-    let first: bigint | undefined;
-    for (const { currentTxnFirstOffset: offset } of this.#open)
-      if (first === undefined || offset < first) first = offset;
-    return first;
+  /** First offset that read_committed may not see yet, undefined when no transaction is in the way. */
+  firstUnstableOffset(highWatermark: bigint): bigint | undefined {
+    return this.#transactions.firstUnstable(highWatermark);
   }
 
   /** Forgets producers whose last record is `expirationMs` old or older and that have no open transaction. */
@@ -138,6 +163,7 @@ export class ProducerStates {
     for (const [producerId, entry] of this.#entries) {
       if (entry.currentTxnFirstOffset < 0n && entry.lastTimestampMs <= limitMs) this.#entries.delete(producerId);
     }
+    this.#verifications.removeExpired(nowMs, expirationMs);
   }
 
   /** All producers, for DescribeProducers and snapshots. */
@@ -160,7 +186,7 @@ export class ProducerStates {
   /** Replaces everything by what a snapshot holds: one batch per producer. */
   restore(states: readonly ProducerState[]): void {
     this.#entries.clear();
-    this.#open.clear();
+    this.#transactions.clear();
     for (const state of states) {
       const entry: Entry = {
         epoch: state.producerEpoch,
@@ -170,13 +196,31 @@ export class ProducerStates {
         currentTxnFirstOffset: state.currentTxnFirstOffset,
       };
       this.#entries.set(state.producerId, entry);
-      if (entry.currentTxnFirstOffset >= 0n) this.#open.add(entry);
     }
+    const open = states.filter(({ currentTxnFirstOffset }) => currentTxnFirstOffset >= 0n);
+    open.sort((a, b) => (a.currentTxnFirstOffset < b.currentTxnFirstOffset ? -1 : 1));
+    for (const { producerId, currentTxnFirstOffset } of open)
+      this.#transactions.begin(producerId, currentTxnFirstOffset);
   }
 
   /** Keeps one batch per producer: what Kafka knows after a restart, because its snapshots hold no more. */
   keepLastBatches(): void {
     for (const entry of this.#entries.values()) entry.batches = entry.batches.slice(-1);
+  }
+
+  /** A marker ends the transaction and carries no sequence; of a newer epoch it fences what came before it. */
+  #end(batch: BatchView): AbortedEntry | undefined {
+    const marker = markerIn(batch);
+    if (marker === undefined) return undefined;
+    const { producerId, producerEpoch, committed, coordinatorEpoch } = marker;
+    this.#verifications.clear(producerId);
+    const entry = this.#entryFor(producerId);
+    setEpoch(entry, producerEpoch);
+    entry.lastTimestampMs = batch.maxTimestamp;
+    entry.coordinatorEpoch = coordinatorEpoch;
+    entry.currentTxnFirstOffset = -1n;
+    const decided = this.#transactions.end(producerId, batch.baseOffset);
+    return decided === undefined || committed ? undefined : { producerId, ...decided };
   }
 
   #entryFor(producerId: bigint): Entry {
@@ -192,6 +236,19 @@ export class ProducerStates {
 /** A batch with an id but without an epoch is treated like one of a plain producer, as running brokers do. */
 function isIdempotent(batch: BatchView): boolean {
   return batch.producerId !== NO_PRODUCER_ID && batch.producerEpoch >= 0;
+}
+
+function setEpoch(entry: Entry, epoch: number): void {
+  if (epoch === entry.epoch) return;
+  entry.epoch = epoch;
+  entry.batches = [];
+}
+
+function repeatedBatch(batch: BatchView, entry: Entry): RememberedBatch | undefined {
+  if (batch.producerEpoch !== entry.epoch) return undefined;
+  const firstSequence = batch.baseSequence;
+  const lastSequence = lastSequenceOf(batch);
+  return entry.batches.find((known) => known.firstSequence === firstSequence && known.lastSequence === lastSequence);
 }
 
 function lastSequenceOf(batch: BatchView): number {

@@ -3,6 +3,7 @@
 import type { Storage } from "../../core/storage.ts";
 import type { SegmentSuffix } from "./file-names.ts";
 import type { EpochStart } from "./leader-epochs.ts";
+import type { SegmentList } from "./segment-list.ts";
 
 /** Facts of a closed segment. */
 export interface SegmentInfo {
@@ -29,6 +30,20 @@ export interface SegmentFiles {
   readonly txnindex: Buffer | undefined;
   /** Producer state at the segment's end; undefined when it is not kept any more. */
   readonly snapshot: Buffer | undefined;
+}
+
+/** Facts of all segments but the active one, oldest first. */
+export function closedSegmentInfos(segments: SegmentList, epochs: readonly EpochStart[]): readonly SegmentInfo[] {
+  return segments.all.slice(0, -1).map((segment, i) => {
+    const { baseOffset, sizeBytes, maxTimestampMs } = segment;
+    const nextOffset = segments.nextOffsetAt(i);
+    const begun = epochs.filter((entry) => entry.startOffset < nextOffset);
+    const first = Math.max(
+      0,
+      begun.findLastIndex((entry) => entry.startOffset <= baseOffset),
+    );
+    return { baseOffset, nextOffset, sizeBytes, maxTimestampMs, epochs: begun.slice(first) };
+  });
 }
 
 /** Reads the small files at once, the data file on demand. */

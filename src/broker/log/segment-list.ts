@@ -3,7 +3,7 @@
 import { assertInvariant } from "../../core/errors.ts";
 import { LogError } from "./errors.ts";
 import type { Segment } from "./segment.ts";
-import type { SegmentRead } from "./segment-read.ts";
+import type { SegmentRead, SegmentSlice } from "./segment-read.ts";
 
 /** Places where readers will go on, so that a sequential fetch needs no index: one per reader and a few to spare. */
 const READ_HINTS_MAX = 64;
@@ -54,7 +54,7 @@ export class SegmentList {
 
   /** Place of the closed segment with this base. @throws {LogError} `LOG_SEGMENT_MISSING` */
   closedIndexOf(baseOffset: bigint): number {
-    const i = this.#indexOf(baseOffset);
+    const i = this.indexOf(baseOffset);
     if (this.at(i).baseOffset === baseOffset && i < this.#segments.length - 1) return i;
     throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
   }
@@ -64,10 +64,10 @@ export class SegmentList {
   }
 
   /** Whole batches from one segment: that of `fromOffset`, or the next one that has any. */
-  read(request: Omit<SegmentRead, "position">): Buffer | undefined {
+  read(request: Omit<SegmentRead, "position">): SegmentSlice | undefined {
     const { fromOffset } = request;
     const hint = this.#hints.get(fromOffset);
-    for (let i = this.#indexOf(fromOffset); i < this.#segments.length; i++) {
+    for (let i = this.indexOf(fromOffset); i < this.#segments.length; i++) {
       const segment = this.at(i);
       const position = hint?.segment === segment ? hint.position : undefined;
       const slice = segment.read({ ...request, position });
@@ -75,7 +75,7 @@ export class SegmentList {
       if (slice === undefined) continue;
       if (hint !== undefined) this.#hints.delete(fromOffset);
       this.#remember(slice.nextOffset, { segment, position: slice.nextPosition });
-      return slice.bytes;
+      return slice;
     }
     return undefined;
   }
@@ -99,14 +99,24 @@ export class SegmentList {
     for (const segment of this.#segments) if (segment.isOpen) this.keepOpen(segment);
   }
 
-  /** Removes the oldest segment and its files. Not the active one. */
+  /** Where a search for aborted transactions ends after a read up to `nextOffset`: at the next indexed batch of that
+   *  segment, else where the next segment begins, else nowhere (Kafka, `UnifiedLog.addAbortedTransactions`). */
+  searchEnd(nextOffset: bigint): bigint {
+    const i = this.indexOf(nextOffset > 0n ? nextOffset - 1n : nextOffset);
+    const segment = this.at(i);
+    if (nextOffset <= segment.baseOffset) return nextOffset;
+    const end = segment.searchEnd(nextOffset);
+    this.keepOpen(segment);
+    return end ?? this.nextOffsetAt(i);
+  }
+
+  /** Removes the oldest segment from the list; its files are the caller's to remove. Not the active one. */
   removeFirst(): Segment {
     assertInvariant(this.#segments.length > 1, "a log has an active segment");
     const first = this.first;
     this.#segments.shift();
     for (const [offset, hint] of this.#hints) if (hint.segment === first) this.#hints.delete(offset);
     this.#openSealed = this.#openSealed.filter((segment) => segment !== first);
-    first.remove();
     return first;
   }
 
@@ -130,8 +140,8 @@ export class SegmentList {
     this.#openSealed = [];
   }
 
-  /** The last segment that begins at or before the offset. */
-  #indexOf(offset: bigint): number {
+  /** Place of the last segment that begins at or before the offset, of the first one when none does. */
+  indexOf(offset: bigint): number {
     let low = 0;
     let high = this.#segments.length - 1;
     if (this.active.baseOffset <= offset) return high;

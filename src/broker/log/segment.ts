@@ -1,4 +1,4 @@
-/** One segment of a log: a data file and its two indexes, from a base offset on.
+/** One segment of a log: a data file and its indexes, from a base offset on.
  *
  *  The data file is appended to at once; the indexes of the active segment live in memory and reach their files when the
  *  segment is sealed, so that an append is one system call. Whatever a crash takes from them is rebuilt from the data. */
@@ -7,11 +7,10 @@ import type { Storage, StorageFile } from "../../core/storage.ts";
 import { crc32c } from "../../wire/crc32c.ts";
 import { BATCH_HEADER_BYTES, type BatchView } from "../../wire/record-batch.ts";
 import { type PlacedBatch, scanBatches } from "./batch-scan.ts";
-import { LogError } from "./errors.ts";
 import { offsetFileName, SEGMENT_SUFFIXES, type SegmentSuffix } from "./file-names.ts";
-import { OffsetIndex } from "./offset-index.ts";
+import { SegmentIndexes } from "./segment-indexes.ts";
 import { lastRelativeAt, lowHalf, readBatches, type SegmentRead, type SegmentSlice } from "./segment-read.ts";
-import { TimeIndex } from "./time-index.ts";
+import type { TransactionIndex } from "./transaction-index.ts";
 
 /** Offsets within a segment are stored in 31 bits (Kafka, `LogSegment.canConvertToRelativeOffset`). */
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
@@ -28,9 +27,8 @@ export class Segment {
   readonly #directory: string;
   readonly #storage: Storage;
   readonly #baseLow: number;
+  readonly #indexes: SegmentIndexes;
   #file: StorageFile | undefined;
-  #offsets: OffsetIndex | undefined;
-  #times: TimeIndex | undefined;
   #sizeBytes = 0;
   #lastRelative = -1;
   #maxTimestampMs = -1n;
@@ -44,6 +42,7 @@ export class Segment {
     this.#directory = deps.directory;
     this.#storage = deps.storage;
     this.#baseLow = lowHalf(baseOffset);
+    this.#indexes = new SegmentIndexes({ baseOffset, storage: deps.storage, path: (suffix) => this.path(suffix) });
   }
 
   get sizeBytes(): number {
@@ -66,11 +65,17 @@ export class Segment {
     return this.baseOffset + BigInt(this.#maxTimestampRelative);
   }
   get indexBytes(): number {
-    return this.#offsets?.sizeBytes ?? 0;
+    return this.#indexes.sizeBytes;
   }
   /** True while files or indexes are held open. */
   get isOpen(): boolean {
     return this.#file !== undefined;
+  }
+
+  /** Transactions whose abort marker lies in the segment; what is added reaches the file when the segment is sealed.
+   *  @throws {LogError} `LOG_BAD_FILE` */
+  get aborted(): TransactionIndex {
+    return this.#indexes.aborted;
   }
 
   /** Path of one of the segment's files. */
@@ -82,8 +87,7 @@ export class Segment {
   create(): void {
     this.remove();
     this.#file = this.#storage.open(this.path(".log"), { create: true });
-    this.#offsets = new OffsetIndex();
-    this.#times = new TimeIndex();
+    this.#indexes.clearPlaces();
   }
 
   /** True when the batch can be addressed in this segment. */
@@ -101,8 +105,9 @@ export class Segment {
 
   /** Takes a sealed segment from its files without reading the data; false when an index is missing or damaged. */
   openSealed(nextOffset: bigint): boolean {
-    const { times, offsets } = this.#readIndexes();
-    if (times === undefined || offsets === undefined) return false;
+    const places = this.#indexes.readPlaces();
+    if (places === undefined) return false;
+    const { offsets, times } = places;
     const file = this.#storage.open(this.path(".log"), { create: false });
     this.#sizeBytes = file.sizeBytes;
     file.close();
@@ -127,6 +132,7 @@ export class Segment {
     this.#file = file;
     this.#reset();
     if (options.walkAll !== true) this.#resume(file, options.trustedOffset);
+    this.aborted.truncateTo(options.trustedOffset);
     for (const placed of scanBatches(file, this.#sizeBytes)) {
       if (!this.#isSound(placed.batch, options.trustedOffset)) break;
       this.#note(placed, options.indexIntervalBytes);
@@ -137,20 +143,28 @@ export class Segment {
     return cutBytes;
   }
 
+  /** Removes a damaged `.txnindex`; false when there was one, so that aborted transactions must be looked for from here on. */
+  dropDamagedAborted(): boolean {
+    return this.#indexes.dropDamagedAborted();
+  }
+
+  /** Writes the index of aborted transactions of a segment that was sealed before. */
+  saveAborted(): void {
+    this.#indexes.saveAborted();
+  }
+
   /** Writes the indexes to their files, with Kafka's closing time entry. Repeating it changes nothing. */
   seal(): void {
-    const { offsets, times } = this.#indexes();
-    times.appendIfLater({ timestampMs: this.#maxTimestampMs, relativeOffset: this.#maxTimestampRelative });
-    this.#storage.writeFile(this.path(".index"), offsets.toBytes());
-    this.#storage.writeFile(this.path(".timeindex"), times.toBytes());
+    const end = { timestampMs: this.#maxTimestampMs, relativeOffset: this.#maxTimestampRelative };
+    this.#indexes.times.appendIfLater(end);
+    this.#indexes.save();
   }
 
   /** Closes the file and forgets the indexes; the next read opens them again. Only for a sealed segment. */
   release(): void {
     this.#file?.close();
     this.#file = undefined;
-    this.#offsets = undefined;
-    this.#times = undefined;
+    this.#indexes.release();
   }
 
   /** Waits until the data is on the disk. */
@@ -165,18 +179,28 @@ export class Segment {
     this.#reset();
   }
 
+  /** Deletes a sealed segment but for its `.txnindex`: its batches are elsewhere, and are read with what that says. */
+  removeData(): void {
+    this.release();
+    for (const suffix of SEGMENT_SUFFIXES) if (suffix !== ".txnindex") this.#storage.remove(this.path(suffix));
+  }
+
   /** Cuts away the batch that holds `offset` and everything after it. The caller has lowered the recovery point, so that
    *  after a crash index files of before the cut are not believed. */
   truncateTo(offset: bigint, indexIntervalBytes: number): void {
     const file = this.#opened();
-    file.truncate(this.#positionOf(offset) ?? this.#sizeBytes);
+    const position = this.#positionOf(offset) ?? this.#sizeBytes;
+    // Of the active segment the file may know less than the memory.
+    this.aborted.truncateTo(offset);
+    this.saveAborted();
+    file.truncate(position);
     this.recover({ trustedOffset: offset, indexIntervalBytes, seen: () => {} });
   }
 
   /** Whole batches from the one that holds `fromOffset` on; undefined when the segment has none to give. */
   read(request: SegmentRead): SegmentSlice | undefined {
     const { baseOffset } = this;
-    const { offsets } = this.#indexes();
+    const { offsets } = this.#indexes;
     const facts = { baseOffset, sizeBytes: this.#sizeBytes, lastRelative: this.#lastRelative };
     return readBatches({ file: this.#opened(), offsets, ...facts }, request);
   }
@@ -184,13 +208,20 @@ export class Segment {
   /** Batches from the one that holds `offset` on, for searches; the views are valid until the next step. */
   *batchesFrom(offset: bigint): Generator<BatchView, void, undefined> {
     const relative = Math.max(0, Number(offset - this.baseOffset));
-    const start = this.#indexes().offsets.floorPosition(relative);
+    const start = this.#indexes.offsets.floorPosition(relative);
     for (const { batch } of scanBatches(this.#opened(), start)) if (batch.lastOffset >= offset) yield batch;
   }
 
   /** An offset before which no record is as late as `timestampMs`. */
   offsetBefore(timestampMs: bigint): bigint {
-    return this.baseOffset + BigInt(this.#indexes().times.offsetBefore(timestampMs));
+    return this.baseOffset + BigInt(this.#indexes.times.offsetBefore(timestampMs));
+  }
+
+  /** Where Kafka ends the search for aborted transactions after a read up to `nextOffset`: at the next indexed batch;
+   *  undefined when there is none (`LogSegment.fetchUpperBoundOffset`). */
+  searchEnd(nextOffset: bigint): bigint | undefined {
+    const relative = this.#indexes.offsets.ceilingOffset(Number(nextOffset - this.baseOffset));
+    return relative === undefined ? undefined : this.baseOffset + BigInt(relative);
   }
 
   /** Bytes of the data file from `position`. */
@@ -200,8 +231,9 @@ export class Segment {
 
   /** Starts from the last trusted index entry instead of the beginning, when the files agree with it. */
   #resume(file: StorageFile, trustedOffset: bigint): void {
-    const { offsets, times } = this.#readIndexes();
-    if (offsets === undefined || times === undefined) return;
+    const places = this.#indexes.readPlaces();
+    if (places === undefined) return;
+    const { offsets, times } = places;
     const trusted = Math.max(0, Number(trustedOffset - this.baseOffset));
     offsets.truncateTo(trusted);
     times.truncateTo(trusted);
@@ -209,8 +241,7 @@ export class Segment {
     if (entry === undefined) return;
     const header = file.read(entry.position, BATCH_HEADER_BYTES);
     if (header.length < BATCH_HEADER_BYTES || lastRelativeAt(header, 0, this.#baseLow) !== entry.relativeOffset) return;
-    this.#offsets = offsets;
-    this.#times = times;
+    this.#indexes.use(places);
     this.#sizeBytes = entry.position;
     this.#lastRelative = entry.relativeOffset - header.readInt32BE(LAST_OFFSET_DELTA_AT) - 1;
     this.#maxTimestampMs = times.last?.timestampMs ?? -1n;
@@ -219,7 +250,7 @@ export class Segment {
   }
 
   #positionOf(offset: bigint): number | undefined {
-    const start = this.#indexes().offsets.floorPosition(Math.max(0, Number(offset - this.baseOffset)));
+    const start = this.#indexes.offsets.floorPosition(Math.max(0, Number(offset - this.baseOffset)));
     for (const { batch, position } of scanBatches(this.#opened(), start)) {
       if (batch.lastOffset >= offset) return position;
     }
@@ -229,7 +260,7 @@ export class Segment {
   /** Counts a batch that lies in the file, and indexes it as Kafka does (`LogSegment.append`). */
   #note(placed: PlacedBatch, indexIntervalBytes: number): void {
     const { batch, position } = placed;
-    const { offsets, times } = this.#indexes();
+    const { offsets, times } = this.#indexes;
     const lastRelative = lastRelativeAt(batch.buffer, batch.start, this.#baseLow);
     const timestampMs = batch.maxTimestamp;
     if (position === 0) this.#firstTimestampMs = timestampMs;
@@ -256,36 +287,13 @@ export class Segment {
     return lastOffset < trustedOffset || (baseOffset === this.nextOffset && hasValidCrc(batch));
   }
 
-  #readIndexes(): { offsets: OffsetIndex | undefined; times: TimeIndex | undefined } {
-    const [index, timeIndex] = [this.path(".index"), this.path(".timeindex")];
-    if (!this.#storage.exists(index) || !this.#storage.exists(timeIndex))
-      return { offsets: undefined, times: undefined };
-    return {
-      offsets: OffsetIndex.parse(this.#storage.readFile(index)),
-      times: TimeIndex.parse(this.#storage.readFile(timeIndex)),
-    };
-  }
-
   #opened(): StorageFile {
     this.#file ??= this.#storage.open(this.path(".log"), { create: false });
     return this.#file;
   }
 
-  #indexes(): { readonly offsets: OffsetIndex; readonly times: TimeIndex } {
-    if (this.#offsets === undefined || this.#times === undefined) {
-      const { offsets, times } = this.#readIndexes();
-      if (offsets === undefined || times === undefined) {
-        throw new LogError({ code: "LOG_BAD_FILE", path: this.path(".index"), what: "missing or damaged index" });
-      }
-      this.#offsets = offsets;
-      this.#times = times;
-    }
-    return { offsets: this.#offsets, times: this.#times };
-  }
-
   #reset(): void {
-    this.#offsets = new OffsetIndex();
-    this.#times = new TimeIndex();
+    this.#indexes.clearPlaces();
     this.#sizeBytes = 0;
     this.#lastRelative = -1;
     this.#maxTimestampMs = -1n;
