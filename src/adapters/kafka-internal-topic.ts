@@ -244,8 +244,9 @@ function sizeOf({ key, value }: InternalRecord): number {
   return key.length + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
 }
 
-/** Several workers may start at once: whoever comes second finds the topic there. */
-async function ensureTopic(client: KafkaClient, name: string, partitions: number): Promise<void> {
+/** Makes a compacted topic when it is missing. Several workers may start at once: whoever comes second finds it there.
+ *  @throws {ClientError} */
+export async function ensureTopic(client: KafkaClient, name: string, partitions: number): Promise<void> {
   const isTooFewBrokers = (error: unknown): boolean => errorCodeOf(error) === ErrorCode.INVALID_REPLICATION_FACTOR;
   await client.retry(
     {},

@@ -12,6 +12,7 @@ import { type LaneFault, MirrorError } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import { producerIdOf, reverseLane } from "./lane-id.ts";
 import type { LaneHooks } from "./lane-options.ts";
+import type { LaneMap } from "./mm2/ports.ts";
 import type { Naming } from "./naming.ts";
 import {
   type LaneDirectory,
@@ -143,6 +144,14 @@ export class Flow implements AsyncDisposable {
   /** Offset maps of the running lanes, for group sync. */
   get directory(): LaneDirectory {
     return { find: (sourceTopic, sourcePartition) => this.#entry(sourceTopic, sourcePartition) };
+  }
+
+  /** Offset maps of all lanes that know theirs. */
+  get maps(): readonly LaneMap[] {
+    return [...this.#bySource.values()].flatMap(({ map, options: { sourcePartition } }) => {
+      const { topic: sourceTopic, partition } = sourcePartition;
+      return map === undefined ? [] : [{ sourceTopic, partition, map }];
+    });
   }
 
   #entry(sourceTopic: string, sourcePartition: number): LaneEntry | undefined {

@@ -39,6 +39,8 @@ export interface GroupSyncEntry {
   readonly targetPartition: number;
   readonly sourceOffset: bigint;
   readonly targetOffset: bigint;
+  /** What the group stored with its commit. */
+  readonly metadata: string;
   readonly kind: CommitDecision["kind"];
   readonly written: boolean;
   /** Why not; `refused` comes with the broker's error by name. */
@@ -176,6 +178,7 @@ function toEntry({ group, commit, lane, decision }: Decided, refusal: string | u
     targetPartition: lane.targetPartition,
     sourceOffset: commit.offset,
     targetOffset: decision.targetOffset,
+    metadata: commit.metadata,
     kind: decision.kind,
   };
   if (!decision.write) return { ...base, written: false, reason: decision.reason };

@@ -8,6 +8,8 @@ import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { Flow } from "../mirror/flow.ts";
 import { type GroupSyncReport, runGroupSync } from "../mirror/groups.ts";
+import { Mm2Compat } from "../mirror/mm2/compat.ts";
+import { withHeartbeats } from "../mirror/mm2/heartbeat-topics.ts";
 import { namingOf } from "../mirror/naming.ts";
 import type { LaneEntry, LaneIdentity } from "../mirror/offset-ports.ts";
 import type { FlowStatus } from "../mirror/status.ts";
@@ -38,6 +40,7 @@ export class FlowRunner implements AsyncDisposable {
   readonly #running: Promise<void>;
   #flow: Flow | undefined;
   #metadata: FlowMetadata | undefined;
+  #compat: Mm2Compat | undefined;
   #failure: string | null = null;
   #groups: GroupsSnapshot = NO_GROUPS;
   /** When the loop that waits for both regions last went round. */
@@ -95,7 +98,12 @@ export class FlowRunner implements AsyncDisposable {
     if (flow === undefined) return;
     this.#flow = flow;
     this.#deps.logger.info("flow runs", { flow: flowName(this.declaration) });
-    const besides = [this.#syncGroups(flow, signal), this.#watchEnds(flow, signal), this.#metadata?.run(flow, signal)];
+    const besides = [
+      this.#syncGroups(flow, signal),
+      this.#watchEnds(flow, signal),
+      this.#metadata?.run(flow, signal),
+      this.#compat?.run(signal),
+    ];
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     await Promise.all([flow.close(), ...besides]);
   }
@@ -126,11 +134,14 @@ export class FlowRunner implements AsyncDisposable {
     const progress = await to.progress();
     const metadata = new FlowMetadata(this.declaration, { from, to, logger: this.#deps.logger });
     this.#metadata = metadata;
+    this.#compat = this.#openCompat(from, to);
+    const naming = namingOf(mirror.rename, { source, target, mirror: mirror.name });
+    const names = { topics: mirror.topics, naming };
+    const policy = mirror.compat?.policy;
     return Flow.open(
       {
         name: flowName(this.declaration),
-        topics: mirror.topics,
-        naming: namingOf(mirror.rename, { source, target, mirror: mirror.name }),
+        ...(policy === undefined ? names : withHeartbeats(names, policy, { source, target })),
         delivery: mirror.delivery,
         start: mirror.start,
         onGap: mirror.onGap,
@@ -148,6 +159,21 @@ export class FlowRunner implements AsyncDisposable {
         logger: this.#deps.logger,
         companyOf: this.#deps.companyOf,
         onTopicMade: metadata.onTopicMade,
+      },
+    );
+  }
+
+  #openCompat(from: RegionLink, to: RegionLink): Mm2Compat | undefined {
+    const { mirror, source, target } = this.declaration;
+    if (mirror.compat === undefined) return undefined;
+    return new Mm2Compat(
+      { ...mirror.compat, aliases: { source, target } },
+      {
+        source: from.compactedTopics,
+        target: to.compactedTopics,
+        lanes: () => this.#flow?.maps ?? [],
+        clock: nodeClock(),
+        logger: this.#deps.logger.child({ flow: flowName(this.declaration) }),
       },
     );
   }
@@ -180,6 +206,7 @@ export class FlowRunner implements AsyncDisposable {
         signal,
         onReport: (report) => {
           this.#groups = groupsSnapshot(report, this.#groups);
+          this.#compat?.noteGroups(report);
         },
       },
     );

@@ -1,5 +1,6 @@
 /** A worker's link to one region: one client, and what mirrors need of the region made from it. */
 
+import { KafkaCompactedTopics } from "../adapters/kafka-compacted-topics.ts";
 import { KafkaGroups } from "../adapters/kafka-groups.ts";
 import { type KafkaMadeStore, openKafkaMade } from "../adapters/kafka-made.ts";
 import { KafkaSettings } from "../adapters/kafka-metadata.ts";
@@ -68,6 +69,11 @@ export class RegionLink implements AsyncDisposable {
   /** Settings of the region's topics. */
   get settings(): KafkaSettings {
     return new KafkaSettings({ client: this.#client });
+  }
+
+  /** Topics of MirrorMaker 2 in the region. */
+  get compactedTopics(): KafkaCompactedTopics {
+    return new KafkaCompactedTopics({ client: this.#client, clock: nodeClock() });
   }
 
   get groups(): KafkaGroups {

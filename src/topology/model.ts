@@ -4,6 +4,7 @@ import type { RegionId } from "../core/brand.ts";
 import type { Endpoint } from "../core/network.ts";
 import type { Place } from "./errors.ts";
 import type { Selection } from "./patterns.ts";
+import type { ReplicationPolicy } from "./replication-policy.ts";
 
 /** Regions, mirrors and tiering of one file. */
 export interface Topology {
@@ -57,7 +58,16 @@ export interface Mirror {
   /** `local`: carry only what was written in the source itself; `all`: also what other lanes wrote there (chains). */
   readonly provenance: "local" | "all";
   readonly create: TopicCreation;
+  /** Present: records for MirrorMaker 2's readers are written beside the copies. */
+  readonly compat?: Mm2Compatibility;
   readonly place: Place;
+}
+
+/** What MirrorMaker 2's readers find; see `mirror/mm2/compat.ts`. */
+export interface Mm2Compatibility {
+  readonly policy: ReplicationPolicy;
+  /** True: nothing is written to the source. */
+  readonly readOnlySource: boolean;
 }
 
 /** How topics on the target come to be, and what they take over. */

@@ -9,6 +9,7 @@ import { check, type Origin, placeOf } from "./explain.ts";
 import { flowsOf, type Mirror, type Region, type Tiering, type Topology } from "./model.ts";
 import { keepsNames } from "./naming.ts";
 import { nearestName } from "./nearest.ts";
+import { policyOf } from "./replication-policy.ts";
 import { mirrorSchema, regionSchema, tieringSchema, topSchema } from "./schema.ts";
 import { DEFAULT_SYNCED_SETTINGS } from "./topic-settings.ts";
 
@@ -142,7 +143,8 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
   const origin: Origin = { yaml, path: ["mirrors", index], defaults: { yaml, path: ["defaults", "mirror"] } };
   const { value, issues } = check(mirrorSchema, entry, origin, labelOf("mirror", entry, index));
   if (value === undefined) return { value, issues };
-  const { groups, provenance, create, warnOpenTransaction, ...rest } = value;
+  const { groups, provenance, create, compat, warnOpenTransaction, ...rest } = value;
+  const policy = policyOf(value.rename);
   const mirror: Mirror = {
     ...rest,
     from: value.from as readonly string[] as readonly RegionId[],
@@ -151,10 +153,15 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
     create: { replicationFactor: create.replicationFactor, sync: create.sync ?? BY_DEFAULT },
     warnOpenTransactionMs: warnOpenTransaction,
     place: yaml.placeOf(["mirrors", index]),
+    ...(compat === undefined || policy === undefined ? {} : { compat: { policy, ...compat.mm2 } }),
     ...(groups === undefined
       ? {}
       : { groups: { select: { include: groups.include, exclude: groups.exclude }, everyMs: groups.every } }),
   };
+  if (compat !== undefined && policy === undefined) {
+    const fact = `mirror "${value.name}" cannot be compatible with MirrorMaker 2 under rename "${value.rename}"; write "{source}.{topic}" (its default policy) or "{topic}" (its identity policy)`;
+    return { value: undefined, issues: [...issues, { code: "unsupported", place: yaml.placeOf(origin.path), fact }] };
+  }
   // Undefined until the other mirrors are known; withProvenance decides.
   return { value: provenance === undefined ? { ...mirror, provenance: UNDECIDED } : mirror, issues };
 }

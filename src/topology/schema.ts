@@ -127,6 +127,18 @@ const create = z.strictObject({
     .describe("Settings that follow the source's topic; [] for none."),
 });
 
+const compat = z.union([
+  z.literal("mm2").transform(() => ({ mm2: { readOnlySource: false } })),
+  z.strictObject({
+    mm2: z.strictObject({
+      readOnlySource: z
+        .boolean()
+        .default(false)
+        .describe("Write offset syncs to the target and no heartbeats to the source."),
+    }),
+  }),
+]);
+
 /** One mirror. */
 export const mirrorSchema = z.strictObject({
   name,
@@ -154,6 +166,7 @@ export const mirrorSchema = z.strictObject({
     .describe("A transaction of the source that is open for longer is told as trouble: nothing behind it can be read."),
   provenance: z.literal(["local", "all"]).optional(),
   create: create.prefault({}),
+  compat: compat.optional().describe("mm2: also write checkpoints, heartbeats and offset syncs as MirrorMaker 2 does."),
 });
 
 /** One tiering rule. */

@@ -90,6 +90,7 @@ test("Group sync writes the translated offset and keeps the metadata", async () 
       targetPartition: 0,
       sourceOffset: 15n,
       targetOffset: 10n,
+      metadata: "batch 7",
       kind: "exact",
       written: true,
     },
