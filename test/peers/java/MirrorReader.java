@@ -1,12 +1,14 @@
 import java.time.Duration;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.connect.mirror.MirrorClient;
 import org.apache.kafka.connect.mirror.RemoteClusterUtils;
 
-/** Tells what Kafka's own readers of MirrorMaker 2's topics find on a cluster: MirrorReader BOOTSTRAP ALIAS GROUP... */
+/** Tells what Kafka's own readers of MirrorMaker 2's topics find on a cluster: MirrorReader BOOTSTRAP ALIAS PATTERN
+ *  GROUP... The pattern asks for many groups at once, as newer clients can; each question about a single group takes a second. */
 public class MirrorReader {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
@@ -19,7 +21,9 @@ public class MirrorReader {
             System.out.println("heartbeats " + new TreeSet<>(client.heartbeatTopics()));
             System.out.println("checkpoints " + new TreeSet<>(client.checkpointTopics()));
             System.out.println("remote " + new TreeSet<>(client.remoteTopics(alias)));
-            for (int i = 2; i < args.length; i++) {
+            RemoteClusterUtils.translateOffsets(properties, alias, Pattern.compile(args[2]), TIMEOUT)
+                .forEach((group, offsets) -> print("pattern", group, offsets));
+            for (int i = 3; i < args.length; i++) {
                 print("client", args[i], client.remoteConsumerOffsets(args[i], alias, TIMEOUT));
                 print("utils", args[i], RemoteClusterUtils.translateOffsets(properties, alias, args[i], TIMEOUT));
             }

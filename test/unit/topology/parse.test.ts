@@ -260,6 +260,21 @@ test("topology carries only local writes by default exactly where names are equa
   );
 });
 
+test("topology knows the replication policy of a mirror that is compatible with MirrorMaker 2", () => {
+  const compatOf = (rename: string, compat: string) => {
+    const text = framed(`${MIRROR.replace("{topic}", rename)}    compat: ${compat}\n`);
+    return parseTopology({ file: "t.yaml", text }).mirrors[0]?.compat;
+  };
+  const identity = { kind: "identity", separator: "." };
+  assert.deepEqual(compatOf("{topic}", "mm2"), { policy: identity, readOnlySource: false });
+  assert.deepEqual(compatOf("{source}-{topic}", "{mm2: {readOnlySource: true}}"), {
+    policy: { kind: "default", separator: "-" },
+    readOnlySource: true,
+  });
+  assert.throws(() => compatOf("copy.{topic}", "mm2"), /"m" cannot be compatible .* write "\{source\}\.\{topic\}"/);
+  assert.throws(() => compatOf("{topic}", "mm3"), TopologyError);
+});
+
 test("topology makes a flow of every pair but never of a region with itself", () => {
   const text = framed(MIRROR.replace("from: a", "from: [a, b]").replace("to: b", "to: [a, b]"));
   const flows = flowsOf(parseTopology({ file: "t.yaml", text }));
