@@ -4,10 +4,16 @@ import { listTopics } from "../client/admin.ts";
 import { type ConfigEntry, describeConfigs } from "../client/configs.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { AT_MAX_TIMESTAMP, listOffsets } from "../client/list-offsets.ts";
+import type { Clock } from "../core/clock.ts";
+import { toError } from "../core/errors.ts";
+import { MADE_TOPIC, type MadeRecord } from "../topology/made.ts";
 import type { LiveTopic } from "../topology/plan.ts";
+import type { LiveAcls } from "../topology/plan-acls.ts";
 import type { RegionFacts } from "../topology/plan-changes.ts";
 import type { TimeLimits } from "../topology/plan-risks.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
+import { KafkaAcls } from "./kafka-acls.ts";
+import { openKafkaMade } from "./kafka-made.ts";
 import { topicInfo } from "./kafka-partitions.ts";
 
 /** Topics per request. */
@@ -20,23 +26,37 @@ export interface RegionSurvey {
   readonly topics: readonly LiveTopic[];
   readonly facts: RegionFacts;
   readonly limits: TimeLimits;
+  /** Rules about topics, if they were asked for; undefined without an authorizer, a text when they cannot be read. */
+  readonly acls: LiveAcls["acls"];
 }
 
-/** Asks for everything; ages only of topics that `isAged` names. @throws {ClientError} */
-export async function surveyRegion(client: KafkaClient, isAged: (topic: string) => boolean): Promise<RegionSurvey> {
+/** What is asked for besides topics and settings. */
+export interface SurveyOptions {
+  /** Topics whose records' age matters. */
+  readonly isAged: (topic: string) => boolean;
+  readonly asksAcls?: boolean;
+}
+
+/** Asks for everything. @throws {ClientError} */
+export async function surveyRegion(
+  { client, clock }: { readonly client: KafkaClient; readonly clock: Clock },
+  options: SurveyOptions,
+): Promise<RegionSurvey> {
   const listed = await listTopics(client);
   const { brokers } = client.metadata;
   const bootstrap = [...brokers.values()].map(({ host, port }) => `${host}:${port}`)[0] ?? "";
   const names = listed.map(({ name }) => name);
-  const [settings, ages, limits] = await Promise.all([
+  const [settings, ages, limits, acls, made] = await Promise.all([
     settingsOf(client, names),
     agesOf(
       client,
       listed
-        .filter(({ name }) => isAged(name))
+        .filter(({ name }) => options.isAged(name))
         .map((topic) => ({ topic: topic.name, partitions: topic.partitions.length })),
     ),
     limitsOf(client),
+    options.asksAcls === true ? aclsOf(client) : undefined,
+    names.includes(MADE_TOPIC) ? madeIn(client, clock) : [],
   ]);
   const topics = listed.map((topic): LiveTopic => {
     const { topicId, partitions, replicationFactor } = topicInfo(topic);
@@ -51,7 +71,16 @@ export async function surveyRegion(client: KafkaClient, isAged: (topic: string) 
       ...ages.get(topic.name),
     };
   });
-  return { topics, facts: { brokers: brokers.size }, limits: { bootstrap, ...limits } };
+  const facts = { clusterId: client.metadata.clusterId ?? "", brokers: brokers.size, made };
+  return { topics, facts, limits: { bootstrap, ...limits }, acls };
+}
+
+function aclsOf(client: KafkaClient): Promise<LiveAcls["acls"]> {
+  return new KafkaAcls({ client }).acls().catch((error: unknown) => toError(error).message);
+}
+
+async function madeIn(client: KafkaClient, clock: Clock): Promise<readonly MadeRecord[]> {
+  return (await openKafkaMade({ readOnly: true }, { client, clock })).list();
 }
 
 function valuesOf(entries: ReadonlyMap<string, ConfigEntry>, takes: (entry: ConfigEntry) => boolean) {

@@ -19,6 +19,9 @@ import { deleteTopicsHandler } from "./apis/20-delete-topics.ts";
 import { deleteRecordsHandler } from "./apis/21-delete-records.ts";
 import { initProducerIdHandler } from "./apis/22-init-producer-id.ts";
 import { offsetForLeaderEpochHandler } from "./apis/23-offset-for-leader-epoch.ts";
+import { describeAclsHandler } from "./apis/29-describe-acls.ts";
+import { createAclsHandler } from "./apis/30-create-acls.ts";
+import { deleteAclsHandler } from "./apis/31-delete-acls.ts";
 import { describeConfigsHandler } from "./apis/32-describe-configs.ts";
 import { createPartitionsHandler } from "./apis/37-create-partitions.ts";
 import { deleteGroupsHandler } from "./apis/42-delete-groups.ts";
@@ -47,6 +50,9 @@ const ALL: readonly ApiHandler[] = [
   deleteRecordsHandler,
   initProducerIdHandler,
   offsetForLeaderEpochHandler,
+  describeAclsHandler,
+  createAclsHandler,
+  deleteAclsHandler,
   describeConfigsHandler,
   createPartitionsHandler,
   deleteGroupsHandler,

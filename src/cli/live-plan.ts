@@ -6,6 +6,7 @@ import { openClient, regionAddress } from "../runtime/connect.ts";
 import { flowsOf } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { planTopology, type TopologyPlan } from "../topology/plan.ts";
+import { type AclPlan, type LiveAcls, planAcls } from "../topology/plan-acls.ts";
 import { changesOf, fingerprintOf, type PlannedChange, pairsOf } from "../topology/plan-changes.ts";
 import { type PlanRisk, risksOf } from "../topology/plan-risks.ts";
 import type { CliContext } from "./context.ts";
@@ -15,6 +16,8 @@ import type { TopologyInUse } from "./topology-in-use.ts";
 export interface LivePlan {
   readonly plan: TopologyPlan;
   readonly changes: readonly PlannedChange[];
+  /** Rules about topics, between two regions at a time; their changes are in `changes`, too. */
+  readonly acls: readonly AclPlan[];
   readonly risks: readonly PlanRisk[];
   readonly fingerprint: string;
   /** Regions that could not be asked. */
@@ -32,11 +35,14 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
   const known = [...surveys].flatMap(([name, survey]) => (survey === undefined ? [] : [[name, survey] as const]));
   const plan = planTopology(topology, live);
   const pairs = pairsOf(topology, plan, live);
-  const changes = changesOf(pairs, new Map(known.map(([name, { facts }]) => [name, facts])));
+  const acls = planAcls(topology, new Map(known.map(([name, survey]) => [name, liveAcls(survey)])));
+  const facts = new Map(known.map(([name, survey]) => [name, survey.facts]));
+  const changes = [...changesOf(pairs, facts), ...acls.flatMap((between) => between.changes)];
   const limits = new Map(known.map(([name, survey]) => [name, survey.limits]));
   return {
     plan,
     changes,
+    acls,
     risks: risksOf(pairs, limits, nodeClock().nowMs()),
     fingerprint: fingerprintOf(pairs, changes),
     unknown: topology.regions.map(({ name }) => name).filter((name) => surveys.get(name) === undefined),
@@ -44,12 +50,24 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
   };
 }
 
+function liveAcls({ topics, facts, acls }: RegionSurvey): LiveAcls {
+  return { clusterId: facts.clusterId, topics: topics.map(({ name }) => name), acls, made: facts.made };
+}
+
 async function ask(context: CliContext, inUse: TopologyInUse, region: string): Promise<RegionSurvey | undefined> {
   const { topology, state } = inUse;
   const from = flowsOf(topology).filter(({ source }) => source === region);
   try {
     await using client = await openClient(regionAddress(topology, state, region), { clientId: "tributary-plan" });
-    return await surveyRegion(client, (topic) => from.some(({ mirror }) => selects(mirror.topics, topic)));
+    return await surveyRegion(
+      { client, clock: nodeClock() },
+      {
+        isAged: (topic) => from.some(({ mirror }) => selects(mirror.topics, topic)),
+        asksAcls: flowsOf(topology).some(
+          (flow) => (flow.source === region || flow.target === region) && flow.mirror.acls !== "off",
+        ),
+      },
+    );
   } catch (error) {
     context.talk(error instanceof Error ? error.message : String(error));
     return undefined;

@@ -1,7 +1,9 @@
 /** A plan as lines for a person and as JSON: + create, ~ change, - back to the default, ! risky. */
 
 import type { FlowPlan, PatternMatches } from "../topology/plan.ts";
+import type { AclPlan } from "../topology/plan-acls.ts";
 import type { PlannedChange } from "../topology/plan-changes.ts";
+import { aclText } from "../topology/topic-acls.ts";
 import type { SettingChange } from "../topology/topic-settings.ts";
 import type { LivePlan } from "./live-plan.ts";
 import { counted } from "./output.ts";
@@ -9,7 +11,7 @@ import { counted } from "./output.ts";
 const MARKS: Readonly<Record<string, string>> = { create: "+", grow: "~", keep: " ", unknown: "?" };
 
 /** For a person. */
-export function planText({ plan, changes, risks }: LivePlan): string {
+export function planText({ plan, changes, acls, risks }: LivePlan): string {
   const flows = plan.flows.flatMap((flow) => flowLines(flow, changes));
   const risky = risks.flatMap(({ region, topic, what, mend }) => [
     `! ${region} ${topic}: ${what}`,
@@ -22,8 +24,10 @@ export function planText({ plan, changes, risks }: LivePlan): string {
   const count = (action: string): number => all.filter((topic) => topic.action === action).length;
   const set = changes.filter(({ kind }) => kind === "set").length;
   const settings = set === 0 ? "" : `, ${set} with settings to change`;
-  const summary = `${counted(all.length, "topic")}: ${count("create")} to create, ${count("grow")} to grow, ${count("keep")} there already${settings}`;
-  return [...flows, ...risky, ...collisions, summary].join("\n");
+  const rules = changes.filter(({ kind }) => kind === "add-rule" || kind === "remove-rule").length;
+  const ruleCount = rules === 0 ? "" : `, ${counted(rules, "rule")} to add or remove`;
+  const summary = `${counted(all.length, "topic")}: ${count("create")} to create, ${count("grow")} to grow, ${count("keep")} there already${settings}${ruleCount}`;
+  return [...flows, ...acls.flatMap(aclLines), ...risky, ...collisions, summary].join("\n");
 }
 
 function flowLines(flow: FlowPlan, changes: readonly PlannedChange[]): readonly string[] {
@@ -32,7 +36,7 @@ function flowLines(flow: FlowPlan, changes: readonly PlannedChange[]): readonly 
     `  ${MARKS[topic.action]} ${topic.source} -> ${topic.target}   ${counted(topic.partitions, "partition")}`,
     ...changes
       .filter((change) => change.region === flow.target && change.topic === topic.target)
-      .flatMap((change) => (change.kind === "grow" ? [] : change.settings.map((one) => `      ${settingText(one)}`))),
+      .flatMap((change) => ("settings" in change ? change.settings.map((one) => `      ${settingText(one)}`) : [])),
   ]);
   const idle = flow.sourceKnown ? flow.patterns.filter((pattern) => pattern.topics.length === 0).map(idleLine) : [];
   const excluded = flow.excluded.length === 0 ? [] : [`    excluded: ${flow.excluded.join(", ")}`];
@@ -44,13 +48,19 @@ function settingText({ name, from, to }: SettingChange): string {
   return from === undefined ? `+ ${name} ${to}` : `~ ${name} ${from} -> ${to}`;
 }
 
+function aclLines({ source, target, changes, problem }: AclPlan): readonly string[] {
+  const lines = changes.map(({ kind, acl }) => `  ${kind === "add-rule" ? "+" : "-"} ${aclText(acl)}`);
+  const told = problem === undefined ? lines : [`  ! not known: ${problem}`];
+  return told.length === 0 ? [] : [`rules about topics: ${source} -> ${target}`, ...told, ""];
+}
+
 function idleLine({ pattern, nearMisses }: PatternMatches): string {
   const hint = nearMisses.length === 0 ? "" : `; there are ${nearMisses.join(", ")}`;
   return `    "${pattern}" matches no topic${hint}`;
 }
 
 /** For programs, and for `topology apply`, which needs `fingerprint` alone of it. */
-export function planJson({ plan, changes, risks, fingerprint, unknown }: LivePlan): object {
+export function planJson({ plan, changes, acls, risks, fingerprint, unknown }: LivePlan): object {
   return {
     fingerprint,
     unknown_regions: unknown,
@@ -64,6 +74,9 @@ export function planJson({ plan, changes, risks, fingerprint, unknown }: LivePla
       excluded: flow.excluded,
     })),
     changes: changes.map(changeJson),
+    rules_unknown: acls.flatMap(({ source, target, problem }) =>
+      problem === undefined ? [] : [{ source, target, why: problem }],
+    ),
     risks: risks.map((risk) => ({ ...risk, mend: risk.mend ?? null })),
     collisions: plan.collisions,
   };
@@ -72,6 +85,7 @@ export function planJson({ plan, changes, risks, fingerprint, unknown }: LivePla
 function changeJson(change: PlannedChange): object {
   const { kind, region, topic } = change;
   const settings = (all: readonly SettingChange[]) => all.map((one) => ({ ...one, from: one.from ?? null }));
+  if (kind === "add-rule" || kind === "remove-rule") return { kind, region, topic, rule: change.acl };
   if (kind === "grow") return { kind, region, topic, from: change.from, partitions: change.partitions };
   if (kind === "set") return { kind, region, topic, settings: settings(change.settings) };
   const { partitions, replicationFactor } = change;

@@ -152,8 +152,9 @@ export interface TopicTrouble {
   readonly sourceTopic: string;
   readonly targetTopic: string;
   readonly why: string;
-  /** Absent: its records are not copied. `settings`: they are, but its settings are not the source's. */
-  readonly about?: "settings";
+  /** Absent: its records are not copied. `settings`, `acls`: they are, but its settings, or the rules about it, are not the
+   *  source's. */
+  readonly about?: "settings" | "acls";
 }
 
 /** A flow now. */

@@ -8,9 +8,11 @@ import { sleep } from "../core/clock.ts";
 import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Flow, FlowDeps } from "../mirror/flow.ts";
+import { AclSync, type AclsStatus } from "../mirror/metadata/acl-sync.ts";
 import { type CopiedTopic, SettingsSync } from "../mirror/metadata/settings-sync.ts";
 import type { FlowStatus, TopicTrouble } from "../mirror/status.ts";
-import type { Flow as FlowDeclaration } from "../topology/model.ts";
+import { type Flow as FlowDeclaration, flowsOf, type Topology } from "../topology/model.ts";
+import { aclsOfFlows } from "../topology/topic-acls.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
 
@@ -18,7 +20,29 @@ import type { RegionLink } from "./region-link.ts";
 export interface FlowMetadataDeps {
   readonly from: RegionLink;
   readonly to: RegionLink;
+  readonly acls: AclDuty;
   readonly logger: Logger;
+}
+
+/** Rules about topics follow for two regions at a time: one flow between them does it for all. */
+export interface AclDuty {
+  readonly topology: string;
+  /** Those whose rules this flow carries over; empty when another does, or none wants it. */
+  readonly flows: readonly FlowDeclaration[];
+  /** Mirrors end in the source region as well. */
+  readonly isSourceMirrored: boolean;
+}
+
+/** The duty of a flow of a worker that runs `run`: it falls to the first of them that carries rules between two regions. */
+export function aclDuty(flow: FlowDeclaration, topology: Topology, run: readonly FlowDeclaration[]): AclDuty {
+  const wantsRules = (one: FlowDeclaration): boolean =>
+    one.source === flow.source && one.target === flow.target && one.mirror.acls !== "off";
+  const declared = flowsOf(topology);
+  return {
+    topology: topology.name,
+    flows: run.find(wantsRules) === flow ? declared.filter(wantsRules) : [],
+    isSourceMirrored: declared.some(({ target }) => target === flow.source),
+  };
 }
 
 /** Works from `run` until its signal. */
@@ -26,6 +50,7 @@ export class FlowMetadata {
   readonly #declaration: FlowDeclaration;
   readonly #deps: FlowMetadataDeps;
   #settings: SettingsSync | undefined;
+  #acls: AclSync | undefined;
 
   constructor(declaration: FlowDeclaration, deps: FlowMetadataDeps) {
     this.#declaration = declaration;
@@ -34,7 +59,12 @@ export class FlowMetadata {
 
   /** Topics whose metadata is not as it should be, each with the reason. */
   get troubles(): readonly TopicTrouble[] {
-    return this.#settings?.troubles ?? [];
+    return [...(this.#settings?.troubles ?? []), ...(this.#acls?.troubles ?? [])];
+  }
+
+  /** How far rules about topics follow; undefined when this flow does not see to it. */
+  get acls(): AclsStatus | undefined {
+    return this.#acls?.status;
   }
 
   /** Records that a topic is the mirror's own. One that cannot be recorded is kept when its source is deleted. */
@@ -63,7 +93,29 @@ export class FlowMetadata {
       { ...options, sync },
       { ...shared, source: from.settings, target: to.settings, topics: () => copiedTopics(flow.status) },
     );
-    await this.#settings.run(signal);
+    await Promise.all([this.#settings.run(signal), this.#syncAcls(made, signal)]);
+  }
+
+  async #syncAcls(made: KafkaMadeStore, signal: AbortSignal): Promise<void> {
+    const { from, to, acls, logger } = this.#deps;
+    if (acls.flows.length === 0) return;
+    const [sourceClusterId, targetClusterId] = [from.source.clusterId, to.target.clusterId];
+    this.#acls = new AclSync(
+      { topology: acls.topology, sourceClusterId },
+      {
+        source: from.acls,
+        target: to.acls,
+        made,
+        madeOnSource: acls.isSourceMirrored ? { list: async () => (await from.made()).list() } : undefined,
+        wanted: async (source, ours) => {
+          const topics = (await from.source.topics()).map(({ topic }) => topic);
+          return aclsOfFlows(acls.flows, { topics, source, ours, targetClusterId });
+        },
+        clock: nodeClock(),
+        logger: logger.child({ flow: flowName(this.#declaration) }),
+      },
+    );
+    await this.#acls.run(signal);
   }
 
   /** Tries until the target answers; undefined at the signal. */

@@ -15,7 +15,7 @@ import type { LaneEntry, LaneIdentity } from "../mirror/offset-ports.ts";
 import type { FlowStatus } from "../mirror/status.ts";
 import type { Flow as FlowDeclaration } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
-import { FlowMetadata } from "./flow-metadata.ts";
+import { type AclDuty, FlowMetadata } from "./flow-metadata.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
 import { SourceEnds } from "./source-ends.ts";
@@ -29,6 +29,7 @@ export interface FlowRunnerDeps {
   /** The link to a region, opened when needed and shared. Rejects when the region is not reached. */
   readonly link: (region: string) => Promise<RegionLink>;
   readonly companyOf: (lane: LaneIdentity) => LaneEntry["company"];
+  readonly acls: AclDuty;
   readonly logger: Logger;
 }
 
@@ -132,7 +133,7 @@ export class FlowRunner implements AsyncDisposable {
     const { mirror, source, target } = this.declaration;
     const [from, to] = await Promise.all([this.#deps.link(source), this.#deps.link(target)]);
     const progress = await to.progress();
-    const metadata = new FlowMetadata(this.declaration, { from, to, logger: this.#deps.logger });
+    const metadata = new FlowMetadata(this.declaration, { from, to, acls: this.#deps.acls, logger: this.#deps.logger });
     this.#metadata = metadata;
     this.#compat = this.#openCompat(from, to);
     const naming = namingOf(mirror.rename, { source, target, mirror: mirror.name });

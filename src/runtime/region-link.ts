@@ -1,5 +1,6 @@
 /** A worker's link to one region: one client, and what mirrors need of the region made from it. */
 
+import { KafkaAcls } from "../adapters/kafka-acls.ts";
 import { KafkaCompactedTopics } from "../adapters/kafka-compacted-topics.ts";
 import { KafkaGroups } from "../adapters/kafka-groups.ts";
 import { type KafkaMadeStore, openKafkaMade } from "../adapters/kafka-made.ts";
@@ -74,6 +75,11 @@ export class RegionLink implements AsyncDisposable {
   /** Topics of MirrorMaker 2 in the region. */
   get compactedTopics(): KafkaCompactedTopics {
     return new KafkaCompactedTopics({ client: this.#client, clock: nodeClock() });
+  }
+
+  /** Rules about the region's topics. */
+  get acls(): KafkaAcls {
+    return new KafkaAcls({ client: this.#client });
   }
 
   get groups(): KafkaGroups {

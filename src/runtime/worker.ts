@@ -8,6 +8,7 @@ import type { Logger } from "../core/logger.ts";
 import { VERSION } from "../core/version.ts";
 import type { Flow } from "../topology/model.ts";
 import { ControlServer } from "./control-server.ts";
+import { aclDuty } from "./flow-metadata.ts";
 import { FlowRunner } from "./flow-runner.ts";
 import { companyOf, indexLanes, type LaneIndex } from "./lane-company.ts";
 import { type LockFile, lockPath } from "./lock-file.ts";
@@ -66,7 +67,10 @@ export class MirrorWorker implements AsyncDisposable {
       companyOf: (lane: Parameters<typeof companyOf>[0]) => companyOf(lane, this.#laneIndex()),
       logger: deps.logger,
     };
-    this.#runners = run.flows.map((flow) => FlowRunner.start(flow, runnerDeps));
+    this.#runners = run.flows.map((flow) => {
+      const acls = aclDuty(flow, run.world.topology, run.flows);
+      return FlowRunner.start(flow, { ...runnerDeps, acls });
+    });
   }
 
   /** Starts all flows; regions that are not there yet are waited for.

@@ -12,6 +12,7 @@
 
 import type { Uuid } from "../core/brand.ts";
 import { isTopicAcl, type TopicAcl } from "./topic-acls.ts";
+import type { SettingChange, TopicSettings } from "./topic-settings.ts";
 
 /** The compacted topic on the target that holds the records. */
 export const MADE_TOPIC = "tributary.made.internal";
@@ -56,6 +57,22 @@ export interface MadeAcl {
 
 /** One fact. */
 export type MadeRecord = MadeTopic | MadeSettings | GoneSource | MadeAcl;
+
+/** The records of a change of a copy's settings: what is stored before it (all that may be there after it), and after it when some of
+ *  that is gone by then. */
+export function settingsRecords(
+  of: Omit<MadeSettings, "kind" | "settings">,
+  ours: TopicSettings,
+  changes: readonly SettingChange[],
+): { readonly before: MadeSettings; readonly after: MadeSettings | undefined } {
+  const gone = new Set(changes.filter(({ to }) => to === null).map(({ name }) => name));
+  const made = [...ours, ...changes.flatMap(({ name, to }) => (to === null ? [] : [[name, to] as const]))];
+  const record = (settings: readonly (readonly [string, string])[]): MadeSettings => {
+    return { kind: "settings", ...of, settings: Object.fromEntries(settings) };
+  };
+  const kept = made.filter(([name]) => !gone.has(name));
+  return { before: record(made), after: gone.size === 0 ? undefined : record(kept) };
+}
 
 /** The key under which a record is stored; distinct facts have distinct keys. */
 export function madeKey(record: MadeRecord): string {

@@ -5,6 +5,7 @@ import type { Endpoint } from "../core/network.ts";
 import type { Place } from "./errors.ts";
 import type { Selection } from "./patterns.ts";
 import type { ReplicationPolicy } from "./replication-policy.ts";
+import type { AclSync } from "./topic-acls.ts";
 
 /** Regions, mirrors and tiering of one file. */
 export interface Topology {
@@ -60,6 +61,8 @@ export interface Mirror {
   readonly create: TopicCreation;
   /** Present: records for MirrorMaker 2's readers are written beside the copies. */
   readonly compat?: Mm2Compatibility;
+  /** Which rules about topics follow the source's; see topic-acls.ts. */
+  readonly acls: AclSync;
   readonly place: Place;
 }
 

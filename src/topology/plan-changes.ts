@@ -1,8 +1,11 @@
 /** The changes that a plan asks of live regions, as data, and the fingerprint of the state that it was made from. */
 
 import { createHash } from "node:crypto";
+import { type Uuid, ZERO_UUID } from "../core/brand.ts";
+import type { MadeRecord } from "./made.ts";
 import { type Flow, flowsOf, type Topology } from "./model.ts";
 import type { LiveRegions, LiveTopic, PlannedTopic, TopologyPlan } from "./plan.ts";
+import type { AclChange } from "./plan-acls.ts";
 import { type SettingChange, settingChanges, type TopicSettings } from "./topic-settings.ts";
 
 /** One change of one topic of a target region. */
@@ -15,6 +18,7 @@ export type PlannedChange =
       readonly replicationFactor: number;
       /** Settings that it starts with. */
       readonly settings: readonly SettingChange[];
+      readonly origin: PlannedOrigin;
     }
   | {
       readonly kind: "grow";
@@ -27,12 +31,25 @@ export type PlannedChange =
       readonly kind: "set";
       readonly region: string;
       readonly topic: string;
+      readonly topicId: Uuid;
       readonly settings: readonly SettingChange[];
-    };
+      readonly origin: PlannedOrigin;
+    }
+  | AclChange;
+
+/** The topic whose copy is changed, for the record of what mirrors made. */
+export interface PlannedOrigin {
+  readonly clusterId: string;
+  readonly topic: string;
+  readonly topicId: Uuid;
+}
 
 /** What was found in a region besides its topics. */
 export interface RegionFacts {
+  readonly clusterId: string;
   readonly brokers: number;
+  /** What mirrors have made there. */
+  readonly made: readonly MadeRecord[];
 }
 
 /** A flow of a plan with its declaration and the topics on both sides. */
@@ -70,19 +87,32 @@ export function changesOf(
   return pairs.flatMap(({ flow, planned, source, target }): readonly PlannedChange[] => {
     const at = { region: flow.target, topic: planned.target };
     const { sync, replicationFactor } = flow.mirror.create;
-    const sides = { source: source.settings ?? NO_SETTINGS, target: target?.settings ?? NO_SETTINGS };
+    const clusterId = facts.get(flow.source)?.clusterId ?? "";
+    const origin = { clusterId, topic: source.name, topicId: source.topicId ?? ZERO_UUID };
+    const ours = oursOf(facts.get(flow.target)?.made ?? [], clusterId, target);
+    const sides = { source: source.settings ?? NO_SETTINGS, target: target?.settings ?? NO_SETTINGS, ours };
     const settings = settingChanges({ ...sides, sync });
     const { partitions } = source;
     if (target === undefined) {
       const wanted = replicationFactor === "source" ? (source.replicationFactor ?? 1) : replicationFactor;
       const replicas = Math.max(1, Math.min(wanted, facts.get(flow.target)?.brokers ?? wanted));
-      return [{ kind: "create", ...at, partitions, replicationFactor: replicas, settings }];
+      return [{ kind: "create", ...at, partitions, replicationFactor: replicas, settings, origin }];
     }
     return [
       ...(planned.action === "grow" ? [{ kind: "grow", ...at, from: target.partitions, partitions } as const] : []),
-      ...(settings.length > 0 ? [{ kind: "set", ...at, settings } as const] : []),
+      ...(settings.length > 0
+        ? [{ kind: "set", ...at, topicId: target.topicId ?? ZERO_UUID, settings, origin } as const]
+        : []),
     ];
   });
+}
+
+/** The settings of a copy that mirrors made. */
+function oursOf(made: readonly MadeRecord[], clusterId: string, target: LiveTopic | undefined): TopicSettings {
+  const found = made.find(
+    (one) => one.kind === "settings" && one.sourceClusterId === clusterId && one.targetTopicId === target?.topicId,
+  );
+  return new Map(found?.kind === "settings" ? Object.entries(found.settings) : []);
 }
 
 /** Equal for equal states: topics of both sides by id with their partitions and settings, and the changes that follow.

@@ -1,5 +1,6 @@
 /** What a topology would do to live regions: the topics that each pattern matches, near misses, and names that collide. */
 
+import type { Uuid } from "../core/brand.ts";
 import { targetName } from "./checks.ts";
 import { type Flow, flowsOf, type Topology } from "./model.ts";
 import { isInternalName, nearMisses, type Pattern, selects } from "./patterns.ts";
@@ -10,7 +11,7 @@ export interface LiveTopic {
   readonly name: string;
   readonly partitions: number;
   /** Absent below: not asked. */
-  readonly topicId?: string;
+  readonly topicId?: Uuid;
   readonly replicationFactor?: number;
   /** Made on the topic itself. */
   readonly settings?: TopicSettings;

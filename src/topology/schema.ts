@@ -167,6 +167,10 @@ export const mirrorSchema = z.strictObject({
   provenance: z.literal(["local", "all"]).optional(),
   create: create.prefault({}),
   compat: compat.optional().describe("mm2: also write checkpoints, heartbeats and offset syncs as MirrorMaker 2 does."),
+  acls: z
+    .literal(["off", "read", "all"])
+    .default("off")
+    .describe("Rules about topics that follow the source's: none, who may read and describe, or all as they are."),
 });
 
 /** One tiering rule. */

@@ -1,5 +1,6 @@
 /** All cases of the contract suite, in the order in which they run. */
 
+import { aclCases } from "./cases/acls.ts";
 import { batchValidationCases } from "./cases/batch-validation.ts";
 import { configCases } from "./cases/configs.ts";
 import { fetchCases } from "./cases/fetch.ts";
@@ -20,4 +21,5 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...groupCases,
   ...topicCases,
   ...configCases,
+  ...aclCases,
 ];

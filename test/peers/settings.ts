@@ -42,7 +42,7 @@ async function survey(endpoints: readonly Endpoint[]): Promise<void> {
   const item = { topic: "aged", topicId: ZERO_UUID, index: 1, records: encodeBatch(records).bytes };
   const leader = client.metadata.leaderOf("aged", 1)?.leaderId ?? -1;
   await produceTo(client, leader, { partitions: [item], acks: -1 });
-  const { topics, limits, facts } = await surveyRegion(client, (topic) => topic === "aged");
+  const { topics, limits, facts } = await surveyRegion({ client, ...deps }, { isAged: (topic) => topic === "aged" });
   const aged = topics.find(({ name }) => name === "aged");
   assert.deepEqual(
     [aged?.partitions, aged?.oldestMs, aged?.newestMs, aged?.settings?.get("retention.ms"), facts.brokers],

@@ -1,13 +1,18 @@
 /** `topology apply`: makes the changes of a plan, if the regions are still as the plan found them. */
 
 import { readFileSync } from "node:fs";
+import { KafkaAcls } from "../../adapters/kafka-acls.ts";
+import { type KafkaMadeStore, openKafkaMade } from "../../adapters/kafka-made.ts";
+import { nodeClock } from "../../adapters/node-clock.ts";
 import { createPartitions, createTopics, type TopicOutcome } from "../../client/admin.ts";
 import { alterConfigs } from "../../client/configs.ts";
 import { brokerError } from "../../client/errors.ts";
 import type { KafkaClient } from "../../client/kafka-client.ts";
+import { type Uuid, ZERO_UUID } from "../../core/brand.ts";
 import { toError } from "../../core/errors.ts";
 import { openClient, regionAddress } from "../../runtime/connect.ts";
-import type { PlannedChange } from "../../topology/plan-changes.ts";
+import { settingsRecords } from "../../topology/made.ts";
+import type { PlannedChange, PlannedOrigin } from "../../topology/plan-changes.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -37,8 +42,9 @@ export async function topologyApply(context: CliContext, options: ApplyOptions, 
   for (const [region, changes] of Map.groupBy(live.changes, (change) => change.region)) {
     const address = regionAddress(inUse.topology, inUse.state, region);
     await using client = await openClient(address, { clientId: "tributary-apply" });
+    const made = await openKafkaMade({}, { client, clock: nodeClock() });
     for (const change of changes) {
-      const why = await applied(client, change);
+      const why = await applied(client, made, change);
       if (why === undefined) context.talk(`${region} ${change.topic}: ${change.kind} done`);
       else failed.push({ change, why });
     }
@@ -86,22 +92,55 @@ function fingerprintIn(file: string): string | undefined {
 }
 
 /** Makes one change; the reason when it failed. */
-async function applied(client: KafkaClient, change: PlannedChange): Promise<string | undefined> {
-  const { topic: name } = change;
+async function applied(client: KafkaClient, made: KafkaMadeStore, change: PlannedChange): Promise<string | undefined> {
   try {
-    if (change.kind === "set") {
-      const changes = change.settings.map((one) => ({ name: one.name, value: one.to }));
-      await alterConfigs(client, { type: "topic", name }, { changes });
-    } else if (change.kind === "grow") check(await createPartitions(client, [{ name, count: change.partitions }]));
-    else {
-      const { partitions, replicationFactor, settings } = change;
-      const configs = Object.fromEntries(settings.flatMap((one) => (one.to === null ? [] : [[one.name, one.to]])));
-      check(await createTopics(client, [{ name, partitions, replicationFactor, configs }]));
-    }
+    await CHANGES[change.kind](client, made, change as never);
     return undefined;
   } catch (error) {
     return toError(error).message;
   }
+}
+
+type Of<K extends PlannedChange["kind"]> = Extract<PlannedChange, { kind: K }>;
+type Applied<C> = (client: KafkaClient, made: KafkaMadeStore, change: C) => Promise<void>;
+
+/** Each keeps to the order of records and deeds that topology/made.ts describes. */
+const CHANGES: { readonly [K in PlannedChange["kind"]]: Applied<Of<K>> } = {
+  create: async (client, made, { topic, partitions, replicationFactor, settings, origin }) => {
+    const configs = Object.fromEntries(settings.flatMap((one) => (one.to === null ? [] : [[one.name, one.to]])));
+    const outcomes = await createTopics(client, [{ name: topic, partitions, replicationFactor, configs }]);
+    check(outcomes);
+    const of = ofTopic(origin, topic, outcomes[0]?.topicId ?? ZERO_UUID);
+    const { topic: sourceTopic, topicId: sourceTopicId } = origin;
+    await made.put([
+      { kind: "topic", ...of, sourceTopic, sourceTopicId },
+      { kind: "settings", ...of, settings: configs },
+    ]);
+  },
+  grow: async (client, _, { topic: name, partitions: count }) => {
+    check(await createPartitions(client, [{ name, count }]));
+  },
+  set: async (client, made, { topic: name, topicId, settings, origin }) => {
+    const ours = (await made.list()).find((one) => one.kind === "settings" && one.targetTopicId === topicId);
+    const known = new Map(ours?.kind === "settings" ? Object.entries(ours.settings) : []);
+    const { before, after } = settingsRecords(ofTopic(origin, name, topicId), known, settings);
+    await made.put([before]);
+    const changes = settings.map((one) => ({ name: one.name, value: one.to }));
+    await alterConfigs(client, { type: "topic", name }, { changes });
+    if (after !== undefined) await made.put([after]);
+  },
+  "add-rule": async (client, made, { acl, record }) => {
+    await made.put([record]);
+    await new KafkaAcls({ client }).add([acl]);
+  },
+  "remove-rule": async (client, made, { acl, record }) => {
+    await new KafkaAcls({ client }).remove([acl]);
+    await made.remove([record]);
+  },
+};
+
+function ofTopic({ clusterId }: PlannedOrigin, targetTopic: string, targetTopicId: Uuid) {
+  return { sourceClusterId: clusterId, targetTopic, targetTopicId };
 }
 
 function check([outcome]: readonly TopicOutcome[]): void {

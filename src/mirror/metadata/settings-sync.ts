@@ -5,7 +5,7 @@ import type { Uuid } from "../../core/brand.ts";
 import { type Clock, sleep } from "../../core/clock.ts";
 import { toError } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { MadeSettings } from "../../topology/made.ts";
+import { type MadeSettings, settingsRecords } from "../../topology/made.ts";
 import { type SettingChange, settingChanges, type TopicSettings } from "../../topology/topic-settings.ts";
 import type { TopicTrouble } from "../status.ts";
 import type { MadeStore } from "./made-store.ts";
@@ -161,7 +161,9 @@ export class SettingsSync {
     const fields = { flow: this.#options.flow, topic: topic.target, changes: changes.map(wordsOf).join(", ") };
     try {
       const { target, made } = this.#deps;
-      const { before: recorded, after } = this.#records(topic, sides.ours, changes);
+      const { sourceClusterId } = this.#options;
+      const of = { sourceClusterId, targetTopic: topic.target, targetTopicId: topic.targetTopicId };
+      const { before: recorded, after } = settingsRecords(of, sides.ours, changes);
       await made.put([recorded]);
       await target.change(topic.target, changes);
       logger.info("settings carried over", fields);
@@ -175,21 +177,6 @@ export class SettingsSync {
       const restsUntilRound = this.#round + Math.min(2 ** count, REST_ROUNDS_MAX);
       this.#refusals.set(topic.target, { trouble: troubleOf(topic, why), count, restsUntilRound });
     }
-  }
-
-  /** What is recorded before the change (all that may be there after it), and after it when some of that is gone by then. */
-  #records(topic: CopiedTopic, ours: TopicSettings, changes: readonly SettingChange[]) {
-    const gone = new Set(changes.filter(({ to }) => to === null).map(({ name }) => name));
-    const made = [...ours, ...changes.flatMap(({ name, to }) => (to === null ? [] : [[name, to] as const]))];
-    const record = (settings: readonly (readonly [string, string])[]): MadeSettings => ({
-      kind: "settings",
-      sourceClusterId: this.#options.sourceClusterId,
-      targetTopic: topic.target,
-      targetTopicId: topic.targetTopicId,
-      settings: Object.fromEntries(settings),
-    });
-    const kept = made.filter(([name]) => !gone.has(name));
-    return { before: record(made), after: gone.size === 0 ? undefined : record(kept) };
   }
 
   #forget(copied: readonly CopiedTopic[]): void {

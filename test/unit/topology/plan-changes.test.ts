@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Uuid } from "../../../src/core/brand.ts";
+import type { MadeRecord } from "../../../src/topology/made.ts";
 import { parseTopology } from "../../../src/topology/parse.ts";
 import { type LiveTopic, planTopology } from "../../../src/topology/plan.ts";
 import { changesOf, fingerprintOf, pairsOf } from "../../../src/topology/plan-changes.ts";
@@ -9,7 +11,12 @@ const DAY_MS = 86_400_000;
 const NOW_MS = 20_000 * DAY_MS;
 
 /** A plan of one mirror from west to east. */
-function planned(west: readonly LiveTopic[], east: readonly LiveTopic[], mirror = "") {
+function planned(
+  west: readonly LiveTopic[],
+  east: readonly LiveTopic[],
+  mirror = "",
+  made: readonly MadeRecord[] = [],
+) {
   const topology = parseTopology({
     file: "t.yaml",
     text: `version: 1\nname: t\nregions: {west: {local: {}}, east: {local: {}}}\nmirrors:\n  - {name: m, from: west, to: east, topics: "*", rename: "w.{topic}"${mirror}}`,
@@ -19,21 +26,27 @@ function planned(west: readonly LiveTopic[], east: readonly LiveTopic[], mirror 
     ["east", east],
   ]);
   const pairs = pairsOf(topology, planTopology(topology, live), live);
-  const changes = changesOf(pairs, new Map([["east", { brokers: 2 }]]));
+  const changes = changesOf(
+    pairs,
+    new Map([
+      ["west", { clusterId: "W", brokers: 1, made: [] }],
+      ["east", { clusterId: "E", brokers: 2, made }],
+    ]),
+  );
   return { pairs, changes, fingerprint: fingerprintOf(pairs, changes) };
 }
 
 const settings = (entries: Record<string, string>) => new Map(Object.entries(entries));
 const source = {
   name: "a",
-  topicId: "1",
+  topicId: "1" as Uuid,
   partitions: 3,
   replicationFactor: 3,
   settings: settings({ "retention.ms": "5" }),
 };
 const copy = {
   name: "w.a",
-  topicId: "2",
+  topicId: "2" as Uuid,
   partitions: 3,
   replicationFactor: 1,
   settings: settings({ "retention.ms": "5" }),
@@ -41,19 +54,20 @@ const copy = {
 
 test("plan changes are topics to create with their settings, partitions to add and settings to change", () => {
   const at = { region: "east", topic: "w.a" };
+  const origin = { clusterId: "W", topic: "a", topicId: "1" };
   const set = { name: "retention.ms", from: undefined, to: "5" };
   assert.deepEqual(planned([source], []).changes, [
-    { kind: "create", ...at, partitions: 3, replicationFactor: 2, settings: [set] },
+    { kind: "create", ...at, partitions: 3, replicationFactor: 2, settings: [set], origin },
   ]);
   assert.deepEqual(planned([source], [], ", create: {replicationFactor: 1, sync: []}").changes, [
-    { kind: "create", ...at, partitions: 3, replicationFactor: 1, settings: [] },
+    { kind: "create", ...at, partitions: 3, replicationFactor: 1, settings: [], origin },
   ]);
   assert.deepEqual(planned([source], [copy]).changes, []);
   assert.deepEqual(
     planned([source], [{ ...copy, partitions: 2, settings: settings({ "retention.ms": "7" }) }]).changes,
     [
       { kind: "grow", ...at, from: 2, partitions: 3 },
-      { kind: "set", ...at, settings: [{ ...set, from: "7" }] },
+      { kind: "set", ...at, topicId: "2", settings: [{ ...set, from: "7" }], origin },
     ],
   );
 });
@@ -62,8 +76,8 @@ test("plan fingerprint is another one once a topic was made again, grew, or got 
   const { fingerprint } = planned([source], [copy]);
   assert.equal(planned([{ ...source, oldestMs: 7 }], [copy]).fingerprint, fingerprint);
   for (const [west, east] of [
-    [{ ...source, topicId: "9" }, copy],
-    [source, { ...copy, topicId: "9" }],
+    [{ ...source, topicId: "9" as Uuid }, copy],
+    [source, { ...copy, topicId: "9" as Uuid }],
     [source, { ...copy, partitions: 9 }],
     [source, { ...copy, settings: settings({ "retention.ms": "5", "segment.ms": "1" }) }],
   ] as const)
@@ -110,4 +124,15 @@ test("plan risks are none where the target keeps the records, or remembers nothi
   assert.deepEqual(kept({ "retention.ms": "5", "message.timestamp.type": "LogAppendTime" }), ["producer-expires"]);
   assert.deepEqual(kept({ "retention.ms": "5" }), ["producer-expires", "retention-deletes"]);
   assert.deepEqual(codes(risky(3, [], { mirror: ", delivery: at-least-once" })), []);
+});
+
+test("plan takes settings back that a mirror made and the source no longer has", () => {
+  const bare = { ...source, settings: settings({}) };
+  const of = { sourceClusterId: "W", targetTopic: "w.a", targetTopicId: "2" as Uuid };
+  const made: MadeRecord = { kind: "settings", ...of, settings: { "retention.ms": "5" } };
+  const changed = (record: MadeRecord) => planned([bare], [copy], "", [record]).changes.map(({ kind }) => kind);
+  assert.deepEqual(changed(made), ["set"]);
+  assert.deepEqual(changed({ ...made, settings: { "retention.ms": "6" } }), []);
+  assert.deepEqual(changed({ ...made, targetTopicId: "9" as Uuid }), []);
+  assert.deepEqual(changed({ ...made, sourceClusterId: "other" }), []);
 });
