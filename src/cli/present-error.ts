@@ -18,6 +18,7 @@ const EXIT_BY_FAULT: Readonly<Record<string, ExitCode>> = {
   TOPOLOGY_UNREADABLE: EXIT.usage,
   TOPOLOGY_INVALID: EXIT.invalidTopology,
   TOPOLOGY_REFERENCE_UNSET: EXIT.invalidTopology,
+  IMPORT_INVALID: EXIT.invalidTopology,
   REGION_UNKNOWN: EXIT.usage,
   REGION_NOT_EMBEDDED: EXIT.usage,
   MIRROR_UNKNOWN: EXIT.usage,

@@ -88,6 +88,13 @@ function addGlobalOptions(program: Command): void {
 
 function addRegionCommands(program: Command, run: Runner): void {
   program
+    .command("init")
+    .summary("write a topology file to begin with, or import one from MirrorMaker 2")
+    .argument("[file]", "where to write; by default topologies/NAME.yaml, - is stdout")
+    .option("--from <file>", "mm2.properties, or a KafkaMirrorMaker2 resource of Strimzi")
+    .option("--force", "write over a file that is there")
+    .action(run(async () => (await import("./commands/init.ts")).init));
+  program
     .command("up")
     .summary("start embedded regions")
     .description(

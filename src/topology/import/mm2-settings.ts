@@ -1,0 +1,62 @@
+/** What becomes of each of MirrorMaker's settings: translated, needless here, or without an equivalent. */
+
+/** The fate of a setting that is not translated. */
+export interface Untranslated {
+  readonly kind: "needless" | "no-equivalent" | "unknown";
+  readonly reason: string;
+}
+
+/** Settings that the topology takes over; `mm2-topology.ts` reads them. */
+const TRANSLATED =
+  /^(topics|topics\.(exclude|blacklist)|groups|groups\.(exclude|blacklist)|replication\.policy\.(class|separator)|replication\.factor|sync\.topic\.configs\.enabled|config\.properties\.(exclude|blacklist)|offset-syncs\.topic\.location|(source\.)?consumer\.auto\.offset\.reset|emit\.checkpoints\.enabled|sync\.group\.offsets\.enabled)$/;
+
+const RULES: readonly (readonly [RegExp, Untranslated["kind"], string])[] = [
+  [/(^|\.)(security|sasl|ssl)\./, "no-equivalent", "connections are plaintext so far"],
+  [/^(transforms|predicates)(\.|$)/, "no-equivalent", "records are never changed"],
+  [
+    /^(topic|group|config\.property)\.filter\.class$/,
+    "no-equivalent",
+    "topics and groups are chosen by patterns alone",
+  ],
+  [/^forwarding\.admin\.class$/, "no-equivalent", "topics are made on the target itself"],
+  [/^use\.defaults\.from$/, "no-equivalent", "what a topic does not set itself stays the target's default"],
+  [/^replication\.policy\.internal\.topic\.separator/, "no-equivalent", "internal topics use the policy's separator"],
+  [/^sync\.topic\.acls\./, "no-equivalent", "ACLs are not carried over yet"],
+  [/^config\.providers/, "no-equivalent", "a topology refers to variables and files only"],
+  [/^tasks\.max$/, "needless", "a worker shares its partitions out by itself"],
+  [/^refresh\.topics\./, "needless", "new topics and partitions are found within two seconds"],
+  [/^refresh\.groups\./, "needless", "groups are looked up in each round"],
+  [/^sync\.topic\.configs\.interval/, "needless", "settings follow within seconds"],
+  [
+    /^(emit\.checkpoints|sync\.group\.offsets)\.interval/,
+    "needless",
+    "positions are carried over every second, or by groups: every",
+  ],
+  [/heartbeats\./, "needless", "with compat: mm2, heartbeats are written every second"],
+  [/^(offset\.lag\.max|emit\.offset-syncs\.)/, "needless", "the offset map is exact"],
+  [
+    /\.(topic|storage)\.(replication\.factor|partitions|topic)$/,
+    "needless",
+    "internal topics have up to three replicas",
+  ],
+  [/^exactly\.once\./, "needless", "exactly once is the default"],
+  [
+    /^(offset|config|status)\.(flush|storage)\.|^(offset\.flush|group\.id|key\.converter|value\.converter|header\.converter|plugin\.|rest\.|listeners|dedicated\.mode|connector\.|task\.|errors\.)/,
+    "needless",
+    "there is no Kafka Connect",
+  ],
+  [
+    /^(source\.|target\.)?(consumer|producer|admin)\.|^producer\.override\.|timeout\.ms$|^(client|metadata|connections|reconnect|retry|request|send|receive)\./,
+    "needless",
+    "the worker's clients adapt by themselves",
+  ],
+];
+
+/** Undefined for a setting that the topology takes over, or that turns off what it does not do anyway. */
+export function untranslated(key: string, value: string): Untranslated | undefined {
+  if (TRANSLATED.test(key) || (key === "sync.topic.acls.enabled" && value.trim() === "false")) return undefined;
+  const rule = RULES.find(([pattern]) => pattern.test(key));
+  if (rule === undefined) return { kind: "unknown", reason: "not known here; look whether it matters" };
+  const [, kind, reason] = rule;
+  return { kind, reason };
+}

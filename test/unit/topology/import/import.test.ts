@@ -1,0 +1,192 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of a configuration look like this.
+/** Configurations of MirrorMaker 2 become topologies. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { importTopology } from "../../../../src/topology/import/import.ts";
+import { ImportError } from "../../../../src/topology/import/mm2-configuration.ts";
+import { parseTopology } from "../../../../src/topology/parse.ts";
+import { selects } from "../../../../src/topology/patterns.ts";
+
+const CLUSTERS = `clusters = east, hub
+east.bootstrap.servers = e1:9092, e2:9092
+hub.bootstrap.servers = PLAINTEXT://h1:9092
+`;
+const FLOW = `${CLUSTERS}east->hub.enabled = true\n`;
+
+/** Imports and parses: an import that is no valid topology fails here. */
+function imported(text: string, file = "mm2.properties") {
+  const result = importTopology({ file, text, name: "mm2" });
+  const topology = parseTopology({ file: "t.yaml", text: result.text });
+  const [mirror] = topology.mirrors;
+  return { ...result, topology, mirror };
+}
+
+function mirrorOf(text: string) {
+  return imported(text).mirror ?? assert.fail("no mirror");
+}
+
+/** Which of the names a mirror copies. */
+function copied(text: string, names: readonly string[]): readonly string[] {
+  const { topics } = mirrorOf(text);
+  return names.filter((name) => selects(topics, name));
+}
+
+test("import takes over clusters, flows and MirrorMaker's defaults", () => {
+  const { topology, mirror, regions, mirrors, name } = imported(FLOW);
+  assert.deepEqual([name, regions, mirrors], ["mm2", 2, 1]);
+  assert.deepEqual(
+    topology.regions.map((region) => [region.name, region.brokers]),
+    [
+      ["east", ["e1:9092", "e2:9092"]],
+      ["hub", ["h1:9092"]],
+    ],
+  );
+  assert.deepEqual([mirror?.name, mirror?.from, mirror?.to], ["east-to-hub", ["east"], ["hub"]]);
+  assert.deepEqual([mirror?.rename, mirror?.start, mirror?.delivery], ["{source}.{topic}", "earliest", "exactly-once"]);
+  assert.deepEqual(mirror?.compat, { policy: { kind: "default", separator: "." }, readOnlySource: false });
+  const names = ["orders", "orders.replica", "hub.orders", "west.hub.orders", "x.internal", "__consumer_offsets"];
+  assert.deepEqual(copied(FLOW, names), ["orders"]);
+  const groups = ["billing", "connect-sink", "console-consumer-1"];
+  assert.deepEqual(
+    groups.filter((group) => mirror?.groups !== undefined && selects(mirror.groups.select, group)),
+    ["billing"],
+  );
+});
+
+test("import prefers a flow's own settings to those of all flows", () => {
+  const text = `${FLOW}topics = a\neast->hub.topics = b\nreplication.factor = 2\neast->hub.topics.exclude = c.*\n`;
+  const mirror = mirrorOf(text);
+  assert.deepEqual(copied(text, ["a", "b"]), ["b"]);
+  assert.equal(mirror.create.replicationFactor, 2);
+  assert.deepEqual(
+    mirror.topics.exclude.map((pattern) => pattern.text),
+    ["c*"],
+  );
+});
+
+test("import knows policies, separators, positions and places", () => {
+  const identity = "replication.policy.class = org.apache.kafka.connect.mirror.IdentityReplicationPolicy\n";
+  assert.equal(mirrorOf(FLOW + identity).rename, "{topic}");
+  assert.equal(mirrorOf(`${FLOW}replication.policy.separator = _\n`).rename, "{source}_{topic}");
+  const custom = imported(`${FLOW}replication.policy.class = com.acme.Policy\n`);
+  assert.equal(custom.mirror?.compat, undefined);
+  assert.match(custom.text, /rename: .* # instead of com\.acme\.Policy/);
+  for (const key of ["consumer", "east.consumer", "east->hub.consumer", "east->hub.source.consumer"])
+    assert.equal(mirrorOf(`${FLOW}${key}.auto.offset.reset = latest\n`).start, "latest", key);
+  const onTarget = mirrorOf(`${FLOW}offset-syncs.topic.location = target\n`);
+  assert.equal(onTarget.compat?.readOnlySource, true);
+});
+
+test("import keeps settings and groups off where MirrorMaker did", () => {
+  assert.deepEqual(mirrorOf(`${FLOW}sync.topic.configs.enabled = false\n`).create.sync, []);
+  const some = mirrorOf(`${FLOW}config.properties.exclude = retention\\\\..*, segment\\\\..*\n`).create.sync;
+  assert.ok(some.includes("cleanup.policy") && !some.includes("retention.ms") && !some.includes("segment.bytes"));
+  assert.equal(mirrorOf(`${FLOW}emit.checkpoints.enabled = false\n`).groups, undefined);
+  assert.doesNotMatch(imported(`${FLOW}sync.group.offsets.enabled = true\n`).text, /was not asked to do/);
+});
+
+test("import of both directions makes no loops and leaves out what was not enabled", () => {
+  const both = imported(`${FLOW}hub->east.enabled = true\n`);
+  assert.deepEqual(
+    both.topology.mirrors.map(({ name }) => name),
+    ["east-to-hub", "hub-to-east"],
+  );
+  const one = imported(`${FLOW}hub->east.enabled = false\nhub->east.topics = x\n`);
+  assert.equal(one.mirrors, 1);
+  assert.match(one.text, /# hub->east was not enabled/);
+  assert.equal(imported(CLUSTERS).mirrors, 0);
+});
+
+test("import tells every setting that it does not take over, and never a value", () => {
+  const secret = 'hub.sasl.jaas.config = PlainLoginModule required password="geheim";\n';
+  const rest = "tasks.max = 4\nfoo.bar = geheim\neast->hub.transforms = geheim\nsync.topic.acls.enabled = false\n";
+  const { notes, text } = imported(FLOW + secret + rest);
+  assert.deepEqual(
+    notes.map(({ where, key, kind }) => [where, key, kind]),
+    [
+      ["", "tasks.max", "needless"],
+      ["", "foo.bar", "unknown"],
+      ["hub", "sasl.jaas.config", "no-equivalent"],
+      ["east->hub", "transforms", "no-equivalent"],
+    ],
+  );
+  assert.doesNotMatch(text + JSON.stringify(notes), /geheim/);
+});
+
+test("import turns addresses from providers into variables", () => {
+  const { text, topology } = imported(FLOW.replace("e1:9092, e2:9092", "${secrets:kafka:east}"));
+  assert.deepEqual(topology.regions[0]?.brokers, ["${env:EAST_BROKERS}"]);
+  assert.match(text, /set this variable/);
+  assert.deepEqual(imported(FLOW.replace("e1:9092, e2:9092", "${env:E}")).topology.regions[0]?.brokers, ["${env:E}"]);
+});
+
+const CONNECTORS = `    sourceConnector:
+      tasksMax: 2
+      config: {replication.factor: -1, replication.policy.separator: "-", offset-syncs.topic.replication.factor: -1}
+    checkpointConnector: {config: {sync.group.offsets.enabled: "true"}}
+    topicsPattern: "orders|payments\\\\..*"
+    groupsExcludePattern: "tmp-.*"
+`;
+const STRIMZI = {
+  v1: `apiVersion: v1
+kind: Secret
+---
+apiVersion: kafka.strimzi.io/v1
+kind: KafkaMirrorMaker2
+metadata: {name: my.mirror}
+spec:
+  target: {alias: hub, bootstrapServers: "h1:9092", groupId: g, offsetStorageTopic: o, tls: {}}
+  mirrors:
+  - source: {alias: east, bootstrapServers: "e1:9092"}
+${CONNECTORS}`,
+  v1beta2: `apiVersion: kafka.strimzi.io/v1beta2
+kind: KafkaMirrorMaker2
+metadata: {name: my.mirror}
+spec:
+  connectCluster: hub
+  clusters:
+  - {alias: east, bootstrapServers: "e1:9092"}
+  - alias: hub
+    bootstrapServers: "h1:9092"
+    authentication: {type: scram-sha-512, username: u, passwordSecret: {secretName: s, password: geheim}}
+  mirrors:
+  - sourceCluster: east
+    targetCluster: hub
+${CONNECTORS}`,
+};
+
+for (const [version, text] of Object.entries(STRIMZI))
+  test(`import reads a KafkaMirrorMaker2 resource of ${version}`, () => {
+    const { topology, mirror, name, notes } = imported(text, "mm2.yaml");
+    assert.equal(name, "my-mirror");
+    assert.deepEqual(topology.regions.map((region) => region.name).toSorted(), ["east", "hub"]);
+    assert.deepEqual([mirror?.from, mirror?.to, mirror?.rename], [["east"], ["hub"], "{source}-{topic}"]);
+    assert.deepEqual(
+      mirror?.topics.include.map((pattern) => pattern.text),
+      ["orders", "payments.*"],
+    );
+    assert.deepEqual(
+      mirror?.groups?.select.exclude.map((pattern) => pattern.text),
+      ["tmp-*"],
+    );
+    assert.ok(notes.some(({ where, reason }) => where === "hub" && reason === "connections are plaintext so far"));
+  });
+
+const REFUSED: readonly (readonly [string, string, RegExp])[] = [
+  ["a file of something else", "name = x\n", /^f names no clusters/],
+  ["a cluster without addresses", "clusters = a, b\na.bootstrap.servers = a:1\n", /^f:1 cluster "b" has no b\.boot/],
+  ["an alias that is no name", "clusters = us.west\nus.west.bootstrap.servers = a:1\n", /^f:1 alias "us\.west"/],
+  ["a flow between unknown clusters", `${FLOW}east->west.enabled = true\n`, /^f:5 east->west\.enabled is about/],
+  ["YAML of another kind", "kind: Kafka\n", /^f has no resource of kind KafkaMirrorMaker2/],
+  ["broken YAML", "kind: [\n", /^f is no YAML/],
+  ["a resource without mirrors", "kind: KafkaMirrorMaker2\nspec: {clusters: []}\n", /^f has no spec\.mirrors/],
+];
+
+for (const [what, text, message] of REFUSED)
+  test(`import refuses ${what} in one line`, () => {
+    assert.throws(
+      () => importTopology({ file: "f", text, name: "x" }),
+      (error) => error instanceof ImportError && message.test(error.message) && !error.message.includes("\n"),
+    );
+  });
