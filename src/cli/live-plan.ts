@@ -8,6 +8,7 @@ import { selects } from "../topology/patterns.ts";
 import { planTopology, type TopologyPlan } from "../topology/plan.ts";
 import { type AclPlan, type LiveAcls, planAcls } from "../topology/plan-acls.ts";
 import { changesOf, fingerprintOf, type PlannedChange, pairsOf } from "../topology/plan-changes.ts";
+import { type PlannedDeletion, planDeletions } from "../topology/plan-deletions.ts";
 import { type PlanRisk, risksOf } from "../topology/plan-risks.ts";
 import type { CliContext } from "./context.ts";
 import type { TopologyInUse } from "./topology-in-use.ts";
@@ -18,6 +19,8 @@ export interface LivePlan {
   readonly changes: readonly PlannedChange[];
   /** Rules about topics, between two regions at a time; their changes are in `changes`, too. */
   readonly acls: readonly AclPlan[];
+  /** What the worker deletes, or keeps, because the source did. */
+  readonly deletions: readonly PlannedDeletion[];
   readonly risks: readonly PlanRisk[];
   readonly fingerprint: string;
   /** Regions that could not be asked. */
@@ -38,13 +41,15 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
   const acls = planAcls(topology, new Map(known.map(([name, survey]) => [name, liveAcls(survey)])));
   const facts = new Map(known.map(([name, survey]) => [name, survey.facts]));
   const changes = [...changesOf(pairs, facts), ...acls.flatMap((between) => between.changes)];
+  const deletions = planDeletions(topology, live, facts);
   const limits = new Map(known.map(([name, survey]) => [name, survey.limits]));
   return {
     plan,
     changes,
     acls,
+    deletions,
     risks: risksOf(pairs, limits, nodeClock().nowMs()),
-    fingerprint: fingerprintOf(pairs, changes),
+    fingerprint: fingerprintOf(pairs, changes, deletions),
     unknown: topology.regions.map(({ name }) => name).filter((name) => surveys.get(name) === undefined),
     reached: known.length,
   };

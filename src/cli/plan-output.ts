@@ -3,6 +3,7 @@
 import type { FlowPlan, PatternMatches } from "../topology/plan.ts";
 import type { AclPlan } from "../topology/plan-acls.ts";
 import type { PlannedChange } from "../topology/plan-changes.ts";
+import type { PlannedDeletion } from "../topology/plan-deletions.ts";
 import { aclText } from "../topology/topic-acls.ts";
 import type { SettingChange } from "../topology/topic-settings.ts";
 import type { LivePlan } from "./live-plan.ts";
@@ -11,7 +12,7 @@ import { counted } from "./output.ts";
 const MARKS: Readonly<Record<string, string>> = { create: "+", grow: "~", keep: " ", unknown: "?" };
 
 /** For a person. */
-export function planText({ plan, changes, acls, risks }: LivePlan): string {
+export function planText({ plan, changes, acls, deletions, risks }: LivePlan): string {
   const flows = plan.flows.flatMap((flow) => flowLines(flow, changes));
   const risky = risks.flatMap(({ region, topic, what, mend }) => [
     `! ${region} ${topic}: ${what}`,
@@ -27,7 +28,9 @@ export function planText({ plan, changes, acls, risks }: LivePlan): string {
   const rules = changes.filter(({ kind }) => kind === "add-rule" || kind === "remove-rule").length;
   const ruleCount = rules === 0 ? "" : `, ${counted(rules, "rule")} to add or remove`;
   const summary = `${counted(all.length, "topic")}: ${count("create")} to create, ${count("grow")} to grow, ${count("keep")} there already${settings}${ruleCount}`;
-  return [...flows, ...acls.flatMap(aclLines), ...risky, ...collisions, summary].join("\n");
+  return [...flows, ...acls.flatMap(aclLines), ...deletionLines(deletions), ...risky, ...collisions, summary].join(
+    "\n",
+  );
 }
 
 function flowLines(flow: FlowPlan, changes: readonly PlannedChange[]): readonly string[] {
@@ -54,13 +57,25 @@ function aclLines({ source, target, changes, problem }: AclPlan): readonly strin
   return told.length === 0 ? [] : [`rules about topics: ${source} -> ${target}`, ...told, ""];
 }
 
+function deletionLines(deletions: readonly PlannedDeletion[]): readonly string[] {
+  if (deletions.length === 0) return [];
+  const lines = deletions.map(({ region, topic, sourceRegion, sourceTopic, action, dueMs }) => {
+    const what = `${region} ${topic}   ${sourceTopic} of ${sourceRegion} is gone`;
+    if (action === "keep") return `    ${what}; kept (onDelete: keep)`;
+    const when =
+      dueMs === undefined ? "once a worker has missed it for the grace" : `after ${new Date(dueMs).toISOString()}`;
+    return `  - ${what}; deleted by the worker ${when}, unless others wrote there`;
+  });
+  return ["copies without a source:", ...lines, ""];
+}
+
 function idleLine({ pattern, nearMisses }: PatternMatches): string {
   const hint = nearMisses.length === 0 ? "" : `; there are ${nearMisses.join(", ")}`;
   return `    "${pattern}" matches no topic${hint}`;
 }
 
 /** For programs, and for `topology apply`, which needs `fingerprint` alone of it. */
-export function planJson({ plan, changes, acls, risks, fingerprint, unknown }: LivePlan): object {
+export function planJson({ plan, changes, acls, deletions, risks, fingerprint, unknown }: LivePlan): object {
   return {
     fingerprint,
     unknown_regions: unknown,
@@ -77,6 +92,15 @@ export function planJson({ plan, changes, acls, risks, fingerprint, unknown }: L
     rules_unknown: acls.flatMap(({ source, target, problem }) =>
       problem === undefined ? [] : [{ source, target, why: problem }],
     ),
+    deletions: deletions.map((one) => ({
+      region: one.region,
+      topic: one.topic,
+      source_region: one.sourceRegion,
+      source_topic: one.sourceTopic,
+      action: one.action,
+      since_ms: one.sinceMs ?? null,
+      due_ms: one.dueMs ?? null,
+    })),
     risks: risks.map((risk) => ({ ...risk, mend: risk.mend ?? null })),
     collisions: plan.collisions,
   };

@@ -138,6 +138,31 @@ export async function deleteTopics(
   });
 }
 
+/** Deletes one incarnation of a topic, with all its records; another topic of its name is safe. Needs Kafka 2.8.
+ *  @throws {ClientError} `CLIENT_BROKER_ERROR` UNSUPPORTED_VERSION from older brokers */
+export async function deleteTopicById(
+  client: KafkaClient,
+  topicId: Uuid,
+  options: CallOptions = {},
+): Promise<Omit<TopicOutcome, "name">> {
+  const [outcome] = await askController(client, options, async () => {
+    const answer = await client.request(
+      "controller",
+      deleteTopicsApi,
+      (version) => {
+        if (version < DELETE_BY_ID_VERSION) {
+          const message = "brokers before Kafka 2.8 delete topics by name only";
+          throw brokerError(deleteTopicsApi.name, ErrorCode.UNSUPPORTED_VERSION, { subject: topicId, message });
+        }
+        return { timeoutMs: CHANGE_TIMEOUT_MS, topics: [{ name: null, topicId }] };
+      },
+      { signal: options.signal },
+    );
+    return answer.topics;
+  });
+  return outcome ?? NO_OUTCOME;
+}
+
 /** Where a partition's log shall begin. */
 export interface RecordsToDelete extends PartitionRef {
   /** The new log start; -1 means the high watermark. */

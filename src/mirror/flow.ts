@@ -2,6 +2,7 @@
  *  about all of it in one snapshot. */
 
 import { backoffMs } from "../core/backoff.ts";
+import type { Uuid } from "../core/brand.ts";
 import { type Clock, sleep } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import type { LogFields, Logger } from "../core/logger.ts";
@@ -79,6 +80,7 @@ export type TopicRef = Pick<TopicPartition, "topic" | "topicId">;
 interface Running {
   readonly lane: Lane;
   readonly ended: Promise<void>;
+  readonly stop: AbortController;
 }
 
 /** Works from `open` to `close`. */
@@ -160,6 +162,18 @@ export class Flow implements AsyncDisposable {
     const { topic: targetTopic, partition: targetPartition } = lane.options.targetPartition;
     const company = this.#deps.companyOf?.(lane.options.lane) ?? { kind: "alone" };
     return { targetTopic, targetPartition, map: lane.map, company };
+  }
+
+  /** Ends the lanes into a topic that is gone for good, and no longer speaks of them. */
+  forget(targetTopicId: Uuid): void {
+    for (const [key, { lane, stop }] of this.#lanes) {
+      if (lane.options.lane.targetTopicId !== targetTopicId) continue;
+      stop.abort();
+      this.#lanes.delete(key);
+      const { topic, partition } = lane.options.sourcePartition;
+      const place = placeKey(topic, partition);
+      if (this.#bySource.get(place) === lane) this.#bySource.delete(place);
+    }
   }
 
   /** Drains: reading stops, what is in flight is settled, progress is stored. Idempotent; takes less than 10 s. */
@@ -312,7 +326,9 @@ export class Flow implements AsyncDisposable {
       { source, target, progress, clock, random, logger, ...(hooks === undefined ? {} : { hooks }) },
     );
     this.#bySource.set(placeKey(wanted.sourcePartition.topic, wanted.sourcePartition.partition), lane);
-    this.#lanes.set(laneKey(wanted.lane), { lane, ended: lane.run(this.#stopping.signal) });
+    const stop = new AbortController();
+    const signal = AbortSignal.any([this.#stopping.signal, stop.signal]);
+    this.#lanes.set(laneKey(wanted.lane), { lane, ended: lane.run(signal), stop });
   }
 }
 

@@ -152,9 +152,9 @@ export interface TopicTrouble {
   readonly sourceTopic: string;
   readonly targetTopic: string;
   readonly why: string;
-  /** Absent: its records are not copied. `settings`, `acls`: they are, but its settings, or the rules about it, are not the
-   *  source's. */
-  readonly about?: "settings" | "acls";
+  /** Absent: its records are not copied. Else they are, but its settings, the rules about it, or its deletion do not follow the
+   *  source. */
+  readonly about?: "settings" | "acls" | "deletions";
 }
 
 /** A flow now. */

@@ -8,13 +8,18 @@ import { sleep } from "../core/clock.ts";
 import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Flow, FlowDeps } from "../mirror/flow.ts";
-import { AclSync, type AclsStatus } from "../mirror/metadata/acl-sync.ts";
+import { AclSync } from "../mirror/metadata/acl-sync.ts";
+import { DeletionSync } from "../mirror/metadata/deletion-sync.ts";
 import { type CopiedTopic, SettingsSync } from "../mirror/metadata/settings-sync.ts";
+import { othersRecords } from "../mirror/metadata/sole-writer.ts";
+import { namingOf } from "../mirror/naming.ts";
 import type { FlowStatus, TopicTrouble } from "../mirror/status.ts";
 import { type Flow as FlowDeclaration, flowsOf, type Topology } from "../topology/model.ts";
+import { selects } from "../topology/patterns.ts";
 import { aclsOfFlows } from "../topology/topic-acls.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
+import type { MetadataSnapshot } from "./worker-status.ts";
 
 /** What it works with; the links are shared with everybody else. */
 export interface FlowMetadataDeps {
@@ -51,6 +56,7 @@ export class FlowMetadata {
   readonly #deps: FlowMetadataDeps;
   #settings: SettingsSync | undefined;
   #acls: AclSync | undefined;
+  #deletions: DeletionSync | undefined;
 
   constructor(declaration: FlowDeclaration, deps: FlowMetadataDeps) {
     this.#declaration = declaration;
@@ -59,12 +65,18 @@ export class FlowMetadata {
 
   /** Topics whose metadata is not as it should be, each with the reason. */
   get troubles(): readonly TopicTrouble[] {
-    return [...(this.#settings?.troubles ?? []), ...(this.#acls?.troubles ?? [])];
+    return [this.#settings, this.#acls, this.#deletions].flatMap((sync) => sync?.troubles ?? []);
   }
 
-  /** How far rules about topics follow; undefined when this flow does not see to it. */
-  get acls(): AclsStatus | undefined {
-    return this.#acls?.status;
+  get snapshot(): MetadataSnapshot {
+    const rules = this.#acls?.status;
+    return {
+      rules: rules === undefined ? null : { ...rules, wanted: rules.wanted ?? null },
+      topicsDeleted: this.#deletions?.deleted ?? 0,
+      orphans: (this.#deletions?.orphans ?? []).map(({ sourceTopic, targetTopic, sinceMs, dueMs, why }) => {
+        return { sourceTopic, targetTopic, sinceMs, dueMs: dueMs ?? null, why: why ?? null };
+      }),
+    };
   }
 
   /** Records that a topic is the mirror's own. One that cannot be recorded is kept when its source is deleted. */
@@ -93,7 +105,11 @@ export class FlowMetadata {
       { ...options, sync },
       { ...shared, source: from.settings, target: to.settings, topics: () => copiedTopics(flow.status) },
     );
-    await Promise.all([this.#settings.run(signal), this.#syncAcls(made, signal)]);
+    await Promise.all([
+      this.#settings.run(signal),
+      this.#syncAcls(made, signal),
+      this.#syncDeletions(flow, made, signal),
+    ]);
   }
 
   async #syncAcls(made: KafkaMadeStore, signal: AbortSignal): Promise<void> {
@@ -116,6 +132,39 @@ export class FlowMetadata {
       },
     );
     await this.#acls.run(signal);
+  }
+
+  async #syncDeletions(flow: Flow, made: KafkaMadeStore, signal: AbortSignal): Promise<void> {
+    const { from, to, logger } = this.#deps;
+    const { mirror, source, target } = this.#declaration;
+    const [sourceClusterId, targetClusterId] = [from.source.clusterId, to.target.clusterId];
+    const naming = namingOf(mirror.rename, { source, target, mirror: mirror.name });
+    const carries = (copy: { readonly sourceTopic: string; readonly targetTopic: string }): boolean =>
+      selects(mirror.topics, copy.sourceTopic) && naming.targetOf(copy.sourceTopic) === copy.targetTopic;
+    this.#deletions = new DeletionSync(
+      { sourceClusterId, policy: mirror.onDelete, graceMs: mirror.deleteAfterMs },
+      {
+        source: from.deletions,
+        target: to.deletions,
+        made,
+        copies: async () => {
+          const states = await (await to.progress()).list();
+          return states
+            .filter(({ lane }) => lane.sourceClusterId === sourceClusterId && lane.targetClusterId === targetClusterId)
+            .map(({ lane, sourceTopic, targetTopic }) => ({ ...lane, sourceTopic, targetTopic }))
+            .filter(carries);
+        },
+        carries,
+        othersRecords: async (copy, partitions) => {
+          const topic = { ...copy, topic: copy.targetTopic, topicId: copy.targetTopicId, partitions, sourceClusterId };
+          return othersRecords(topic, { target: to.target, progress: await to.progress() });
+        },
+        onDeleted: ({ targetTopicId }) => flow.forget(targetTopicId),
+        clock: nodeClock(),
+        logger: logger.child({ flow: flowName(this.#declaration) }),
+      },
+    );
+    await this.#deletions.run(signal);
   }
 
   /** Tries until the target answers; undefined at the signal. */

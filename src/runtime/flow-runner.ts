@@ -19,7 +19,7 @@ import { type AclDuty, FlowMetadata } from "./flow-metadata.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
 import { SourceEnds } from "./source-ends.ts";
-import { type FlowSnapshot, flowSnapshot, type GroupsSnapshot, NO_GROUPS } from "./worker-status.ts";
+import { type FlowSnapshot, flowSnapshot, type GroupsSnapshot, NO_GROUPS, NO_METADATA } from "./worker-status.ts";
 
 /** How often sources are asked for the ends of lanes that are behind: what lag means cannot change faster for a person. */
 const ENDS_EVERY_MS = 1_000;
@@ -75,7 +75,13 @@ export class FlowRunner implements AsyncDisposable {
     const { mirror, source, target } = this.declaration;
     const state = this.#isClosed ? "stopped" : this.#flow === undefined ? "waiting" : "running";
     const nowMs = nodeClock().monotonicMs();
-    const known = { state, failure: this.#failure, groups: this.#groups, roundAgeMs: nowMs - this.#roundAtMs } as const;
+    const known = {
+      state,
+      failure: this.#failure,
+      groups: this.#groups,
+      metadata: this.#metadata?.snapshot ?? NO_METADATA,
+      roundAgeMs: nowMs - this.#roundAtMs,
+    } as const;
     return flowSnapshot({ mirror: mirror.name, source, target, ...known }, this.status, {
       lagOf: (lane) => this.#ends.lagOf(lane, nowMs),
       isAlone: ({ lane }) => this.#deps.companyOf(lane).kind === "alone",

@@ -2,6 +2,7 @@
 
 import { KafkaAcls } from "../adapters/kafka-acls.ts";
 import { KafkaCompactedTopics } from "../adapters/kafka-compacted-topics.ts";
+import { KafkaDeletions } from "../adapters/kafka-deletions.ts";
 import { KafkaGroups } from "../adapters/kafka-groups.ts";
 import { type KafkaMadeStore, openKafkaMade } from "../adapters/kafka-made.ts";
 import { KafkaSettings } from "../adapters/kafka-metadata.ts";
@@ -75,6 +76,11 @@ export class RegionLink implements AsyncDisposable {
   /** Topics of MirrorMaker 2 in the region. */
   get compactedTopics(): KafkaCompactedTopics {
     return new KafkaCompactedTopics({ client: this.#client, clock: nodeClock() });
+  }
+
+  /** Which topics there are, and the deletion of one. */
+  get deletions(): KafkaDeletions {
+    return new KafkaDeletions({ client: this.#client });
   }
 
   /** Rules about the region's topics. */

@@ -11,7 +11,14 @@ import { selects } from "../topology/patterns.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { storedProgress } from "./stored-progress.ts";
-import { type FlowSnapshot, type LaneSnapshot, NO_GROUPS, NO_LATENCY, NOTHING_COUNTED } from "./worker-status.ts";
+import {
+  type FlowSnapshot,
+  type LaneSnapshot,
+  NO_GROUPS,
+  NO_LATENCY,
+  NO_METADATA,
+  NOTHING_COUNTED,
+} from "./worker-status.ts";
 
 /** Where to look. */
 export interface StoredWorld {
@@ -71,7 +78,14 @@ async function storedStates(client: KafkaClient): Promise<readonly LaneStateReco
 
 async function flowStatus(flow: Flow, clients: Clients): Promise<FlowSnapshot> {
   const { mirror, source, target } = flow;
-  const unknown = { troubles: [], groups: NO_GROUPS, latency: NO_LATENCY, discoveredMs: null, roundAgeMs: 0 };
+  const unknown = {
+    troubles: [],
+    groups: NO_GROUPS,
+    metadata: NO_METADATA,
+    latency: NO_LATENCY,
+    discoveredMs: null,
+    roundAgeMs: 0,
+  };
   const facts = { mirror: mirror.name, source, target, ...unknown };
   try {
     const [client, states] = await Promise.all([clients.of(source), clients.states(target)]);

@@ -58,6 +58,7 @@ function flowJson(flow: FlowSnapshot): object {
       translations: flow.groups.translations,
       at_ms: flow.groups.atMs,
     },
+    metadata: metadataJson(flow.metadata),
     latency: { bounds_ms: flow.latency.boundsMs, batches: flow.latency.batches, sum_ms: flow.latency.sumMs },
     troubles: flow.troubles.map(({ sourceTopic, targetTopic, about, why }) => ({
       source_topic: sourceTopic,
@@ -66,6 +67,20 @@ function flowJson(flow: FlowSnapshot): object {
       why,
     })),
     lanes: flow.lanes.map(laneJson),
+  };
+}
+
+function metadataJson({ rules, topicsDeleted, orphans }: FlowSnapshot["metadata"]): object {
+  return {
+    rules,
+    topics_deleted: topicsDeleted,
+    orphans: orphans.map((orphan) => ({
+      source_topic: orphan.sourceTopic,
+      target_topic: orphan.targetTopic,
+      since_ms: orphan.sinceMs,
+      due_ms: orphan.dueMs,
+      why: orphan.why,
+    })),
   };
 }
 

@@ -47,8 +47,32 @@ export interface FlowSnapshot {
   /** Topics that match but are not copied, or whose settings are not the source's. */
   readonly troubles: readonly TopicTrouble[];
   readonly groups: GroupsSnapshot;
+  readonly metadata: MetadataSnapshot;
   readonly latency: LatencySnapshot;
 }
+
+/** What follows the source besides records and groups. */
+export interface MetadataSnapshot {
+  /** Rules about topics; null where the flow does not see to them. Several flows between two regions have one that does. */
+  readonly rules: { readonly wanted: number | null; readonly added: number; readonly removed: number } | null;
+  /** Copies of deleted topics that this worker deleted. */
+  readonly topicsDeleted: number;
+  readonly orphans: readonly OrphanSnapshot[];
+}
+
+/** A copy whose source topic is gone. */
+export interface OrphanSnapshot {
+  readonly sourceTopic: string;
+  readonly targetTopic: string;
+  readonly sinceMs: number;
+  /** When it will be deleted; null when it is kept. */
+  readonly dueMs: number | null;
+  /** Why it is kept, or not deleted yet. */
+  readonly why: string | null;
+}
+
+/** Nothing known, or nothing to see to. */
+export const NO_METADATA: MetadataSnapshot = { rules: null, topicsDeleted: 0, orphans: [] };
 
 /** Batches that this worker copied, by the time from their newest record's timestamp to the target's acknowledgement. */
 export interface LatencySnapshot {
@@ -171,6 +195,7 @@ export interface FlowFacts {
   readonly state: FlowSnapshot["state"];
   readonly failure: string | null;
   readonly groups: GroupsSnapshot;
+  readonly metadata: MetadataSnapshot;
   /** Of the loop that waits for both regions. */
   readonly roundAgeMs: number;
 }

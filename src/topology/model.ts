@@ -61,6 +61,10 @@ export interface Mirror {
   readonly create: TopicCreation;
   /** Present: records for MirrorMaker 2's readers are written beside the copies. */
   readonly compat?: Mm2Compatibility;
+  /** What becomes of a copy whose source topic was deleted. */
+  readonly onDelete: "keep" | "delete";
+  /** How long after its source a copy is deleted. */
+  readonly deleteAfterMs: number;
   /** Which rules about topics follow the source's; see topic-acls.ts. */
   readonly acls: AclSync;
   readonly place: Place;

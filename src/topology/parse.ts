@@ -58,7 +58,7 @@ export function parseTopology(source: TopologySource): Topology {
     mirrors: withProvenance(mirrorParts.flatMap((part) => (part.value === undefined ? [] : [part.value]))),
     tiering: tieringParts.flatMap((part) => (part.value === undefined ? [] : [part.value])),
   };
-  issues.push(...checkTopology(topology), ...mutualSettings(topology.mirrors));
+  issues.push(...checkTopology(topology), ...mutualSettings(topology.mirrors), ...mutualDeletions(topology.mirrors));
   if (issues.length > 0) throw topologyInvalid(source.file, issues);
   return topology;
 }
@@ -143,7 +143,7 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
   const origin: Origin = { yaml, path: ["mirrors", index], defaults: { yaml, path: ["defaults", "mirror"] } };
   const { value, issues } = check(mirrorSchema, entry, origin, labelOf("mirror", entry, index));
   if (value === undefined) return { value, issues };
-  const { groups, provenance, create, compat, warnOpenTransaction, ...rest } = value;
+  const { groups, provenance, create, compat, deleteAfter, warnOpenTransaction, ...rest } = value;
   const policy = policyOf(value.rename);
   const mirror: Mirror = {
     ...rest,
@@ -152,6 +152,7 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
     provenance: provenance ?? "all",
     create: { replicationFactor: create.replicationFactor, sync: create.sync ?? BY_DEFAULT },
     warnOpenTransactionMs: warnOpenTransaction,
+    deleteAfterMs: deleteAfter,
     place: yaml.placeOf(["mirrors", index]),
     ...(compat === undefined || policy === undefined ? {} : { compat: { policy, ...compat.mm2 } }),
     ...(groups === undefined
@@ -191,6 +192,17 @@ function mutualSettings(mirrors: readonly Mirror[]): readonly TopologyIssue[] {
     .filter((mirror) => mirror.create.sync.length > 0 && comesBack(mirror, edges))
     .map(({ name, place }) => {
       const fact = `mirror "${name}" cannot carry settings over: its topics have the same names and are carried back, so that each side would follow the other; write create: {sync: []}`;
+      return { code: "unsupported", place, fact };
+    });
+}
+
+/** A topic that is deleted on one side would be made again from the other. */
+function mutualDeletions(mirrors: readonly Mirror[]): readonly TopologyIssue[] {
+  const edges = flowsOf({ mirrors });
+  return mirrors
+    .filter((mirror) => mirror.onDelete === "delete" && comesBack(mirror, edges))
+    .map(({ name, place }) => {
+      const fact = `mirror "${name}" cannot follow deletions: its topics have the same names and are carried back, so that a deleted one is made again from its copy; write onDelete: keep`;
       return { code: "unsupported", place, fact };
     });
 }

@@ -6,6 +6,7 @@ import type { MadeRecord } from "./made.ts";
 import { type Flow, flowsOf, type Topology } from "./model.ts";
 import type { LiveRegions, LiveTopic, PlannedTopic, TopologyPlan } from "./plan.ts";
 import type { AclChange } from "./plan-acls.ts";
+import type { PlannedDeletion } from "./plan-deletions.ts";
 import { type SettingChange, settingChanges, type TopicSettings } from "./topic-settings.ts";
 
 /** One change of one topic of a target region. */
@@ -116,8 +117,12 @@ function oursOf(made: readonly MadeRecord[], clusterId: string, target: LiveTopi
 }
 
 /** Equal for equal states: topics of both sides by id with their partitions and settings, and the changes that follow.
- *  A topic that was made again, grew, or got another setting since gives another one. */
-export function fingerprintOf(pairs: readonly PlannedPair[], changes: readonly PlannedChange[]): string {
+ *  A topic that was made again, grew, was deleted or got another setting since gives another one, and so does another rule. */
+export function fingerprintOf(
+  pairs: readonly PlannedPair[],
+  changes: readonly PlannedChange[],
+  deletions: readonly PlannedDeletion[] = [],
+): string {
   const state = (topic: LiveTopic | undefined): unknown =>
     topic && [
       topic.name,
@@ -133,6 +138,6 @@ export function fingerprintOf(pairs: readonly PlannedPair[], changes: readonly P
     state(target) ?? null,
   ]);
   return createHash("sha256")
-    .update(JSON.stringify([seen, changes]))
+    .update(JSON.stringify([seen, changes, deletions]))
     .digest("base64url");
 }

@@ -14,6 +14,9 @@ const EMBEDDED_BROKERS_MAX = 9;
 /** Longest topology, region or mirror name: it becomes part of topic names, which end at 249 characters. */
 const NAME_MAX = 64;
 
+/** A day: time to notice that a topic was deleted by mistake, while its copy is there. */
+const DELETE_AFTER_MS = 86_400_000;
+
 /** The part of zod's issue that a refusal sets; `params.code` becomes the code of the topology issue. */
 function refuse<T>(
   context: z.core.ParsePayload<unknown>,
@@ -167,6 +170,13 @@ export const mirrorSchema = z.strictObject({
   provenance: z.literal(["local", "all"]).optional(),
   create: create.prefault({}),
   compat: compat.optional().describe("mm2: also write checkpoints, heartbeats and offset syncs as MirrorMaker 2 does."),
+  onDelete: z
+    .literal(["keep", "delete"])
+    .default("keep")
+    .describe(
+      "What becomes of a copy whose source topic was deleted; only copies that the mirror made are ever deleted.",
+    ),
+  deleteAfter: duration.default(DELETE_AFTER_MS).describe("How long after its source a copy is deleted."),
   acls: z
     .literal(["off", "read", "all"])
     .default("off")

@@ -122,6 +122,40 @@ const DEFINITIONS: readonly Definition[] = [
     value: ({ troubles }) => troubles.filter(({ about }) => about === undefined).length,
   },
   {
+    name: "tributary_mirror_rules",
+    type: "gauge",
+    help: "Rules about topics that the target should have for those of the source.",
+    value: ({ metadata }) => metadata.rules?.wanted ?? undefined,
+  },
+  {
+    name: "tributary_mirror_rule_changes_total",
+    type: "counter",
+    help: "Rules about topics that were added to the target and removed from it.",
+    value: ({ metadata: { rules } }) =>
+      rules === null ? undefined : byLabel("change", { added: rules.added, removed: rules.removed }),
+  },
+  {
+    name: "tributary_mirror_topics_deleted_total",
+    type: "counter",
+    help: "Copies deleted because their source topic was.",
+    value: ({ metadata }) => metadata.topicsDeleted,
+  },
+  {
+    name: "tributary_mirror_orphaned_topics",
+    type: "gauge",
+    help: "Copies whose source topic is gone: to be deleted after the grace, or kept; mirror status tells why.",
+    value: ({ metadata: { orphans } }) => {
+      const pending = orphans.filter(({ dueMs }) => dueMs !== null).length;
+      return byLabel("fate", { pending, kept: orphans.length - pending });
+    },
+  },
+  {
+    name: "tributary_mirror_metadata_troubles",
+    type: "gauge",
+    help: "Settings, rules about topics and deletions that do not follow the source; mirror status tells why.",
+    value: ({ troubles }) => troubles.filter(({ about }) => about !== undefined).length,
+  },
+  {
     name: "tributary_offset_map_entries",
     type: "gauge",
     help: "Runs in the offset maps; a contiguous copy is one, however long.",

@@ -46,7 +46,10 @@ export class TopologyWorld implements AsyncDisposable {
   /** A worker of all flows; closed with the world, or before. */
   async worker(): Promise<MirrorWorker> {
     const topology = parseTopology({ file: "pair.yaml", text: this.#text });
-    const state = new StateDirectory({ root: this.#directory, topology: "pair" }, { storage: nodeStorage() });
+    const state = new StateDirectory(
+      { root: join(this.#directory, ".tributary"), topology: "pair" },
+      { storage: nodeStorage() },
+    );
     const run = { world: { topology, state }, flows: flowsOf(topology) };
     const worker = await MirrorWorker.open(run, { logger: silentLogger, onShutdown: () => undefined });
     this.#workers.push(worker);

@@ -2,7 +2,7 @@
 
 import { selectedFlows } from "../../runtime/flow-selection.ts";
 import { type LanesNow, lanesNow } from "../../runtime/lanes-now.ts";
-import type { FlowSnapshot, LaneSnapshot } from "../../runtime/worker-status.ts";
+import type { FlowSnapshot, LaneSnapshot, OrphanSnapshot } from "../../runtime/worker-status.ts";
 import { statusJson } from "../../runtime/worker-status-json.ts";
 import { formatDuration } from "../../topology/units.ts";
 import type { CliContext } from "../context.ts";
@@ -71,7 +71,13 @@ function notes(flow: FlowSnapshot): readonly string[] {
   const troubles = flow.troubles.map(
     ({ sourceTopic, about, why }) => `  ${at} ${sourceTopic}${about === undefined ? " is not copied" : ""}: ${why}`,
   );
-  return [...failure, ...troubles, ...lanes];
+  return [...failure, ...troubles, ...flow.metadata.orphans.map((orphan) => `  ${at} ${orphanText(orphan)}`), ...lanes];
+}
+
+function orphanText({ sourceTopic, targetTopic, sinceMs, dueMs, why }: OrphanSnapshot): string {
+  const since = new Date(sinceMs).toISOString();
+  const fate = dueMs === null ? "is kept" : `is to be deleted after ${new Date(dueMs).toISOString()}`;
+  return `${sourceTopic} is gone since ${since}; its copy ${targetTopic} ${fate}${why === null ? "" : `: ${why}`}`;
 }
 
 /** Of the lane that is furthest behind; nothing without a worker, who alone knows it. */

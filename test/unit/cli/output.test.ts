@@ -10,6 +10,7 @@ import {
   type LaneSnapshot,
   NO_GROUPS,
   NO_LATENCY,
+  NO_METADATA,
   NOTHING_COUNTED,
 } from "../../../src/runtime/worker-status.ts";
 import { topologyInvalid } from "../../../src/topology/errors.ts";
@@ -45,6 +46,7 @@ const FLOW: FlowSnapshot = {
   state: "running",
   failure: null,
   troubles: [],
+  metadata: NO_METADATA,
   discoveredMs: null,
   roundAgeMs: 0,
   groups: NO_GROUPS,

@@ -5,6 +5,7 @@ import {
   type LaneSnapshot,
   NO_GROUPS,
   NO_LATENCY,
+  NO_METADATA,
   NOTHING_COUNTED,
   type WorkerStatus,
 } from "../../../src/runtime/worker-status.ts";
@@ -51,6 +52,7 @@ export function flowOf(lanes: readonly LaneSnapshot[], changes: Partial<FlowSnap
     roundAgeMs: 100,
     lanes,
     troubles: [],
+    metadata: NO_METADATA,
     groups: NO_GROUPS,
     latency: NO_LATENCY,
     ...changes,
