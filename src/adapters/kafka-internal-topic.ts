@@ -2,7 +2,7 @@
 
 import { createTopics } from "../client/admin.ts";
 import { brokerError, errorCodeOf, mayRetry } from "../client/errors.ts";
-import { type FetchedPartition, fetchFrom } from "../client/fetch.ts";
+import { type FetchedPartition, fetchFrom, type Isolation } from "../client/fetch.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { askLeaders, inOrder, type PartitionRef } from "../client/leaders.ts";
 import { logBounds } from "../client/list-offsets.ts";
@@ -49,6 +49,9 @@ export interface KafkaInternalTopicOptions {
   readonly partitions?: number | undefined;
   /** Default true. False is for readers: a topic that is missing then reads as empty, and nothing is ever created. */
   readonly createIfMissing?: boolean | undefined;
+  /** For topics that are written in transactions: reading waits until those are settled that are open in front of the end, because
+   *  committed records may lie behind them. Default false: it ends there. */
+  readonly waitsForOpenTransactions?: boolean | undefined;
 }
 
 type Apply = Parameters<InternalTopic["readNew"]>[0];
@@ -64,13 +67,19 @@ interface Position {
 export class KafkaInternalTopic implements InternalTopic {
   readonly name: string;
   readonly #partitions: number;
+  readonly #endIsolation: Isolation;
   readonly #client: KafkaClient;
   readonly #clock: Clock;
   readonly #positions = new Map<number, Position>();
 
-  private constructor(name: string, partitions: number, deps: { readonly client: KafkaClient; readonly clock: Clock }) {
+  private constructor(
+    { name, waitsForOpenTransactions }: KafkaInternalTopicOptions,
+    partitions: number,
+    deps: { readonly client: KafkaClient; readonly clock: Clock },
+  ) {
     this.name = name;
     this.#partitions = partitions;
+    this.#endIsolation = waitsForOpenTransactions === true ? "read_uncommitted" : "read_committed";
     this.#client = deps.client;
     this.#clock = deps.clock;
   }
@@ -85,7 +94,16 @@ export class KafkaInternalTopic implements InternalTopic {
     metadata.track([name]);
     if (createIfMissing) await ensureTopic(deps.client, name, partitions);
     else await metadata.refresh("internal topics");
-    return new KafkaInternalTopic(name, metadata.topic(name)?.partitions.length ?? 0, deps);
+    return new KafkaInternalTopic(options, metadata.topic(name)?.partitions.length ?? 0, deps);
+  }
+
+  /** Undefined while the topic is missing. @throws {ClientError} */
+  static async openExisting(
+    options: KafkaInternalTopicOptions,
+    deps: { readonly client: KafkaClient; readonly clock: Clock },
+  ): Promise<KafkaInternalTopic | undefined> {
+    const topic = await KafkaInternalTopic.open({ ...options, createIfMissing: false }, deps);
+    return topic.#partitions === 0 ? undefined : topic;
   }
 
   async readNew(apply: Apply): Promise<void> {
@@ -98,7 +116,7 @@ export class KafkaInternalTopic implements InternalTopic {
   async append(records: readonly InternalRecord[]): Promise<void> {
     assertInvariant(this.#partitions > 0, "Readers never write", { topic: this.name });
     const queues = new Map<number, InternalRecord[][]>();
-    for (const [index, ofPartition] of Map.groupBy(records, ({ route }) => this.#partitionOf(route))) {
+    for (const [index, ofPartition] of Map.groupBy(records, ({ route }) => this.partitionOf(route))) {
       queues.set(index, intoBatches(ofPartition));
     }
     // One batch per partition and request; the next only after the ack, so that order needs no idempotence.
@@ -115,7 +133,7 @@ export class KafkaInternalTopic implements InternalTopic {
   /** False when the log was cut or cleaned away under the reader: reading again begins where the log allows. */
   async #readToEnd(apply: Apply): Promise<boolean> {
     const all = Array.from({ length: this.#partitions }, (_, index): PartitionRef => ({ topic: this.name, index }));
-    const bounds = await logBounds(this.#client, all, { isolation: "read_committed" });
+    const bounds = await logBounds(this.#client, all, { isolation: this.#endIsolation });
     for (const { index, startOffset, endOffset } of bounds) {
       const known = this.#positions.get(index);
       const isUsable = known !== undefined && known.offset >= startOffset && known.offset <= endOffset;
@@ -205,7 +223,7 @@ export class KafkaInternalTopic implements InternalTopic {
   }
 
   /** By the route, not the key: all records of a lane lie in one partition, in order. */
-  #partitionOf(route: string): number {
+  partitionOf(route: string): number {
     return crc32c(Buffer.from(route)) % this.#partitions;
   }
 }

@@ -115,7 +115,8 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
   ErrorCode.POLICY_VIOLATION,
 ]);
 
-function outcomeOf(at: TopicPartition, answer: ProducedPartition | undefined): AppendOutcome {
+/** A broker's answer as a lane understands it. */
+export function outcomeOf(at: TopicPartition, answer: ProducedPartition | undefined): AppendOutcome {
   if (answer?.errorCode === ErrorCode.NONE) return { kind: "appended", baseOffset: answer.baseOffset };
   const { topic, partition, topicId } = at;
   const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN;

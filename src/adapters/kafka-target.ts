@@ -24,6 +24,7 @@ import type {
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
 import { type BatchView, batchesIn } from "../wire/record-batch.ts";
 import { gathering } from "./gather.ts";
+import { KafkaHistory } from "./kafka-history.ts";
 import { boundsOf, topicInfo } from "./kafka-partitions.ts";
 import { ProduceQueue } from "./kafka-produce-queue.ts";
 
@@ -55,6 +56,7 @@ interface CachedLimits {
 /** See the file's comment. */
 export class KafkaTarget implements Target {
   readonly clusterId: string;
+  readonly history: KafkaHistory;
   readonly #client: KafkaClient;
   readonly #clock: Clock;
   readonly #queues = new Map<number, ProduceQueue>();
@@ -71,6 +73,7 @@ export class KafkaTarget implements Target {
     this.clusterId = clusterId;
     this.#client = client;
     this.#clock = clock;
+    this.history = new KafkaHistory({ client, clock });
     this.#bounds = gathering((asked) => boundsOf(client, asked, "read_uncommitted", CALL_TIMEOUT_MS));
     this.#producers = gathering((asked) => {
       const partitions = asked.map(({ topic, partition }) => ({ topic, index: partition }));
@@ -105,7 +108,7 @@ export class KafkaTarget implements Target {
     if (errorCode !== ErrorCode.NONE)
       throw this.#unavailable(at, brokerError("DescribeProducers", errorCode, { subject: at.topic }));
     const known = producers.find((producer) => producer.producerId === producerId);
-    if (known === undefined || known.lastSequence < 0) return undefined;
+    if (known === undefined) return undefined;
     return { epoch: known.producerEpoch, lastSequence: known.lastSequence };
   }
 

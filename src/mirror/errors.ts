@@ -46,6 +46,8 @@ export type TargetFault =
   | ({ readonly code: "TARGET_REFUSED"; readonly why: string; readonly detail: string } & At)
   /** The worker may not write the topic (any more). `why` is Kafka's error name. */
   | ({ readonly code: "TARGET_DENIED"; readonly why: string } & At)
+  /** Another worker writes the lane's transactions: this one stands by. */
+  | ({ readonly code: "TARGET_FENCED" } & At)
   | ({ readonly code: "TARGET_TOPIC_CHANGED"; readonly topicId: string } & At)
   | ({ readonly code: "TARGET_UNAVAILABLE"; readonly why: string } & At);
 
@@ -57,6 +59,8 @@ export type LaneOwnFault =
       readonly offset: bigint;
       readonly maxTimestampMs: bigint;
       readonly producerIdExpirationMs: number;
+      /** Why history mode is not possible. */
+      readonly obstacle?: string;
     } & At)
   /** Takeover found a target that no rule explains; nothing was written. */
   | ({ readonly code: "LANE_UNEXPLAINED"; readonly what: string } & At);
@@ -84,6 +88,7 @@ const RETRIABLE: ReadonlySet<MirrorFault["code"]> = new Set([
   "SOURCE_UNAVAILABLE",
   "TARGET_UNAVAILABLE",
   "TARGET_DOUBT",
+  "TARGET_FENCED",
   "TARGET_REFUSED",
   "SOURCE_DENIED",
   "TARGET_DENIED",

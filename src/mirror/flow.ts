@@ -39,6 +39,10 @@ export const DEFAULT_DRAIN_MS = 7_000;
 /** Time for the last flush of progress. */
 const FLUSH_MS = 2_000;
 
+/** Transactional producer ids do not tell that a lane wrote them. */
+const SAME_NAMES_OBSTACLE =
+  "topics keep their names, and copies made in transactions could not be told from the target's own records";
+
 /** One flow's rules. */
 export interface FlowOptions {
   /** For status and logs, for example `mirror/us-west`. */
@@ -319,6 +323,7 @@ export class Flow implements AsyncDisposable {
         producerId: producerIdOf(wanted.lane),
         rules: { provenance, reverseProducerId: producerIdOf(reverseLane(wanted.lane)) },
         delivery,
+        historyObstacle: this.#options.naming.keepsNames ? SAME_NAMES_OBSTACLE : undefined,
         gapPolicy: onGap,
         openTransactionMs: this.#options.openTransactionMs ?? DEFAULT_OPEN_TRANSACTION_MS,
         start,

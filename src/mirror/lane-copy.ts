@@ -9,65 +9,31 @@
  *  "Progress never passes the ack": the offset map, and so everything stored or translated, moves in `#acknowledge` only,
  *  or past skipped batches when nothing is in flight. */
 
-import { assertInvariant } from "../core/errors.ts";
-import { type BatchView, batchesIn, NO_PRODUCER_ID, stampBatch } from "../wire/record-batch.ts";
+import { type BatchView, batchesIn } from "../wire/record-batch.ts";
 import { AbortedTransactions } from "./aborted.ts";
-import { AckWindow, IN_FLIGHT_MAX } from "./ack-window.ts";
+import { AckWindow } from "./ack-window.ts";
+import type { CopyContext, CopyMode, Sent } from "./copy-mode.ts";
 import { MirrorError, type TargetFault } from "./errors.ts";
-import type { LaneMemory } from "./lane-memory.ts";
-import type { LaneDeps, LaneOptions } from "./lane-options.ts";
-import { noteLatency } from "./latency.ts";
 import { joins, merge } from "./merge-rule.ts";
-import { later } from "./offset-order.ts";
 import { type PlanRules, planBatch } from "./plan.ts";
-import type { SourceChunk, SourceReader, TargetLimits } from "./ports.ts";
+import type { SourceChunk, SourceReader } from "./ports.ts";
 import { rewriteBatch, type SourceRun } from "./rewrite.ts";
-import type { PlanCounts } from "./status.ts";
-import { sequenceOf } from "./target-scan.ts";
+import { TurnWatch } from "./turn-watch.ts";
 
-/** What the lane lends to a copy run. */
-export interface CopyContext {
-  readonly options: LaneOptions;
-  readonly deps: LaneDeps;
-  readonly limits: TargetLimits;
-  readonly memory: LaneMemory;
-  readonly counts: PlanCounts;
-  /** True until the first ack after takeover. */
-  readonly isAlone: () => boolean;
-  /** Called once with the reader, whose `endOffset` then tells the source's readable end. */
-  readonly onReader: (reader: SourceReader) => void;
-  readonly onAck: () => void;
-  /** Called when progress moved. */
-  readonly onProgress: () => void;
-}
-
-/** A batch in flight. */
-interface Sent {
-  readonly runs: readonly SourceRun[];
-  readonly records: number;
-  readonly bytes: number;
-  readonly maxTimestampMs: number;
-  readonly sourceEpoch: number;
-  readonly sentAtMs: number;
-  /** Grows over skipped batches that follow. */
-  sourceNext: bigint;
-  /** Chunks that end with this batch, or with skipped ones behind it. */
-  readonly ended: SourceChunk[];
-}
-
-/** Copies until something fails or `signal` aborts; what is in flight is settled before it returns the way it ended.
- *  @throws {MirrorError} why it ended @throws the signal's reason */
-export async function copyLane(context: CopyContext, signal: AbortSignal): Promise<never> {
+/** Copies until the mode turns, something fails or `signal` aborts; what is in flight is settled before it returns the way it
+ *  ended. @throws {MirrorError} why it ended @throws the signal's reason */
+export async function copyLane(context: CopyContext, mode: CopyMode, signal: AbortSignal): Promise<void> {
   const { memory, deps, options } = context;
   const broken = new AbortController();
-  const run = new CopyRun(context, () => broken.abort());
+  const run = new CopyRun(context, mode, () => broken.abort());
   const from = { offset: memory.map.progress.sourceNext, leaderEpoch: memory.sourceEpoch };
   const reader = deps.source.open(options.sourcePartition, from);
   context.onReader(reader);
   try {
-    return await run.pump(reader, AbortSignal.any([signal, broken.signal]));
+    await run.pump(reader, AbortSignal.any([signal, broken.signal]));
   } catch (error) {
     await run.settled();
+    if (signal.aborted) await mode.finish();
     throw error;
   } finally {
     reader.close();
@@ -77,25 +43,24 @@ export async function copyLane(context: CopyContext, signal: AbortSignal): Promi
 /** Sending and acknowledging side of one stretch. */
 class CopyRun {
   readonly #context: CopyContext;
+  readonly #mode: CopyMode;
   readonly #window: AckWindow<Sent>;
   /** Where the sending side stands; ahead of the map by what is in flight. */
   #sourceNext: bigint;
   #position: bigint;
   #lastSent: Sent | undefined;
-  /** Until when the target surely remembers the producer. */
-  #trustedUntilMs: number;
   /** Batches of the present chunk that wait for room in the window, in order. */
   #waiting: BatchView[] = [];
   /** The quickest acknowledgement of this stretch, usually the first, which is alone: the way to the target and back. Others
    *  wait in queues, and those of a busy broker nearby would look like a long way. */
   #ackFloorMs = Number.POSITIVE_INFINITY;
 
-  constructor(context: CopyContext, onFault: () => void) {
+  constructor(context: CopyContext, mode: CopyMode, onFault: () => void) {
     this.#context = context;
+    this.#mode = mode;
     const { sourceNext, count } = context.memory.map.progress;
     this.#sourceNext = sourceNext;
     this.#position = count;
-    this.#trustedUntilMs = context.deps.clock.nowMs() + context.limits.producerIdExpirationMs / 2;
     this.#window = new AckWindow<Sent>({ onAck: (sent, baseOffset) => this.#acknowledge(sent, baseOffset), onFault });
   }
 
@@ -106,18 +71,24 @@ class CopyRun {
   }
 
   /** The loop. */
-  async pump(reader: SourceReader, signal: AbortSignal): Promise<never> {
-    const { limits, options, counts } = this.#context;
+  async pump(reader: SourceReader, signal: AbortSignal): Promise<void> {
+    const { limits, options, counts, deps } = this.#context;
+    const mode = this.#mode;
     const rules: PlanRules = { ...options.rules, maxBatchBytes: limits.maxBatchBytes };
     // Asking a composed signal costs more than planning a batch.
     let isEnding = signal.aborted;
     signal.addEventListener("abort", () => {
       isEnding = true;
     });
+    const watch = new TurnWatch(reader, deps.clock);
     for (;;) {
-      const chunk: SourceChunk = await reader.next(signal);
+      const chunk = await watch.next(mode.turnsInMs(), signal);
+      if (chunk === undefined) {
+        if (await this.#turn()) return;
+        continue;
+      }
       const aborted = new AbortedTransactions(chunk.aborted);
-      const ages = this.#ageLimits();
+      mode.beginChunk();
       for (const batch of batchesIn(chunk.records)) {
         const plan = planBatch(batch, rules, this.#sourceNext, aborted.covers(batch));
         if (plan.kind !== "forward" && this.#waiting.length > 0) await this.#sendWaiting();
@@ -126,7 +97,11 @@ class CopyRun {
           this.#passOver(batch.nextOffset, batch.leaderEpoch);
           continue;
         }
-        this.#checkAge(batch, ages);
+        mode.admit(batch);
+        if (mode.isTurnDue()) {
+          await this.#sendWaiting();
+          if (await this.#turn()) return;
+        }
         if (plan.kind === "forward") {
           await this.#forward(batch);
         } else {
@@ -138,6 +113,12 @@ class CopyRun {
       await this.#sendWaiting();
       this.#endChunk(chunk);
     }
+  }
+
+  /** Settles what is in flight and lets the mode do what it does then; true when the lane changes its mode. */
+  async #turn(): Promise<boolean> {
+    await this.settled();
+    return this.#mode.turn();
   }
 
   /** All of the chunk is sent or skipped. */
@@ -152,7 +133,7 @@ class CopyRun {
    *  brokers are the limit and not the window. */
   async #forward(batch: BatchView): Promise<void> {
     const { limits, deps } = this.#context;
-    const isFull = this.#window.size >= this.#inFlightLimit();
+    const isFull = this.#window.size >= this.#mode.inFlightMax;
     const floorMs = this.#ackFloorMs;
     const isFar = floorMs !== Number.POSITIVE_INFINITY && floorMs >= (deps.hooks?.mergeAckMs ?? MERGE_ACK_MS);
     if (this.#waiting.length === 0 && !(isFull && isFar)) {
@@ -192,62 +173,28 @@ class CopyRun {
 
   async #send(batch: BatchView, runs: readonly SourceRun[], sourceNext: bigint, sourceEpoch: number): Promise<void> {
     const window = this.#window;
-    while (window.fault === undefined && window.size >= this.#inFlightLimit())
-      await window.below(this.#inFlightLimit());
+    const mode = this.#mode;
+    while (window.fault === undefined && window.size >= mode.inFlightMax) await window.below(mode.inFlightMax);
     if (window.fault !== undefined) throw new MirrorError(window.fault);
-    this.#checkTrust();
+    const preparing = mode.prepare();
+    if (preparing !== undefined) await preparing;
     const records = batch.recordCount;
     const maxTimestampMs = Number(batch.maxTimestamp);
-    const { deps, options } = this.#context;
-    const sentAtMs = deps.clock.monotonicMs();
+    const sentAtMs = this.#context.deps.clock.monotonicMs();
     const facts = { runs, records, bytes: batch.sizeBytes, maxTimestampMs, sourceEpoch, sentAtMs };
     const sent: Sent = { ...facts, sourceNext, ended: [] };
-    this.#stamp(batch);
+    const position = this.#position;
     this.#position += BigInt(records);
     this.#sourceNext = sourceNext;
     this.#lastSent = sent;
-    window.push(sent, deps.target.append(options.targetPartition, batch));
-  }
-
-  #stamp(batch: BatchView): void {
-    const { options, memory } = this.#context;
-    if (options.delivery === "at-least-once") {
-      stampBatch(batch, { producerId: NO_PRODUCER_ID, producerEpoch: -1, baseSequence: -1 });
-      return;
-    }
-    const { producerId } = options;
-    const { era } = memory;
-    assertInvariant(producerId >= 0n && era.epoch >= 0, "Exactly-once batches carry a producer id and an epoch");
-    stampBatch(batch, { producerId, producerEpoch: era.epoch, baseSequence: sequenceOf(this.#position, era) });
-  }
-
-  /** Without idempotence nothing but one batch at a time keeps the order when one of them fails. */
-  #inFlightLimit(): number {
-    const { options, deps, isAlone } = this.#context;
-    if (options.delivery === "at-least-once") return 1;
-    return isAlone() ? (deps.hooks?.inFlightAlone ?? 1) : IN_FLIGHT_MAX;
+    window.push(sent, mode.send(batch, position));
   }
 
   #acknowledge(sent: Sent, baseOffset: bigint): TargetFault | undefined {
-    const { memory, counts, limits, deps } = this.#context;
-    const { map } = memory;
-    if (baseOffset < map.progress.targetNext) return this.#doubt("acknowledged at an offset that is taken");
-    let targetStart = baseOffset;
-    for (const { sourceStart, length } of sent.runs) {
-      map.append({ sourceStart, targetStart, length });
-      targetStart += BigInt(length);
-    }
-    map.advanceTo(sent.sourceNext);
-    memory.sourceEpoch = sent.sourceEpoch;
-    counts.forwardedBatches++;
-    counts.forwardedRecords += sent.records;
-    counts.forwardedBytes += sent.bytes;
+    const { deps } = this.#context;
+    const doubt = this.#mode.acked(sent, baseOffset);
+    if (doubt !== undefined) return doubt;
     this.#ackFloorMs = Math.min(this.#ackFloorMs, deps.clock.monotonicMs() - sent.sentAtMs);
-    noteLatency(counts.latency, deps.clock.nowMs() - sent.maxTimestampMs);
-    const trustedMs = sent.maxTimestampMs + limits.producerIdExpirationMs / 2;
-    this.#trustedUntilMs = Math.max(this.#trustedUntilMs, trustedMs);
-    this.#context.onAck();
-    this.#context.onProgress();
     for (const chunk of sent.ended) chunk.release();
     return undefined;
   }
@@ -259,47 +206,8 @@ class CopyRun {
     if (this.#window.size > 0 && this.#lastSent !== undefined) {
       this.#lastSent.sourceNext = nextOffset;
     } else if (this.#window.fault === undefined) {
-      const { memory, onProgress } = this.#context;
-      memory.map.advanceTo(nextOffset);
-      memory.sourceEpoch = leaderEpoch;
-      onProgress();
+      this.#mode.passed(nextOffset, leaderEpoch);
     }
-  }
-
-  /** A lane that was idle (or its process frozen) for long may have been forgotten by the target: that is a doubt. */
-  #checkTrust(): void {
-    const { options, deps } = this.#context;
-    if (options.delivery === "exactly-once" && deps.clock.nowMs() > this.#trustedUntilMs)
-      throw new MirrorError(this.#doubt("the target may have forgotten the producer"));
-  }
-
-  /** Live mode leaves half of the expiration for the way to the target and back. */
-  #ageLimits(): { readonly liveMs: bigint; readonly keptMs: bigint } {
-    const { options, deps, limits } = this.#context;
-    const nowMs = deps.clock.nowMs();
-    return {
-      liveMs:
-        options.delivery === "at-least-once" ? NEVER_MS : BigInt(Math.floor(nowMs - limits.producerIdExpirationMs / 2)),
-      keptMs: limits.retentionMs === undefined ? NEVER_MS : BigInt(Math.floor(nowMs - limits.retentionMs)),
-    };
-  }
-
-  #checkAge(batch: BatchView, { liveMs, keptMs }: { readonly liveMs: bigint; readonly keptMs: bigint }): void {
-    const { maxTimestamp } = batch;
-    const { options, limits, counts } = this.#context;
-    if (maxTimestamp < later(keptMs, liveMs)) {
-      if (maxTimestamp < keptMs) counts.expiredBatches++;
-      if (maxTimestamp >= liveMs) return;
-      const { topic, partition } = options.sourcePartition;
-      const { producerIdExpirationMs } = limits;
-      const at = { topic, partition, offset: batch.baseOffset };
-      throw new MirrorError({ code: "HISTORY_NEEDED", ...at, maxTimestampMs: maxTimestamp, producerIdExpirationMs });
-    }
-  }
-
-  #doubt(why: string): TargetFault {
-    const { topic, partition } = this.#context.options.targetPartition;
-    return { code: "TARGET_DOUBT", topic, partition, why };
   }
 }
 
@@ -308,6 +216,3 @@ const MERGE_ACK_MS = 10;
 /** With acknowledgements this slow, merging pays even where it means to decompress and compress again: five batches of 16 KiB
  *  in flight would carry less than 2 MB/s. */
 const RECOMPRESS_ACK_MS = 40;
-
-/** Earlier than any record. */
-const NEVER_MS = -(2n ** 63n);

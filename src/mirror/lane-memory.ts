@@ -1,14 +1,22 @@
 /** What a lane remembers while it runs, how it comes out of the store, and how it goes back there. */
 
+import { MirrorError } from "./errors.ts";
+import type { HistoryRecord } from "./history/record.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { OffsetMap } from "./offset-map.ts";
-import type { Era, Gap, LaneStateRecord, Progress, StoredLane } from "./offset-ports.ts";
+import { earlier } from "./offset-order.ts";
+import type { Era, Gap, LaneMode, LaneStateRecord, Progress, StoredLane } from "./offset-ports.ts";
 import type { Provenance } from "./plan.ts";
 
 /** Everything but counters. The map is also the progress: it ends where the lane stands. */
 export interface LaneMemory {
   map: OffsetMap;
+  /** In history mode: the fence's epoch, and where the writer began. */
   era: Era;
+  /** The latest record, while the lane is in history mode. */
+  history: HistoryRecord | undefined;
+  /** The record with which it left history mode. */
+  returned: HistoryRecord | undefined;
   /** Source leader epoch of the record before `sourceNext`; -1 = unknown. */
   sourceEpoch: number;
   gaps: readonly Gap[];
@@ -35,20 +43,65 @@ export async function openMemory(options: LaneOptions, deps: LaneDeps): Promise<
     await deps.progress.flush();
     stored = await deps.progress.load(options.lane);
   }
+  // After the state: whatever that says of history mode was committed before.
+  const record = options.delivery === "exactly-once" ? await deps.target.history?.read(options.lane) : undefined;
+  return fromStored(options, stored, { start, record });
+}
+
+function fromStored(
+  options: LaneOptions,
+  stored: StoredLane,
+  { start, record }: { readonly start: Progress; readonly record: HistoryRecord | undefined },
+): LaneMemory {
   const { state } = stored;
+  const isDecided = record !== undefined && decides(record, state);
+  if (!isDecided && state?.mode === "history" && options.delivery === "exactly-once") throw withoutRecord(options);
   return {
     ...emptyMemory(options),
-    map: agreedMap(stored, start),
-    ...(state && {
-      era: state.era,
-      gaps: state.gaps,
-      gapCount: state.gapCount,
-      repeats: state.repeats,
-      // Of the stored progress, before which the map may end: the source then sees a truncation later, never one that was none.
-      sourceEpoch: state.sourceEpoch,
-      walkProvenance: provenanceIn(state.plan, options.rules.provenance),
-    }),
+    ...(state && { gaps: state.gaps, gapCount: state.gapCount, repeats: state.repeats }),
+    ...(isDecided ? fromRecord(record, stored) : fromState(stored, { start, record })),
+    walkProvenance: provenanceIn((isDecided ? record : state)?.plan ?? "", options.rules.provenance),
   };
+}
+
+/** Whether the record, not the live state, says where the lane stands (see `history/record.ts`). */
+function decides(record: HistoryRecord, state: LaneStateRecord | undefined): boolean {
+  if (state === undefined || record.epoch !== state.era.epoch) return record.epoch > (state?.era.epoch ?? -1);
+  return record.mode === "history" || state.progress.count < record.progress.count;
+}
+
+type Standing = Pick<LaneMemory, "map" | "era" | "sourceEpoch" | "history" | "returned">;
+
+/** The stored map may lie behind the record; whoever goes on brings it up to date from both logs. */
+function fromRecord(record: HistoryRecord, { map }: StoredLane): Standing {
+  const { progress, epoch, mode, stretches } = record;
+  if (map !== undefined && map.progress.count > progress.count) map.truncateTarget(progress.targetNext);
+  const isUsable = map !== undefined && map.progress.count <= progress.count;
+  return {
+    map: isUsable ? map : OffsetMap.startingAt(progress),
+    era: { epoch, base: mode === "live" ? progress.count : (stretches.at(-1)?.base ?? progress.count) },
+    // Of the record's progress, before which the map may end: the source then sees a truncation later, never one that was none.
+    sourceEpoch: record.sourceEpoch,
+    history: mode === "history" ? record : undefined,
+    returned: mode === "live" ? record : undefined,
+  };
+}
+
+function fromState(
+  stored: StoredLane,
+  { start, record }: { readonly start: Progress; readonly record: HistoryRecord | undefined },
+): Standing {
+  const returned = record?.mode === "live" ? record : undefined;
+  const era = stored.state?.era ?? FIRST_ERA;
+  const knownFrom = earlier(returned?.stretches[0]?.base ?? era.base, era.base);
+  // As with a record's.
+  const sourceEpoch = stored.state?.sourceEpoch ?? -1;
+  return { map: agreedMap(stored, start, knownFrom), era, sourceEpoch, history: undefined, returned };
+}
+
+function withoutRecord({ targetPartition: { topic, partition } }: LaneOptions): MirrorError {
+  const what = "the lane is in history mode, but its history record is gone or cannot be read";
+  return new MirrorError({ code: "LANE_UNEXPLAINED", topic, partition, what });
 }
 
 function isNew({ state, map }: StoredLane): boolean {
@@ -57,7 +110,8 @@ function isNew({ state, map }: StoredLane): boolean {
 
 function emptyMemory(options: LaneOptions): Omit<LaneMemory, "map"> {
   const { provenance } = options.rules;
-  return { era: FIRST_ERA, sourceEpoch: -1, gaps: [], gapCount: 0, repeats: 0n, walkProvenance: provenance };
+  const nothing = { history: undefined, returned: undefined, gaps: [], gapCount: 0, repeats: 0n } as const;
+  return { ...nothing, era: FIRST_ERA, sourceEpoch: -1, walkProvenance: provenance };
 }
 
 async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> {
@@ -67,12 +121,12 @@ async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> 
   return { sourceNext, targetNext: target.endOffset, count: 0n };
 }
 
-/** The stored map, cut back to the stored progress if it reaches further (several workers write, each at its own time). An empty
+/** The stored map, if the target's log can tell what lies behind it, cut back to the stored progress if it reaches further (several workers write, each at its own time). An empty
  *  map of a worker that began elsewhere is no place to go on from: the state says who was first. */
-function agreedMap({ state, map }: StoredLane, start: Progress): OffsetMap {
+function agreedMap({ state, map }: StoredLane, start: Progress, knownFrom: bigint): OffsetMap {
   if (state === undefined) return map ?? OffsetMap.startingAt(start);
-  const { progress, era, floor } = state;
-  if (map === undefined || map.progress.count < era.base) return OffsetMap.startingAt(progress);
+  const { progress, floor } = state;
+  if (map === undefined || map.progress.count < knownFrom) return OffsetMap.startingAt(progress);
   if (map.progress.count === 0n && floor !== undefined && map.floor.source !== floor.source)
     return OffsetMap.startingAt(progress);
   if (map.progress.count > progress.count && map.truncateTarget(progress.targetNext) === undefined)
@@ -87,7 +141,7 @@ export function toRecord(options: LaneOptions, memory: LaneMemory, nowMs: number
     sourceTopic: options.sourcePartition.topic,
     targetTopic: options.targetPartition.topic,
     progress: memory.map.progress,
-    mode: options.delivery === "exactly-once" ? "live" : "at-least-once",
+    mode: modeOf(options, memory),
     era: memory.era,
     plan: `provenance=${memory.walkProvenance}`,
     targetEpoch: -1,
@@ -98,6 +152,20 @@ export function toRecord(options: LaneOptions, memory: LaneMemory, nowMs: number
     repeats: memory.repeats,
     updatedMs: nowMs,
   };
+}
+
+/** How the lane writes, as far as is known. */
+export function modeOf({ delivery }: LaneOptions, memory: LaneMemory | undefined): LaneMode {
+  if (delivery === "at-least-once") return "at-least-once";
+  return memory?.history === undefined ? "live" : "history";
+}
+
+/** Takes in the record of a transaction that is committed and published. */
+export function noteRecord(memory: LaneMemory, record: HistoryRecord): void {
+  const { epoch, mode, progress, stretches } = record;
+  memory.era = { epoch, base: mode === "live" ? progress.count : (stretches.at(-1)?.base ?? progress.count) };
+  memory.history = mode === "history" ? record : undefined;
+  memory.returned = mode === "live" ? record : undefined;
 }
 
 /** Adds a gap, forgetting the oldest when there are too many. */

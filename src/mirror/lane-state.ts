@@ -21,6 +21,8 @@ export type LaneState =
 export type LaneEvent =
   | { readonly kind: "found" }
   | { readonly kind: "acked" }
+  /** Copying cannot go on in its mode. */
+  | { readonly kind: "turned" }
   | { readonly kind: "failed"; readonly fault: LaneFault }
   | { readonly kind: "woken" }
   | { readonly kind: "asked-to-stop" };
@@ -37,6 +39,8 @@ export function step(state: LaneState, event: LaneEvent): LaneState {
     case "acked":
       if (state.kind !== "copying") return state;
       return state.alone || state.attempt > 0 ? { kind: "copying", alone: false, attempt: 0 } : state;
+    case "turned":
+      return state.kind === "copying" ? { kind: "seeking", attempt: state.attempt } : state;
     case "failed":
       if (!isRetriable(event.fault)) return { kind: "stopped", fault: event.fault };
       return state.kind === "waiting" ? state : { kind: "waiting", attempt: state.attempt + 1, fault: event.fault };

@@ -1,7 +1,7 @@
 /** A lane: copies one source partition to one target partition, in order, each record once.
  *
  *  ```
- *  seeking: stored state -> takeover -> where to go on
+ *  seeking: stored state -> takeover -> where to go on, see lane-place.ts
  *  copying: see lane-copy.ts, until something fails
  *  waiting: then seeking again            stopped, drained: the end
  *  ``` */
@@ -10,19 +10,20 @@ import { backoffMs } from "../core/backoff.ts";
 import { sleep, type Timer } from "../core/clock.ts";
 import { assertInvariant, describeFault, TributaryError } from "../core/errors.ts";
 import { WireError } from "../wire/errors.ts";
+import type { CopyContext } from "./copy-mode.ts";
 import { copiesFrom } from "./divergence.ts";
 import { hasFault, isLaneFault, type LaneFault, MirrorError, needsHands } from "./errors.ts";
 import { HeldWatch } from "./held-watch.ts";
+import { STANDBY_MS } from "./history/standby.ts";
 import { copyLane } from "./lane-copy.ts";
-import { type LaneMemory, noteGap, openMemory, toRecord } from "./lane-memory.ts";
+import { type LaneMemory, modeOf, noteGap, toRecord } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
+import { LanePlace } from "./lane-place.ts";
 import { INITIAL_STATE, type LaneEvent, type LaneState, step } from "./lane-state.ts";
 import type { OffsetMap } from "./offset-map.ts";
 import { earlier, later } from "./offset-order.ts";
 import type { SourceReader, TargetLimits } from "./ports.ts";
-import { walkSource } from "./source-walk.ts";
-import { copyOf, isAligned, type LaneStatus, noPlanCounts, noTakeovers } from "./status.ts";
-import { takeover } from "./takeover.ts";
+import { copyOf, isAligned, type LaneStatus, noPlanCounts } from "./status.ts";
 
 /** How often it is tried again what needs somebody's hands: a raised limit or a new rule shows within half a minute. */
 const HANDS_BACKOFF = { initialMs: 1_000, maxMs: 30_000 };
@@ -35,7 +36,7 @@ export class Lane {
   readonly options: LaneOptions;
   readonly #deps: LaneDeps;
   #state: LaneState = INITIAL_STATE;
-  #memory: LaneMemory | undefined;
+  readonly #place: LanePlace;
   #limits: TargetLimits | undefined;
   #reason: LaneFault | undefined;
   #saving: Timer | undefined;
@@ -48,9 +49,7 @@ export class Lane {
   readonly #heldWatch = new HeldWatch();
   /** A transaction of the source has kept new records from the lane for long. */
   #held: LaneFault | undefined;
-  #repeatsAvoided = 0n;
   readonly #counts = noPlanCounts();
-  readonly #takeovers = noTakeovers();
   readonly #faults: Partial<Record<LaneFault["code"], number>> = {};
   #lostOffsets = 0n;
   #movedMs: number | undefined;
@@ -60,11 +59,12 @@ export class Lane {
   constructor(options: LaneOptions, deps: LaneDeps) {
     this.options = options;
     this.#deps = deps;
+    this.#place = new LanePlace(options, deps, (memory) => this.#save(memory));
   }
 
   /** The lane's offset map; undefined before the stored state was read. */
   get map(): OffsetMap | undefined {
-    return this.#memory?.map;
+    return this.#place.memory?.map;
   }
 
   /** Works until `signal` aborts (what is in flight is settled first) or the lane stops for a reason. Call once.
@@ -73,7 +73,7 @@ export class Lane {
     try {
       await this.#live(signal);
     } finally {
-      if (this.#memory !== undefined) this.#save(this.#memory);
+      if (this.#place.memory !== undefined) this.#save(this.#place.memory);
     }
   }
 
@@ -89,7 +89,7 @@ export class Lane {
   /** A snapshot. */
   get status(): LaneStatus {
     const { lane, sourcePartition, targetPartition, delivery } = this.options;
-    const map = this.#memory?.map;
+    const map = this.#place.memory?.map;
     const progress = map?.progress;
     const end = this.#reader?.endOffset ?? this.#sourceEnd;
     return {
@@ -107,11 +107,13 @@ export class Lane {
       heldOffsets: heldBy(this.#reader),
       lagRecords: end === undefined || progress === undefined ? undefined : lag(progress.sourceNext, end),
       counts: copyOf(this.#counts),
-      takeovers: { ...this.#takeovers },
-      repeatsAvoided: this.#repeatsAvoided,
-      repeats: this.#memory?.repeats ?? 0n,
-      gaps: this.#memory?.gaps ?? [],
-      gapCount: this.#memory?.gapCount ?? 0,
+      mode: modeOf(this.options, this.#place.memory),
+      modes: { ...this.#place.modes },
+      takeovers: { ...this.#place.takeovers },
+      repeatsAvoided: this.#place.repeatsAvoided,
+      repeats: this.#place.memory?.repeats ?? 0n,
+      gaps: this.#place.memory?.gaps ?? [],
+      gapCount: this.#place.memory?.gapCount ?? 0,
       lostOffsets: this.#lostOffsets,
       faults: { ...this.#faults },
       movedMs: this.#movedMs,
@@ -124,7 +126,7 @@ export class Lane {
   /** True while it has carried all that the source is known to hold and waits for more, of which it hears at once. */
   get isAtEnd(): boolean {
     const end = this.#reader?.endOffset;
-    const map = this.#memory?.map;
+    const map = this.#place.memory?.map;
     return this.#state.kind === "copying" && end !== undefined && map !== undefined && map.progress.sourceNext >= end;
   }
 
@@ -137,7 +139,7 @@ export class Lane {
   /** Whether the target still ends behind the lane's last record, or an unclean election took acknowledged records away. */
   async #checkTarget(): Promise<void> {
     const { topic, partition } = this.options.targetPartition;
-    const targetNext = this.#memory?.map.progress.targetNext;
+    const targetNext = this.#place.memory?.map.progress.targetNext;
     if (targetNext === undefined || this.#state.kind !== "copying") return;
     const { startOffset, endOffset } = await this.#deps.target.bounds(this.options.targetPartition);
     this.#forgetBelow(startOffset);
@@ -148,7 +150,7 @@ export class Lane {
 
   /** Frees the map of what both logs have deleted: nobody can have a position there that leads to a record. */
   #forgetBelow(targetStart: bigint): void {
-    const memory = this.#memory;
+    const memory = this.#place.memory;
     const sourceStart = this.#reader?.startOffset;
     if (memory === undefined || sourceStart === undefined) return;
     const floor = memory.map.floor.source;
@@ -221,54 +223,38 @@ export class Lane {
   /** The first retry is immediate: a doubt is usually cleared by one takeover. */
   #pauseMs(attempt: number, fault: LaneFault): number {
     const { random } = this.#deps;
+    if (fault.code === "TARGET_FENCED") return STANDBY_MS * (1 + random.next() / 2);
     if (needsHands(fault)) return backoffMs(attempt, random, HANDS_BACKOFF);
     return attempt <= 1 ? 0 : backoffMs(attempt - 1, random);
   }
 
   async #seek(signal: AbortSignal): Promise<void> {
     this.#limits = await this.#deps.target.limits(this.options.targetPartition.topic);
-    this.#memory ??= await openMemory(this.options, this.#deps);
-    if (this.options.delivery === "exactly-once" && this.#deps.hooks?.takeover !== false)
-      await this.#takeOver(this.#memory, this.#limits, signal);
+    await this.#place.find(this.#limits, signal);
     this.#move({ kind: "found" });
   }
 
-  async #takeOver(memory: LaneMemory, limits: TargetLimits, signal: AbortSignal): Promise<void> {
-    const { source, target, hooks, logger } = this.#deps;
-    const { sourcePartition, targetPartition, producerId } = this.options;
-    const rules = {
-      ...this.options.rules,
-      provenance: memory.walkProvenance,
-      maxBatchBytes: limits.maxBatchBytes,
-    };
-    const walk = hooks?.walk ?? walkSource;
-    const context = { source, target, sourcePartition, targetPartition, producerId, rules, walk };
-    const found = await takeover(context, memory, signal);
-    if (found.kind === "era-moved") {
-      this.#memory = undefined;
-      const { topic, partition } = targetPartition;
-      const why = `another worker began era ${found.epoch}`;
-      throw new MirrorError({ code: "TARGET_DOUBT", topic, partition, why });
-    }
-    const { outcome, walkedRecords, repeats } = found;
-    this.#takeovers[outcome]++;
-    this.#repeatsAvoided += walkedRecords;
-    if (outcome !== "unchanged") logger.info("lane taken over", { outcome, walkedRecords, repeats });
-    const isNewEra = found.era.epoch !== memory.era.epoch;
-    memory.map = found.map;
-    memory.era = found.era;
-    memory.sourceEpoch = found.sourceEpoch;
-    memory.repeats += repeats;
-    memory.walkProvenance = this.options.rules.provenance;
-    this.#save(memory);
-    if (isNewEra) await this.#deps.progress.flush();
-  }
-
   async #copy(signal: AbortSignal): Promise<void> {
-    const memory = this.#memory;
+    const memory = this.#place.memory;
     const limits = this.#limits;
     assertInvariant(memory !== undefined && limits !== undefined, "A lane copies only after takeover");
-    const context = {
+    const context = this.#copyContext(memory, limits);
+    this.#interrupt = new AbortController();
+    const ending = AbortSignal.any([signal, this.#interrupt.signal]);
+    try {
+      await copyLane(context, this.#place.mode(context, ending), ending);
+    } catch (error) {
+      if (hasFault(error, "SOURCE_GAP") && this.options.gapPolicy === "skip")
+        this.#skipGap(memory, error.fault.logStartOffset);
+      else if (!this.#place.turns(error)) throw error;
+    } finally {
+      this.#place.leave();
+    }
+    this.#move({ kind: "turned" });
+  }
+
+  #copyContext(memory: LaneMemory, limits: TargetLimits): CopyContext {
+    return {
       options: this.options,
       deps: this.#deps,
       limits,
@@ -285,13 +271,6 @@ export class Lane {
       },
       onProgress: () => this.#saveSoon(),
     };
-    this.#interrupt = new AbortController();
-    try {
-      await copyLane(context, AbortSignal.any([signal, this.#interrupt.signal]));
-    } catch (error) {
-      if (!hasFault(error, "SOURCE_GAP") || this.options.gapPolicy !== "skip") throw error;
-      this.#skipGap(memory, error.fault.logStartOffset);
-    }
   }
 
   #skipGap(memory: LaneMemory, logStartOffset: bigint): void {
@@ -311,7 +290,7 @@ export class Lane {
     if (this.#saving !== undefined) return;
     this.#movedMs = this.#deps.clock.nowMs();
     this.#saving = this.#deps.clock.after(SAVE_AFTER_MS, () => {
-      if (this.#memory !== undefined) this.#save(this.#memory);
+      if (this.#place.memory !== undefined) this.#save(this.#place.memory);
     });
   }
 
@@ -323,7 +302,7 @@ export class Lane {
 
   /** Adds what only the lane knows. */
   #detailed(fault: LaneFault): LaneFault {
-    const map = this.#memory?.map;
+    const map = this.#place.memory?.map;
     return fault.code !== "SOURCE_DIVERGED" || map === undefined
       ? fault
       : { ...fault, copies: copiesFrom(map, fault.endOffset) };
@@ -336,7 +315,7 @@ export class Lane {
 
   #corrupt(error: WireError): LaneFault {
     const { topic, partition } = this.options.sourcePartition;
-    const offset = this.#memory?.map.progress.sourceNext ?? -1n;
+    const offset = this.#place.memory?.map.progress.sourceNext ?? -1n;
     return { code: "SOURCE_CORRUPT", topic, partition, offset, what: error.message };
   }
 }

@@ -5,6 +5,7 @@
 import type { Uuid } from "../core/brand.ts";
 import type { BatchView } from "../wire/record-batch.ts";
 import type { TargetFault } from "./errors.ts";
+import type { HistoryTarget } from "./history/ports.ts";
 
 /** A partition of a topic incarnation. */
 export interface TopicPartition {
@@ -90,7 +91,7 @@ export type AppendOutcome =
 /** What the leader remembers of a producer (DescribeProducers); may include what is not committed yet. */
 export interface ProducerPosition {
   readonly epoch: number;
-  /** Sequence number of the last record. */
+  /** Sequence number of the last record; -1 when there is none since a marker began the epoch. */
   readonly lastSequence: number;
 }
 
@@ -135,6 +136,8 @@ export interface Target {
   createTopic(topic: NewTopic): Promise<Uuid | undefined>;
   /** Raises the number of partitions; nothing happens when there are as many already. @throws {MirrorError} `TARGET_*` */
   growTopic(topic: string, partitions: number): Promise<void>;
+  /** For records too old for the target's memory of producers; undefined where that is not possible. */
+  readonly history: HistoryTarget | undefined;
 }
 
 /** `at-least-once` never uses sequence numbers: for targets without idempotence, and for records older than the target's

@@ -3,7 +3,7 @@
 import type { LaneFault } from "./errors.ts";
 import { type LatencyCounts, noLatency } from "./latency.ts";
 import type { OffsetMap } from "./offset-map.ts";
-import type { Gap, LaneIdentity } from "./offset-ports.ts";
+import type { Gap, LaneIdentity, LaneMode } from "./offset-ports.ts";
 import type { RewriteReason, SkipReason } from "./plan.ts";
 import type { Delivery, TopicPartition } from "./ports.ts";
 import type { TakeoverOutcome } from "./takeover.ts";
@@ -56,6 +56,15 @@ export function noTakeovers(): Record<TakeoverOutcome, number> {
   return { unchanged: 0, walked: 0, truncated: 0, repeated: 0, unverified: 0 };
 }
 
+/** What history mode did since the lane was opened. */
+export interface ModeCounts {
+  /** Times that the worker became the lane's transactional writer. */
+  readonly entries: number;
+  readonly returns: number;
+  /** Committed ones. */
+  readonly transactions: number;
+}
+
 /** A lane now. */
 export interface LaneStatus {
   readonly lane: LaneIdentity;
@@ -77,6 +86,9 @@ export interface LaneStatus {
   /** Source offsets between `sourceNext` and the end. */
   readonly lagRecords: bigint | undefined;
   readonly counts: PlanCounts;
+  /** How the lane writes now. */
+  readonly mode: LaneMode;
+  readonly modes: ModeCounts;
   /** Takeovers since the lane was opened, by what they found. */
   readonly takeovers: Readonly<Record<TakeoverOutcome, number>>;
   /** Records that takeover found appended already and that were therefore not sent again. */
@@ -133,6 +145,8 @@ export function restingLane(
     heldOffsets: 0n,
     lagRecords: undefined,
     counts: noPlanCounts(),
+    mode: delivery === "exactly-once" ? "live" : "at-least-once",
+    modes: { entries: 0, returns: 0, transactions: 0 },
     takeovers: noTakeovers(),
     repeatsAvoided: 0n,
     repeats: 0n,

@@ -10,6 +10,7 @@
 
 import { decodeRecords } from "../wire/records.ts";
 import { MirrorError } from "./errors.ts";
+import { type BoundedStretch, bounded, type Stretch } from "./history/stretches.ts";
 import { OffsetMap } from "./offset-map.ts";
 import { earlier, later } from "./offset-order.ts";
 import type { Era } from "./offset-ports.ts";
@@ -31,6 +32,10 @@ export interface TakeoverContext {
   readonly sourcePartition: TopicPartition;
   readonly targetPartition: TopicPartition;
   readonly producerId: bigint;
+  /** What the lane wrote before its present era. */
+  readonly past: readonly Stretch[];
+  /** True once a fence keeps this era's writers out: the leader remembers nothing of them then, but its log does. */
+  readonly isFenced: boolean;
   readonly rules: PlanRules;
   /** Replaced by tests that show what a wrong walk does. */
   readonly walk: typeof walkSource;
@@ -77,15 +82,28 @@ export interface EraMoved {
   readonly epoch: number;
 }
 
+/** A fence keeps live writers out, or the loss reaches below the era: live mode cannot go on from here. */
+export interface Barred {
+  readonly kind: "barred";
+  /** The fence's epoch, if one stands. */
+  readonly fence: number | undefined;
+}
+
 /** Steps 1 to 4 of the takeover; the caller sends the first batch alone.
  *  @throws {MirrorError} `SOURCE_*`, `TARGET_*`, `LANE_UNEXPLAINED`; the map is then unchanged or only shorter. */
-export async function takeover(context: TakeoverContext, held: Held, signal: AbortSignal): Promise<Found | EraMoved> {
+export async function takeover(
+  context: TakeoverContext,
+  held: Held,
+  signal: AbortSignal,
+): Promise<Found | EraMoved | Barred> {
   let truncated = false;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const look = await lookAtTarget(context, held);
     if (look.kind === "truncated") {
       await cutMap(context, held, look.bounds);
       truncated = true;
+      const isBelowEra = context.past.length > 0 && held.map.progress.count < held.era.base;
+      if (isBelowEra && !context.isFenced) return { kind: "barred", fence: undefined };
     } else if (look.kind === "ahead") {
       return await catchUp(context, held, look, signal);
     } else {
@@ -107,24 +125,27 @@ interface Ahead {
   readonly bounds: PartitionBounds;
 }
 
-type Look = Ahead | Found | EraMoved | { readonly kind: "truncated"; readonly bounds: PartitionBounds };
+type Look = Ahead | Found | EraMoved | Barred | { readonly kind: "truncated"; readonly bounds: PartitionBounds };
 
 async function lookAtTarget(context: TakeoverContext, held: Held): Promise<Look> {
-  const { target, targetPartition, producerId } = context;
+  const { target, targetPartition, producerId, isFenced } = context;
   const { era } = held;
   const { count, targetNext } = held.map.progress;
-  const known = await target.producer(targetPartition, producerId);
-  if (known !== undefined && known.epoch > era.epoch) return { kind: "era-moved", epoch: known.epoch };
-  const accepted = known?.epoch === era.epoch ? positionOf(known.lastSequence, count, era) + 1n : undefined;
+  const known = isFenced ? undefined : await target.producer(targetPartition, producerId);
+  if (known !== undefined && known.epoch > era.epoch)
+    return known.lastSequence < 0 ? { kind: "barred", fence: known.epoch } : { kind: "era-moved", epoch: known.epoch };
+  const isKnown = known?.epoch === era.epoch && known.lastSequence >= 0;
+  const accepted = isKnown ? positionOf(known.lastSequence, count, era) + 1n : undefined;
   if (accepted === count) return unchanged(held);
   const bounds = await target.bounds(targetPartition);
-  const anchored = count > era.base;
+  const stretches = stretchesOf(context, era);
+  const anchored = count > (stretches[0]?.base ?? era.base);
   const fromOffset = anchored ? targetNext - 1n : targetNext;
   const scan = await scanOwn({
     target,
     partition: targetPartition,
     producerId,
-    era,
+    stretches,
     near: count,
     fromOffset,
     toOffset: bounds.endOffset,
@@ -171,6 +192,11 @@ async function catchUp(context: TakeoverContext, held: Held, ahead: Ahead, signa
   };
 }
 
+/** All of them, the present era last. */
+function stretchesOf({ past, producerId }: TakeoverContext, era: Era): readonly BoundedStretch[] {
+  return bounded([...past, { producerId, ...era }]);
+}
+
 function unchanged(held: Held): Found {
   const { map, era, sourceEpoch } = held;
   return { kind: "found", outcome: "unchanged", map, era, sourceEpoch, walkedRecords: 0n, repeats: 0n };
@@ -185,7 +211,8 @@ async function cutMap(context: TakeoverContext, held: Held, bounds: PartitionBou
   for (let back = SEARCH_BACK_OFFSETS; ; back *= 2n) {
     const fromOffset = later(top - back, floor);
     const { target, targetPartition: partition, producerId } = context;
-    const scan = await scanOwn({ target, partition, producerId, era, near: count, fromOffset, toOffset: top });
+    const stretches = stretchesOf(context, era);
+    const scan = await scanOwn({ target, partition, producerId, stretches, near: count, fromOffset, toOffset: top });
     const end = intactEnd(map, scan.runs);
     if (end === undefined && fromOffset > floor) continue;
     if (map.truncateTarget(end ?? floor) === undefined) throw unexplained(context, "the target lost all that is known");

@@ -1,6 +1,8 @@
-/** Finds a lane's own batches on the target by the producer id in their headers, and says which positions they hold. */
+/** Finds a lane's own batches on the target by the producer in their headers, and says which positions they hold. */
 
 import { type BatchView, batchesIn, SEQUENCE_MODULUS } from "../wire/record-batch.ts";
+import type { BoundedStretch } from "./history/stretches.ts";
+import { earlier, later } from "./offset-order.ts";
 import type { Era } from "./offset-ports.ts";
 import type { Target, TopicPartition } from "./ports.ts";
 
@@ -31,13 +33,13 @@ export interface OwnRun {
 
 /** The lane's batches in a stretch of the target. */
 export interface OwnScan {
-  /** In log order, as far as they belong to the era asked for. */
+  /** In log order, as far as they belong to the stretches asked for. */
   readonly runs: readonly OwnRun[];
   /** The batch that holds the highest position, and the position of its first record. */
   readonly last: { readonly batch: BatchView; readonly position: bigint } | undefined;
   /** The position after the highest one found; `near` when nothing was found. */
   readonly nextPosition: bigint;
-  /** The highest producer epoch seen, of any era; -1 when none. */
+  /** The highest epoch seen of the lane's derived producer id, of any era; -1 when none. Markers do not count. */
   readonly epoch: number;
 }
 
@@ -45,8 +47,9 @@ export interface OwnScan {
 export interface ScanRequest {
   readonly target: Target;
   readonly partition: TopicPartition;
+  /** The lane's derived id. */
   readonly producerId: bigint;
-  readonly era: Era;
+  readonly stretches: readonly BoundedStretch[];
   /** The position expected next; sequences are read relative to it. */
   readonly near: bigint;
   readonly fromOffset: bigint;
@@ -55,7 +58,7 @@ export interface ScanRequest {
 
 /** Reads the committed batches of [fromOffset, toOffset). @throws {MirrorError} `TARGET_*` */
 export async function scanOwn(request: ScanRequest): Promise<OwnScan> {
-  const { target, partition, producerId, era, fromOffset, toOffset } = request;
+  const { target, partition, producerId, stretches, fromOffset, toOffset } = request;
   const runs: OwnRun[] = [];
   let last: OwnScan["last"];
   let nextPosition = request.near;
@@ -63,10 +66,10 @@ export async function scanOwn(request: ScanRequest): Promise<OwnScan> {
   if (fromOffset >= toOffset) return { runs, last, nextPosition, epoch };
   for await (const buffer of target.scan(partition, fromOffset, toOffset)) {
     for (const batch of batchesIn(buffer)) {
-      if (batch.producerId !== producerId || batch.lastOffset < fromOffset || batch.baseOffset >= toOffset) continue;
-      epoch = Math.max(epoch, batch.producerEpoch);
-      if (batch.producerEpoch !== era.epoch) continue;
-      const position = positionOf(batch.baseSequence, nextPosition, era);
+      if (batch.isControl || batch.lastOffset < fromOffset || batch.baseOffset >= toOffset) continue;
+      if (batch.producerId === producerId) epoch = Math.max(epoch, batch.producerEpoch);
+      const position = positionIn(stretches, batch, nextPosition);
+      if (position === undefined) continue;
       const length = batch.lastOffsetDelta + 1;
       runs.push({ position, targetStart: batch.baseOffset, length });
       const end = position + BigInt(length);
@@ -75,4 +78,16 @@ export async function scanOwn(request: ScanRequest): Promise<OwnScan> {
     }
   }
   return { runs, last, nextPosition, epoch };
+}
+
+/** The position of a batch's first record; undefined when no stretch holds it. */
+function positionIn(stretches: readonly BoundedStretch[], batch: BatchView, near: bigint): bigint | undefined {
+  for (const stretch of stretches) {
+    if (batch.producerId !== stretch.producerId || batch.producerEpoch !== stretch.epoch) continue;
+    const { base, end } = stretch;
+    const expected = later(end === undefined ? near : earlier(near, end), base);
+    const position = positionOf(batch.baseSequence, expected, stretch);
+    if (position >= base && (end === undefined || position < end)) return position;
+  }
+  return undefined;
 }

@@ -38,7 +38,7 @@ export function laneReason(fault: LaneFault): string {
     }
     case "HISTORY_NEEDED": {
       const days = (fault.producerIdExpirationMs / 2 / 86_400_000).toFixed(1);
-      return `records from offset ${fault.offset} on are older than ${days} days: exactly once is not possible for them yet; raise producer.id.expiration.ms on the target, or write delivery: at-least-once`;
+      return `records from offset ${fault.offset} on are older than ${days} days and cannot go in transactions: ${fault.obstacle ?? "not possible here"}; or raise producer.id.expiration.ms on the target, or write delivery: at-least-once`;
     }
     case "SOURCE_DENIED":
       return `the source does not let this worker read (${fault.why}); allow Read and Describe on topic ${fault.topic}, it goes on by itself`;
@@ -48,6 +48,8 @@ export function laneReason(fault: LaneFault): string {
       return `the source cannot be reached: ${fault.why}`;
     case "TARGET_UNAVAILABLE":
       return `the target cannot be reached: ${fault.why}`;
+    case "TARGET_FENCED":
+      return "another worker copies its old records in transactions now; this one stands by";
     case "TARGET_REFUSED":
       return `the target refuses a batch: ${fault.why} ${fault.detail}`.trimEnd();
     case "TARGET_TOPIC_CHANGED":

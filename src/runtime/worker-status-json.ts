@@ -109,6 +109,8 @@ function laneJson(lane: LaneSnapshot): object {
     merged_batches: lane.mergedBatches,
     rewritten_batches: lane.rewrittenBatches,
     skipped_batches: lane.skippedBatches,
+    mode: lane.mode,
+    modes: lane.modes,
     takeovers: lane.takeovers,
     faults: lane.faults,
     repeats_avoided: lane.repeatsAvoided,

@@ -134,6 +134,10 @@ export interface LaneSnapshot {
   readonly rewrittenBatches: Counts;
   /** By reason. */
   readonly skippedBatches: Counts;
+  /** `live`, `history` or `at-least-once`; null without a worker. */
+  readonly mode: string | null;
+  /** Entries into history mode, returns from it, transactions committed. */
+  readonly modes: Counts;
   /** By outcome. */
   readonly takeovers: Counts;
   /** By code. */
@@ -165,6 +169,8 @@ export const NOTHING_COUNTED = {
   mergedBatches: 0,
   rewrittenBatches: {},
   skippedBatches: {},
+  mode: null,
+  modes: {},
   takeovers: {},
   faults: {},
   repeatsAvoided: 0,
@@ -254,6 +260,8 @@ function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
     mergedBatches: counts.mergedBatches,
     rewrittenBatches: counts.rewrittenBatches,
     skippedBatches: counts.skippedBatches,
+    mode: lane.mode,
+    modes: { ...lane.modes },
     takeovers: lane.takeovers,
     faults: lane.faults,
     repeatsAvoided: Number(lane.repeatsAvoided),

@@ -70,6 +70,18 @@ const DEFINITIONS: readonly Definition[] = [
     value: ({ lanes }) => byLabel("reason", addUp(lanes.map((lane) => lane.rewrittenBatches))),
   },
   {
+    name: "tributary_mirror_lanes_in_history",
+    type: "gauge",
+    help: "Lanes that copy records too old for the target's memory of producers, in transactions.",
+    value: ({ lanes }) => lanes.filter((lane) => lane.mode === "history").length,
+  },
+  {
+    name: "tributary_mirror_history_total",
+    type: "counter",
+    help: "What lanes did about old records: entries into history mode, returns to live mode, transactions committed.",
+    value: ({ lanes }) => byLabel("event", addUp(lanes.map((lane) => lane.modes))),
+  },
+  {
     name: "tributary_mirror_takeovers_total",
     type: "counter",
     help: "How often lanes asked the target how far they are, by what they found.",

@@ -188,12 +188,14 @@ export interface ProducerStamp {
   readonly producerEpoch: number;
   /** In [0, 2^31). */
   readonly baseSequence: number;
+  /** Part of an open transaction of that producer; default false. */
+  readonly isTransactional?: boolean;
 }
 
 /** Scratch for the changed range: 36 bytes, used within one synchronous call only. */
 const before = Buffer.alloc(PATCHED_END - ATTRIBUTES_AT);
 
-/** Makes a fetched batch producible, in place: base offset 0, leader epoch -1, the stamp's producer, the transactional,
+/** Makes a fetched batch producible, in place: base offset 0, leader epoch -1, the stamp's producer and transactional bit, the
  *  log-append-time and delete-horizon bits cleared, and the CRC derived from the old one. O(log size).
  *  The caller has made sure that clearing those bits is right (see `mirror/plan.ts`). */
 export function stampBatch(batch: BatchView, stamp: ProducerStamp): void {
@@ -201,10 +203,8 @@ export function stampBatch(batch: BatchView, stamp: ProducerStamp): void {
   buffer.copy(before, 0, start + ATTRIBUTES_AT, start + PATCHED_END);
   buffer.writeBigInt64BE(0n, start);
   buffer.writeInt32BE(-1, start + LEADER_EPOCH_AT);
-  buffer.writeInt16BE(
-    batch.attributes & ~(TRANSACTIONAL_BIT | LOG_APPEND_TIME_BIT | DELETE_HORIZON_BIT),
-    start + ATTRIBUTES_AT,
-  );
+  const kept = batch.attributes & ~(TRANSACTIONAL_BIT | LOG_APPEND_TIME_BIT | DELETE_HORIZON_BIT);
+  buffer.writeInt16BE(stamp.isTransactional === true ? kept | TRANSACTIONAL_BIT : kept, start + ATTRIBUTES_AT);
   buffer.writeBigInt64BE(stamp.producerId, start + PRODUCER_ID_AT);
   buffer.writeInt16BE(stamp.producerEpoch, start + PRODUCER_EPOCH_AT);
   buffer.writeInt32BE(stamp.baseSequence, start + BASE_SEQUENCE_AT);

@@ -23,6 +23,7 @@ import { startRival } from "./rival.ts";
 import "./acls.ts";
 import "./mm2-compat.ts";
 import "./segment-files.ts";
+import "./history.ts";
 import "./settings.ts";
 import "./trouble.ts";
 

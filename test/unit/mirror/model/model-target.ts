@@ -39,6 +39,7 @@ export const MODEL_LIMITS: TargetLimits = {
 /** One worker's view of the target; several share a broker. */
 export class ModelTarget implements Target {
   readonly clusterId: string;
+  readonly history = undefined;
   limitsNow: TargetLimits = MODEL_LIMITS;
   readonly #broker: ModelBroker;
   readonly #clock: Clock;

@@ -154,7 +154,8 @@ export class World {
     const map = OffsetMap.startingAt({ sourceNext: 1n, targetNext: 1n, count: position });
     const store = new MemoryProgressStore(this.lanes);
     const memory = { map, era: { epoch: 0, base: 0n }, sourceEpoch: -1, gaps: [], gapCount: 0, repeats: 0n };
-    store.save(toRecord(LANE_OPTIONS, { ...memory, walkProvenance: "all" }, this.clock.nowMs()), map);
+    const held = { ...memory, walkProvenance: "all", history: undefined, returned: undefined } as const;
+    store.save(toRecord(LANE_OPTIONS, held, this.clock.nowMs()), map);
     void store.flush();
   }
 
@@ -304,6 +305,7 @@ function mortalTarget(target: ModelTarget, life: Life): Target {
     topics: () => guard(target.topics()),
     createTopic: () => target.createTopic(),
     growTopic: () => target.growTopic(),
+    history: undefined,
   };
 }
 

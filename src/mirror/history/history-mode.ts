@@ -1,0 +1,225 @@
+/** History mode: batches go in transactions of the lane, and so does the record that says how far the lane is.
+ *
+ *  ```
+ *  begin -> append, append, ... (acknowledged) -> record -> commit -> readers see it -> map, progress, groups
+ *  ```
+ *  "Progress never passes the commit": the map moves only when readers of committed data see the transaction, because the
+ *  commit is acknowledged before its markers are written. */
+
+import { sleep } from "../../core/clock.ts";
+import { type BatchView, stampBatch } from "../../wire/record-batch.ts";
+import { IN_FLIGHT_MAX } from "../ack-window.ts";
+import { type CopyContext, type CopyMode, publish, publishSkipped, type Sent } from "../copy-mode.ts";
+import { MirrorError, type TargetFault } from "../errors.ts";
+import type { Progress } from "../offset-ports.ts";
+import type { AppendOutcome } from "../ports.ts";
+import { sequenceOf } from "../target-scan.ts";
+import type { HistoryTarget } from "./ports.ts";
+import type { HistoryRecord } from "./record.ts";
+import type { ReturnRule } from "./return-rule.ts";
+import type { HistorySession } from "./session.ts";
+
+/** A transaction ends after this time, or this many bytes, or when nothing more comes for a moment. */
+const TRANSACTION_MS = 1_000;
+const TRANSACTION_BYTES = 64 * 1024 * 1024;
+const IDLE_MS = 100;
+/** Batches of a transaction whose places are kept until it is published. */
+const TRANSACTION_BATCHES = 16_384;
+
+/** First pause between two looks at the stable end; doubles up to the second one. */
+const STABLE_POLL_MS = 5;
+const STABLE_POLL_MAX_MS = 200;
+/** For that at an orderly end: the map may be stored a transaction behind, whoever comes next finds out. */
+const FINISH_MS = 2_000;
+
+/** What history mode works with besides the copying itself. */
+export interface HistoryContext extends CopyContext {
+  readonly history: HistoryTarget;
+  readonly session: HistorySession;
+  readonly returnRule: ReturnRule;
+  /** Ends waits. */
+  readonly signal: AbortSignal;
+  /** Called with each record that was committed and is seen by readers. */
+  readonly onCommitted: (record: HistoryRecord) => void;
+}
+
+/** What a transaction will publish, in order. */
+type Step =
+  | { readonly kind: "sent"; readonly sent: Sent; readonly baseOffset: bigint }
+  | { readonly kind: "passed"; readonly nextOffset: bigint; readonly leaderEpoch: number };
+
+/** See the file's comment. */
+export class HistoryMode implements CopyMode {
+  readonly #context: HistoryContext;
+  #steps: Step[] = [];
+  /** What the map will say once the steps are published. */
+  #progress: Progress;
+  #sourceEpoch: number;
+  /** Undefined while no transaction is open. */
+  #openedAtMs: number | undefined;
+  #bytes = 0;
+  #isAlone = true;
+  #youngMs = 0n;
+  #keptMs: bigint | undefined;
+
+  constructor(context: HistoryContext) {
+    this.#context = context;
+    this.#progress = context.memory.map.progress;
+    this.#sourceEpoch = context.memory.sourceEpoch;
+  }
+
+  /** A producer that the partition forgot has no order protection before its first ack; the transaction keeps it in mind. */
+  get inFlightMax(): number {
+    return this.#isAlone ? 1 : IN_FLIGHT_MAX;
+  }
+
+  beginChunk(): void {
+    const { deps, limits } = this.#context;
+    const nowMs = deps.clock.nowMs();
+    this.#youngMs = BigInt(Math.floor(nowMs - limits.producerIdExpirationMs / 4));
+    if (limits.retentionMs !== undefined) this.#keptMs = BigInt(Math.floor(nowMs - limits.retentionMs));
+  }
+
+  admit({ maxTimestamp }: BatchView): void {
+    if (maxTimestamp < this.#youngMs) this.#context.returnRule.sawOld();
+    if (this.#keptMs !== undefined && maxTimestamp < this.#keptMs) this.#context.counts.expiredBatches++;
+  }
+
+  prepare(): Promise<void> | undefined {
+    return this.#openedAtMs === undefined ? this.#begin() : undefined;
+  }
+
+  async #begin(): Promise<void> {
+    const { session, limits, deps } = this.#context;
+    const nowMs = deps.clock.monotonicMs();
+    if (nowMs - session.fencedAtMs > limits.producerIdExpirationMs / 4) await this.#fence();
+    await session.writer.begin();
+    this.#openedAtMs = deps.clock.monotonicMs();
+    this.#isAlone = true;
+  }
+
+  /** Keeps the live writers out for longer. */
+  async #fence(): Promise<void> {
+    const { history, session, options, deps } = this.#context;
+    const nowMs = deps.clock.monotonicMs();
+    const outcome = await history.fence(options.targetPartition, options.producerId, session.fenceEpoch);
+    if (outcome.kind !== "fenced") throw new MirrorError(this.#doubt(`the fence is ${outcome.kind}`));
+    session.fencedAtMs = nowMs;
+  }
+
+  send(batch: BatchView, position: bigint): Promise<AppendOutcome> {
+    const { writer, own } = this.#context.session;
+    const { producerId, producerEpoch } = writer;
+    stampBatch(batch, {
+      producerId,
+      producerEpoch,
+      baseSequence: sequenceOf(position, own),
+      isTransactional: true,
+    });
+    this.#bytes += batch.sizeBytes;
+    return writer.append(batch);
+  }
+
+  acked(sent: Sent, baseOffset: bigint): TargetFault | undefined {
+    const { targetNext, count } = this.#progress;
+    if (baseOffset < targetNext) return this.#doubt("acknowledged at an offset that is taken");
+    this.#isAlone = false;
+    this.#steps.push({ kind: "sent", sent, baseOffset });
+    const records = BigInt(sent.records);
+    this.#sourceEpoch = sent.sourceEpoch;
+    this.#progress = { sourceNext: sent.sourceNext, targetNext: baseOffset + records, count: count + records };
+    return undefined;
+  }
+
+  passed(nextOffset: bigint, leaderEpoch: number): void {
+    this.#sourceEpoch = leaderEpoch;
+    if (this.#openedAtMs === undefined) {
+      publishSkipped(this.#context, nextOffset, leaderEpoch);
+      this.#progress = this.#context.memory.map.progress;
+      return;
+    }
+    this.#steps.push({ kind: "passed", nextOffset, leaderEpoch });
+    this.#progress = { ...this.#progress, sourceNext: nextOffset };
+  }
+
+  isTurnDue(): boolean {
+    if (this.#openedAtMs === undefined) return false;
+    if (this.#bytes >= TRANSACTION_BYTES || this.#steps.length >= TRANSACTION_BATCHES) return true;
+    return this.#context.deps.clock.monotonicMs() - this.#openedAtMs >= TRANSACTION_MS;
+  }
+
+  turnsInMs(): number | undefined {
+    if (this.#openedAtMs !== undefined) return IDLE_MS;
+    return this.#context.returnRule.returnsInMs(this.#context.session.fenceEpoch);
+  }
+
+  async turn(): Promise<boolean> {
+    const { returnRule, session } = this.#context;
+    if (returnRule.returnsInMs(session.fenceEpoch) === 0) {
+      await this.#return();
+      return true;
+    }
+    if (this.#openedAtMs !== undefined) await this.#commit("history");
+    return false;
+  }
+
+  async finish(): Promise<void> {
+    if (this.#openedAtMs !== undefined) await this.#commit("history", FINISH_MS);
+  }
+
+  /** The era that follows is committed with the last records, so that whoever comes next either still finds the lane in history
+   *  mode or goes on in that era. */
+  async #return(): Promise<void> {
+    if (this.#openedAtMs === undefined) await this.#begin();
+    await this.#fence();
+    await this.#commit("live");
+  }
+
+  async #commit(mode: HistoryRecord["mode"], patienceMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const { session, onAck, onProgress, onCommitted } = this.#context;
+    const record = this.#record(mode);
+    await session.writer.commit(record);
+    this.#openedAtMs = undefined;
+    this.#bytes = 0;
+    if (!(await this.#isSeen(record.progress.targetNext, patienceMs))) return;
+    for (const step of this.#steps) {
+      if (step.kind === "sent") publish(this.#context, step.sent, step.baseOffset);
+      else publishSkipped(this.#context, step.nextOffset, step.leaderEpoch);
+    }
+    this.#steps = [];
+    onCommitted(record);
+    onAck();
+    onProgress();
+  }
+
+  #record(mode: HistoryRecord["mode"]): HistoryRecord {
+    const { session, options, memory, deps } = this.#context;
+    return {
+      lane: options.lane,
+      mode,
+      epoch: mode === "history" ? session.fenceEpoch : session.fenceEpoch + 1,
+      progress: this.#progress,
+      sourceEpoch: this.#sourceEpoch,
+      stretches: session.stretches,
+      plan: `provenance=${memory.walkProvenance}`,
+      updatedMs: deps.clock.nowMs(),
+    };
+  }
+
+  /** Waits until readers of committed data see everything below `targetNext`; false when they did not in time. */
+  async #isSeen(targetNext: bigint, patienceMs: number): Promise<boolean> {
+    const { history, options, deps, signal } = this.#context;
+    const untilMs = deps.clock.monotonicMs() + patienceMs;
+    const given = patienceMs === Number.POSITIVE_INFINITY ? signal : undefined;
+    for (let pauseMs = STABLE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, STABLE_POLL_MAX_MS)) {
+      if ((await history.stableEnd(options.targetPartition)) >= targetNext) return true;
+      if (deps.clock.monotonicMs() > untilMs) return false;
+      await sleep(deps.clock, pauseMs, given);
+    }
+  }
+
+  #doubt(why: string): TargetFault {
+    const { topic, partition } = this.#context.options.targetPartition;
+    return { code: "TARGET_DOUBT", topic, partition, why };
+  }
+}

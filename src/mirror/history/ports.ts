@@ -1,0 +1,47 @@
+/** What history mode needs of the target: a fence against live writers, transactions, and the record that they carry. */
+
+import type { BatchView } from "../../wire/record-batch.ts";
+import type { LaneIdentity } from "../offset-ports.ts";
+import type { AppendOutcome, TopicPartition } from "../ports.ts";
+import type { HistoryRecord } from "./record.ts";
+
+/** How the fence went up. */
+export type FenceOutcome =
+  /** Nothing of the producer id with a lower epoch lands any more; what landed before is committed. */
+  | { readonly kind: "fenced" }
+  /** The partition knows a higher epoch already: another worker was faster. */
+  | { readonly kind: "outrun" }
+  /** The target does not let this worker do it, and will not before somebody changes something there. */
+  | { readonly kind: "impossible"; readonly why: string };
+
+/** History mode's side of the target. */
+export interface HistoryTarget {
+  /** Makes the partition refuse batches of the producer id below the epoch, by an abort marker with that epoch
+   *  (WriteTxnMarkers). The same epoch again keeps what is remembered and lets it be remembered anew from now on; it is one hole in
+   *  the log. @throws {MirrorError} `TARGET_*` when it is not known whether it stands */
+  fence(partition: TopicPartition, producerId: bigint, epoch: number): Promise<FenceOutcome>;
+  /** The lane's latest record in the log as it is now. Waits for transactions of others that are open in front of its end.
+   *  @throws {MirrorError} `TARGET_UNAVAILABLE`; `LANE_UNEXPLAINED` when the record cannot be used */
+  read(lane: LaneIdentity): Promise<HistoryRecord | undefined>;
+  /** Becomes the lane's one transactional writer: fences whoever was and waits until its open transaction is aborted. A record
+   *  that it committed is then in the log. @throws {MirrorError} `TARGET_*`; `HISTORY_NEEDED` never */
+  open(lane: LaneIdentity, partition: TopicPartition): Promise<HistoryWriter>;
+  /** The end of what readers of committed data see. @throws {MirrorError} `TARGET_*` */
+  stableEnd(partition: TopicPartition): Promise<bigint>;
+}
+
+/** One writer. After any failure it is of no further use: only the next `open` settles what was sent. */
+export interface HistoryWriter {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+  /** Opens a transaction, when the worker may have one more open. @throws {MirrorError} `TARGET_*` */
+  begin(): Promise<void>;
+  /** Sends a stamped batch to the lane's partition, in call order. Never rejects. */
+  append(batch: BatchView): Promise<AppendOutcome>;
+  /** Commits everything appended, all of it acknowledged, and the record. Readers see it some time after: see `stableEnd`.
+   *  @throws {MirrorError} `TARGET_FENCED` when another writer was opened, `TARGET_*` otherwise: it may have been committed
+   *  all the same, and only the record tells ("A commit of unknown outcome is never counted as lost") */
+  commit(record: HistoryRecord): Promise<void>;
+  /** Lets go of what it holds in this process; an open transaction is left to the next `open`, or to its timeout. Idempotent. */
+  close(): void;
+}

@@ -1,0 +1,104 @@
+/** Brings a lane's map to where the history record says: the record is the truth about positions, the target's log about what is
+ *  left of them. */
+
+import { OffsetMap } from "../offset-map.ts";
+import { earlier } from "../offset-order.ts";
+import { holds, pairRuns } from "../own-runs.ts";
+import { type EraMoved, type Held, type TakeoverContext, takeover } from "../takeover.ts";
+import { scanOwn } from "../target-scan.ts";
+import type { HistoryRecord } from "./record.ts";
+import { bounded } from "./stretches.ts";
+
+/** Where the lane goes on. */
+export interface Resumed {
+  readonly kind: "resumed";
+  readonly map: OffsetMap;
+  readonly sourceEpoch: number;
+  /** Records that the target lost, or that are on it and were not in the map. */
+  readonly found: "as-known" | "walked" | "truncated";
+}
+
+/** The map held is brought up to date in place where that is possible; else one begins where the record stands.
+ *  @throws {MirrorError} `SOURCE_*`, `TARGET_*`, `LANE_UNEXPLAINED` */
+export async function resume(
+  context: TakeoverContext,
+  held: Held,
+  record: HistoryRecord,
+  signal: AbortSignal,
+): Promise<Resumed | EraMoved> {
+  const { progress } = record;
+  const map = cutTo(held.map, record);
+  const where = await look(context, record);
+  if (where === "truncated") {
+    const era = { epoch: record.epoch, base: progress.count };
+    const fenced = { ...context, past: record.stretches, isFenced: true };
+    const found = await takeover(fenced, { map, era, sourceEpoch: held.sourceEpoch }, signal);
+    if (found.kind === "era-moved") return found;
+    if (found.kind === "found")
+      return { kind: "resumed", map: found.map, sourceEpoch: found.sourceEpoch, found: "truncated" };
+  }
+  if (map.progress.count === progress.count) {
+    const isBehind = map.progress.sourceNext < progress.sourceNext;
+    if (isBehind) map.advanceTo(progress.sourceNext);
+    const sourceEpoch = isBehind ? record.sourceEpoch : held.sourceEpoch;
+    return { kind: "resumed", map, sourceEpoch, found: "as-known" };
+  }
+  const isExtended = where === "intact" && (await extend(context, { ...held, map }, record, signal));
+  const upToDate = isExtended ? map : OffsetMap.startingAt(progress);
+  return { kind: "resumed", map: upToDate, sourceEpoch: record.sourceEpoch, found: "walked" };
+}
+
+/** A map that reaches beyond the record tells of a log that is no more. */
+function cutTo(map: OffsetMap, { progress }: HistoryRecord): OffsetMap {
+  if (map.progress.count <= progress.count) return map;
+  const cut = map.truncateTarget(progress.targetNext);
+  return cut === undefined || cut.count > progress.count ? OffsetMap.startingAt(progress) : map;
+}
+
+/** Whether the record's last position is on the target. `hidden`: retention removed where it was. */
+async function look(
+  { target, targetPartition: partition, producerId }: TakeoverContext,
+  { progress, stretches }: HistoryRecord,
+): Promise<"intact" | "hidden" | "truncated"> {
+  const { count, targetNext } = progress;
+  const oldest = stretches[0];
+  if (oldest === undefined || count <= oldest.base) return "intact";
+  const { startOffset, endOffset } = await target.bounds(partition);
+  const fromOffset = targetNext - 1n;
+  if (startOffset > fromOffset) return "hidden";
+  const toOffset = earlier(targetNext, endOffset);
+  const own = bounded(stretches, count);
+  const scan = await scanOwn({ target, partition, producerId, stretches: own, near: count, fromOffset, toOffset });
+  return holds(scan.runs, count - 1n, fromOffset) ? "intact" : "truncated";
+}
+
+/** Adds what lies between the map's end and the record's; false when both sides do not fit together (compaction took some). */
+async function extend(
+  context: TakeoverContext,
+  held: Held,
+  { progress, stretches }: HistoryRecord,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { source, sourcePartition, target, targetPartition, producerId, rules } = context;
+  const { map, sourceEpoch } = held;
+  const { count, sourceNext, targetNext } = map.progress;
+  const scan = await scanOwn({
+    target,
+    partition: targetPartition,
+    producerId,
+    stretches: bounded(stretches, progress.count),
+    near: count,
+    fromOffset: targetNext,
+    toOffset: progress.targetNext,
+  });
+  const from = { offset: sourceNext, leaderEpoch: sourceEpoch };
+  const records = progress.count - count;
+  const walked = await context.walk({ source, partition: sourcePartition, from, records, rules }, signal);
+  const pairs = pairRuns(walked.runs, scan.runs, count);
+  const fits = walked.missing === 0n && walked.next.offset <= progress.sourceNext;
+  const paired = pairs?.reduce((sum, { length }) => sum + BigInt(length), 0n);
+  if (!fits || pairs === undefined || paired !== records) return false;
+  for (const pair of pairs) map.append(pair);
+  map.advanceTo(progress.sourceNext);
+  return true;
+}

@@ -1,0 +1,255 @@
+/** Where a lane goes on, and in which mode: what is known is loaded, held against the target, and corrected.
+ *
+ *  ```
+ *  load -> live:    takeover ---------------------------> live mode
+ *       |              '-- too old, barred, doubtful -.
+ *       '-> history -----------------------------------'-> enter -> history mode
+ *  ```
+ *  Live mode begins no era of its own where history mode is possible: the fence of another worker would not hold it ("Eras begin
+ *  in the history record"). */
+
+import { assertInvariant } from "../core/errors.ts";
+import type { CopyContext, CopyMode } from "./copy-mode.ts";
+import { hasFault, type LaneFault, MirrorError } from "./errors.ts";
+import { enterHistory } from "./history/entry.ts";
+import { HistoryMode } from "./history/history-mode.ts";
+import type { HistoryTarget } from "./history/ports.ts";
+import type { HistoryRecord } from "./history/record.ts";
+import { resume } from "./history/resume.ts";
+import { ReturnRule } from "./history/return-rule.ts";
+import type { HistorySession } from "./history/session.ts";
+import { Standby } from "./history/standby.ts";
+import { type LaneMemory, noteRecord, openMemory } from "./lane-memory.ts";
+import type { LaneDeps, LaneOptions } from "./lane-options.ts";
+import { LiveMode } from "./live-mode.ts";
+import type { TargetLimits } from "./ports.ts";
+import { walkSource } from "./source-walk.ts";
+import { noTakeovers } from "./status.ts";
+import { type Found, type TakeoverContext, takeover } from "./takeover.ts";
+
+type HistoryNeeded = Extract<LaneFault, { readonly code: "HISTORY_NEEDED" }>;
+
+/** How a place is sought. */
+interface Seeking {
+  readonly limits: TargetLimits;
+  /** What is known was loaded a moment ago. */
+  readonly isFresh: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Of one lane, for its whole life. */
+export class LanePlace {
+  readonly takeovers = noTakeovers();
+  readonly modes = { entries: 0, returns: 0, transactions: 0 };
+  repeatsAvoided = 0n;
+  readonly #options: LaneOptions;
+  readonly #deps: LaneDeps;
+  readonly #save: (memory: LaneMemory) => void;
+  #memory: LaneMemory | undefined;
+  /** What is known must be loaded again before it is used; until then it is shown. */
+  #isStale = false;
+  /** Set when live mode cannot go on: the epoch of a fence that stands already, if one does. */
+  #entering: { readonly fence: number | undefined } | undefined;
+  /** The lane's time as its transactional writer. */
+  #session: HistorySession | undefined;
+  /** Why the target refused history mode. */
+  #refusal: string | undefined;
+  /** The fault for which history mode was needed last. */
+  #needed: HistoryNeeded | undefined;
+  readonly #returnRule: ReturnRule;
+  readonly #standby: Standby;
+
+  constructor(options: LaneOptions, deps: LaneDeps, save: (memory: LaneMemory) => void) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#save = save;
+    this.#returnRule = new ReturnRule(deps.clock);
+    this.#standby = new Standby(deps.clock);
+  }
+
+  /** What is known; undefined before the stored state was read. */
+  get memory(): LaneMemory | undefined {
+    return this.#memory;
+  }
+
+  /** Finds the place. @throws {MirrorError} `SOURCE_*`, `TARGET_*`, `LANE_UNEXPLAINED`, `HISTORY_NEEDED` */
+  async find(limits: TargetLimits, signal: AbortSignal): Promise<void> {
+    const isFresh = this.#memory === undefined || this.#isStale;
+    if (isFresh) this.#memory = await openMemory(this.#options, this.#deps);
+    this.#isStale = false;
+    const memory = this.#memory;
+    assertInvariant(memory !== undefined, "A lane that seeks knows where it stood");
+    if (this.#options.delivery !== "exactly-once" || this.#deps.hooks?.takeover === false) return;
+    const how = { limits, isFresh, signal };
+    if (memory.history === undefined && this.#entering === undefined) await this.#takeOver(memory, how);
+    if (memory.history !== undefined || this.#entering !== undefined) await this.#enter(memory, how);
+  }
+
+  /** The mode in which the lane writes from the place found; `leave` when it is done. `signal` ends its waits. */
+  mode(context: CopyContext, signal: AbortSignal): CopyMode {
+    const session = this.#session;
+    if (session === undefined) return new LiveMode(context);
+    const { history } = this.#deps.target;
+    assertInvariant(history !== undefined, "A session has a target with history");
+    const onCommitted = (record: HistoryRecord): void => this.#committed(context.memory, record);
+    return new HistoryMode({ ...context, history, session, returnRule: this.#returnRule, signal, onCommitted });
+  }
+
+  /** Ends the lane's time as a writer, if it was one. */
+  leave(): void {
+    this.#session?.writer.close();
+    this.#session = undefined;
+  }
+
+  /** Takes in why copying ended; true when another mode can go on. @throws {MirrorError} the same, with what is known about it */
+  turns(error: unknown): boolean {
+    if (hasFault(error, "TARGET_FENCED")) {
+      this.#standby.fenced();
+      this.#forget();
+    }
+    if (!hasFault(error, "HISTORY_NEEDED")) return false;
+    this.#needed = error.fault;
+    const obstacle = this.#obstacle;
+    if (obstacle !== undefined) throw new MirrorError({ ...error.fault, obstacle });
+    this.#entering = { fence: undefined };
+    return true;
+  }
+
+  async #takeOver(memory: LaneMemory, how: Seeking): Promise<void> {
+    await this.#catchUp(memory, how);
+    const found = await takeover(this.#context(memory, how.limits), memory, how.signal);
+    if (found.kind === "era-moved") throw this.#moved(`another worker began era ${found.epoch}`);
+    if (found.kind === "barred") {
+      if (!how.isFresh) throw this.#moved("another worker keeps live writers out");
+      this.#entering = { fence: found.fence };
+      return;
+    }
+    const isNewEra = found.era.epoch !== memory.era.epoch || found.map.progress.count < memory.era.base;
+    if (isNewEra && this.#obstacle === undefined) {
+      this.#entering = { fence: undefined };
+      return;
+    }
+    this.#note(found);
+    memory.map = found.map;
+    memory.era = found.era;
+    memory.sourceEpoch = found.sourceEpoch;
+    memory.repeats += found.repeats;
+    memory.walkProvenance = this.#options.rules.provenance;
+    this.#save(memory);
+    if (isNewEra) await this.#deps.progress.flush();
+    await this.#fenceReturn(memory);
+  }
+
+  /** Brings the map up to where the lane left history mode. */
+  async #catchUp(memory: LaneMemory, { limits, signal }: Seeking): Promise<void> {
+    const { returned } = memory;
+    if (returned === undefined || memory.map.progress.count >= returned.progress.count) return;
+    const resumed = await resume(this.#context(memory, limits), memory, returned, signal);
+    if (resumed.kind === "era-moved") throw this.#moved(`another worker began era ${resumed.epoch}`);
+    memory.map = resumed.map;
+    memory.sourceEpoch = resumed.sourceEpoch;
+  }
+
+  #context(memory: LaneMemory, { maxBatchBytes }: TargetLimits): TakeoverContext {
+    const { source, target, hooks } = this.#deps;
+    const { sourcePartition, targetPartition, producerId } = this.#options;
+    const rules = { ...this.#options.rules, provenance: memory.walkProvenance, maxBatchBytes };
+    const past = memory.returned?.stretches ?? [];
+    const walk = hooks?.walk ?? walkSource;
+    return { source, target, sourcePartition, targetPartition, producerId, past, isFenced: false, rules, walk };
+  }
+
+  #note({ outcome, walkedRecords, repeats }: Pick<Found, "outcome" | "walkedRecords" | "repeats">): void {
+    this.takeovers[outcome]++;
+    this.repeatsAvoided += walkedRecords;
+    if (outcome !== "unchanged") this.#deps.logger.info("lane taken over", { outcome, walkedRecords, repeats });
+  }
+
+  /** Before the first record of an era that history mode left, the target must refuse those of earlier eras: the fence that kept them
+   *  out may have been forgotten, or whoever left may have died before it was renewed. */
+  async #fenceReturn({ map, era, returned }: LaneMemory): Promise<void> {
+    if (returned?.epoch !== era.epoch || map.progress.count > era.base) return;
+    const { targetPartition, producerId } = this.#options;
+    const fenced = await this.#history().fence(targetPartition, producerId, era.epoch);
+    if (fenced.kind === "impossible") throw this.#refused(fenced.why);
+    if (fenced.kind === "outrun") throw this.#moved("another worker keeps live writers out");
+  }
+
+  async #enter(memory: LaneMemory, { limits, signal }: Seeking): Promise<void> {
+    const history = this.#history();
+    if (this.#standby.isTaken(memory.history)) throw this.#taken();
+    const entry = await enterHistory(
+      {
+        history,
+        lane: this.#options.lane,
+        takeover: this.#context(memory, limits),
+        nowMs: () => this.#deps.clock.monotonicMs(),
+      },
+      { ...memory, fence: this.#entering?.fence },
+      signal,
+    );
+    if (entry.kind === "impossible") throw this.#refused(entry.why);
+    if (entry.kind === "moved") throw this.#moved("another worker changed the lane's mode");
+    const isFromLive = memory.history === undefined;
+    const { session, map, sourceEpoch, walkedRecords } = entry;
+    memory.map = map;
+    memory.sourceEpoch = sourceEpoch;
+    memory.walkProvenance = this.#options.rules.provenance;
+    this.#session = session;
+    this.repeatsAvoided += walkedRecords;
+    this.modes.entries++;
+    if (isFromLive) this.#returnRule.entered();
+    const what = isFromLive ? "lane enters history mode" : "lane goes on in history mode";
+    this.#deps.logger.info(what, { count: map.progress.count, walkedRecords });
+  }
+
+  #committed(memory: LaneMemory, record: HistoryRecord): void {
+    this.modes.transactions++;
+    this.#entering = undefined;
+    this.#standby.committed();
+    noteRecord(memory, record);
+    if (record.mode === "history") return;
+    this.modes.returns++;
+    this.#deps.logger.info("lane returns to live mode", { era: record.epoch, count: record.progress.count });
+  }
+
+  /** Why history mode is not possible. */
+  get #obstacle(): string | undefined {
+    if (this.#deps.target.history === undefined) return "the target knows no transactions";
+    return this.#options.historyObstacle ?? this.#refusal;
+  }
+
+  #history(): HistoryTarget {
+    const { history } = this.#deps.target;
+    const obstacle = this.#obstacle;
+    if (history === undefined || obstacle !== undefined) throw this.#refused(obstacle ?? "");
+    return history;
+  }
+
+  #refused(obstacle: string): MirrorError {
+    this.#refusal = obstacle;
+    const { topic, partition } = this.#options.sourcePartition;
+    const offset = this.#memory?.map.progress.sourceNext ?? -1n;
+    const unknown = { offset, maxTimestampMs: -1n, producerIdExpirationMs: -1 };
+    const needed: HistoryNeeded = this.#needed ?? { code: "HISTORY_NEEDED", topic, partition, ...unknown };
+    return new MirrorError({ ...needed, obstacle });
+  }
+
+  #forget(): void {
+    this.#isStale = true;
+    this.#entering = undefined;
+  }
+
+  /** What is known is out of date: the next attempt loads it again. */
+  #moved(why: string): MirrorError {
+    const { topic, partition } = this.#options.targetPartition;
+    this.#forget();
+    return new MirrorError({ code: "TARGET_DOUBT", topic, partition, why });
+  }
+
+  #taken(): MirrorError {
+    const { topic, partition } = this.#options.targetPartition;
+    this.#forget();
+    return new MirrorError({ code: "TARGET_FENCED", topic, partition });
+  }
+}
