@@ -99,7 +99,7 @@ test("lag rises and the state changes while the target is away, and both come ba
   await eventually(async () => (await lag()) === 0, "no lag");
   assert.equal(await isIn("active"), true);
   assert.equal((await watched.page("/readyz")).status, 200);
-  assert.equal(await watched.metric("tributary_mirror_aligned_lanes"), 2);
+  await eventually(async () => (await watched.metric("tributary_mirror_aligned_lanes")) === 2, "both are aligned");
   const moved = await watched.metric("tributary_mirror_last_progress_timestamp_seconds");
   assert.ok(Math.abs((moved ?? 0) - Date.now() / 1_000) < 60);
 
