@@ -5,6 +5,7 @@ import type { Endpoint } from "../core/network.ts";
 import type { Place } from "./errors.ts";
 import type { Selection } from "./patterns.ts";
 import type { ReplicationPolicy } from "./replication-policy.ts";
+import type { StoreDeclaration } from "./store-schema.ts";
 import type { AclSync } from "./topic-acls.ts";
 
 /** Regions, mirrors and tiering of one file. */
@@ -95,13 +96,13 @@ export interface GroupSync {
 }
 
 /** Closed segments of a region's topics move to a store. */
-export interface Tiering {
+export interface Tiering extends StoreDeclaration {
   readonly region: RegionId;
   readonly topics: Selection;
   /** A closed segment is cold when it is older than `olderThanMs` and lies beyond the newest `keepLocalBytes` of its partition. */
   readonly olderThanMs: number;
   readonly keepLocalBytes: number;
-  /** `file://path`; a relative path lies in the topology's state directory. */
+  /** `file://path`, where a relative path lies in the topology's state directory, or `s3://bucket/prefix`. */
   readonly store: string;
   readonly deleteLocal: "never" | "after-verify";
   readonly everyMs: number;

@@ -222,10 +222,11 @@ function readTiering(yaml: YamlFile, entry: unknown, index: number): Part<Tierin
   const origin: Origin = { yaml, path: ["tiering", index] };
   const { value, issues } = check(tieringSchema, entry, origin, labelOf("tiering", entry, index));
   if (value === undefined) return { value, issues };
-  const { cold, every, segment, region, ...rest } = value;
+  const { cold, every, segment, region, store, ...rest } = value;
   return {
     value: {
       ...rest,
+      ...store,
       region: region as RegionId,
       olderThanMs: cold.olderThan,
       keepLocalBytes: cold.keepLocal,

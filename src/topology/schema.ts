@@ -6,6 +6,7 @@ import { templateProblem } from "./naming.ts";
 import { nearestName } from "./nearest.ts";
 import { compilePattern, type Pattern } from "./patterns.ts";
 import { hasReference, referenceProblem } from "./references.ts";
+import { storeSchema } from "./store-schema.ts";
 import { SYNCABLE_SETTINGS, settingProblem } from "./topic-settings.ts";
 import { DURATION_UNITS, parseDurationMs, parseSizeBytes, SIZE_UNITS } from "./units.ts";
 
@@ -190,12 +191,7 @@ export const tieringSchema = z.strictObject({
   cold: z
     .strictObject({ olderThan: duration.default(0), keepLocal: size.default(0) })
     .default({ olderThan: 0, keepLocal: 0 }),
-  store: z.string().transform((text, context): string => {
-    const problem = referenceProblem(text);
-    if (problem !== undefined) return refuse(context, problem);
-    if (text.startsWith("file://") && text.length > "file://".length) return text;
-    return refuse(context, `store "${text}" is not supported; write file://path`, { code: "unsupported" });
-  }),
+  store: storeSchema,
   deleteLocal: z.literal(["never", "after-verify"]).default("never"),
   every: duration.default(2_000).describe("How often closed segments are looked for."),
   segment: z
