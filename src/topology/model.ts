@@ -4,6 +4,7 @@ import type { RegionId } from "../core/brand.ts";
 import type { Endpoint } from "../core/network.ts";
 import type { Place } from "./errors.ts";
 import type { Selection } from "./patterns.ts";
+import type { RecordFilter } from "./record-filter.ts";
 import type { ReplicationPolicy } from "./replication-policy.ts";
 import type { StoreDeclaration } from "./store-schema.ts";
 import type { AclSync } from "./topic-acls.ts";
@@ -59,6 +60,8 @@ export interface Mirror {
   readonly warnOpenTransactionMs: number;
   /** `local`: carry only what was written in the source itself; `all`: also what other lanes wrote there (chains). */
   readonly provenance: "local" | "all";
+  /** Absent: every record is copied as it is. */
+  readonly filter?: RecordFilter;
   readonly create: TopicCreation;
   /** Present: records for MirrorMaker 2's readers are written beside the copies. */
   readonly compat?: Mm2Compatibility;
