@@ -1,28 +1,35 @@
 /** Fetches for all readers of one leader: many partitions in each request, asked for ahead of their readers.
  *
- *  Two requests may be under way, each on its own connection (a broker answers one after the other on a connection). As long as
- *  readers keep up, one long poll holds all of them; a reader that held back rejoins through the second, which waits only
- *  briefly, so that the two merge again. */
+ *  ```
+ *  live     readers at their end: one long poll in a fetch session; costs nothing while nothing comes
+ *     |  ^
+ *     v  |  more came than one answer holds / at the end again
+ *  behind   readers with more to read: two requests on connections of their own, in turns
+ *  ```
+ *  A broker answers the requests of one connection one after the other, and an answer holds a limited number of bytes: apart from
+ *  each other, "A lane far behind does not delay lanes at their end". Among those behind, one that brought records goes to the end,
+ *  so that "No reader starves": each is asked for in every round. */
 
-import type { FetchedPartition, FetchPartition } from "../client/fetch.ts";
-import { fetchFrom } from "../client/fetch.ts";
+import { type FetchedPartition, type FetchPartition, fetchFrom, fetchInSession } from "../client/fetch.ts";
+import { FetchSession } from "../client/fetch-session.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
+import { type FetchSize, fetchSize } from "./fetch-size.ts";
 import type { KafkaReader } from "./kafka-reader.ts";
 
-/** Requests under way per leader. */
-const CHANNELS = 2;
-/** A quiet partition costs two requests a second, whatever the number of partitions. */
+/** Connections with each leader. */
+export const CHANNELS = 3;
+/** The connection of the long poll. */
+const LIVE_CHANNEL = 0;
+/** Connections for readers that are behind: one answer is on its way while the other is worked off. */
+const BEHIND_CHANNELS = [1, 2] as const;
+/** A leader with idle partitions costs two requests a second, whatever their number. */
 const LONG_WAIT_MS = 500;
-/** A request without all readers must not keep them from the next one for long. */
+/** Readers at their end wait for the end of a long poll in requests as short as this; then a poll as short gathers them. */
 const SHORT_WAIT_MS = 20;
-/** For one answer: little enough to stay in the processor's cache until it is sent on; with the answer's own fields it fills a
- *  frame of the pool. */
-const ANSWER_BYTES_MAX = 2 * 1024 * 1024 - 64 * 1024;
-/** For one partition that is asked for alone. A single batch may be larger. */
-const PARTITION_BYTES_MAX = 1024 * 1024 - 64 * 1024;
-/** For one of many partitions: an answer with many lanes makes produce requests with many lanes, but a few batches of each are
- *  needed to keep them going. */
-const PARTITION_BYTES_MIN = 128 * 1024;
+/** Partitions in one request for readers that are behind: far more than an answer has room for. */
+const BEHIND_READERS_MAX = 256;
+/** For one partition of the long poll. What brings more at once is behind. */
+const LIVE_PARTITION_BYTES_MAX = 128 * 1024;
 /** Time for an answer beyond the broker's wait: a hung broker is noticed, and readers look for another leader. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
@@ -35,31 +42,54 @@ export interface FetcherEvents {
   readonly onFailure: (readers: readonly KafkaReader[], error: unknown) => void;
 }
 
+/** What a fetcher works with. */
+export interface FetcherDeps {
+  readonly client: KafkaClient;
+  /** Number of its first connection with the leader. */
+  readonly firstChannel: number;
+  readonly events: FetcherEvents;
+}
+
 /** One leader's readers. */
 export class KafkaFetcher {
   readonly nodeId: number;
-  readonly #client: KafkaClient;
-  readonly #events: FetcherEvents;
-  /** In the order in which they are asked for; one that brought records goes to the end, so that none starves. */
-  readonly #readers = new Set<KafkaReader>();
-  readonly #free = new Set(Array.from({ length: CHANNELS }, (_, channel) => channel));
+  readonly #deps: FetcherDeps;
+  readonly #live = new Set<KafkaReader>();
+  readonly #session = new FetchSession();
+  /** The poll that is under way. */
+  #poll: "none" | "long" | "short" = "none";
+  /** In the order in which they are asked for. */
+  readonly #behind = new Set<KafkaReader>();
   readonly #asked = new Set<KafkaReader>();
+  readonly #free = new Set<number>(BEHIND_CHANNELS);
+  /** All of them, by topic id and partition. A text for each pair would cost more than the rest of an empty answer. */
+  readonly #places = new Map<string, Map<number, KafkaReader>>();
   #scheduled = false;
 
-  constructor(nodeId: number, deps: { readonly client: KafkaClient; readonly events: FetcherEvents }) {
+  constructor(nodeId: number, deps: FetcherDeps) {
     this.nodeId = nodeId;
-    this.#client = deps.client;
-    this.#events = deps.events;
+    this.#deps = deps;
   }
 
+  /** One reader for each partition: another for the same one takes its place. */
   add(reader: KafkaReader): void {
-    this.#readers.add(reader);
+    const { topicId, partition } = reader.at;
+    const ofTopic = this.#places.get(topicId) ?? new Map<number, KafkaReader>();
+    this.#places.set(topicId, ofTopic.set(partition, reader));
+    this.#behind.add(reader);
     this.wake();
   }
 
   /** An answer that is under way for it is dropped. */
   remove(reader: KafkaReader): void {
-    this.#readers.delete(reader);
+    this.#behind.delete(reader);
+    const wasLive = this.#live.delete(reader);
+    const { topicId, partition } = reader.at;
+    const ofTopic = this.#places.get(topicId);
+    if (ofTopic?.get(partition) !== reader) return;
+    ofTopic.delete(partition);
+    if (ofTopic.size === 0) this.#places.delete(topicId);
+    if (wasLive) this.#session.drop(placeOf(reader));
   }
 
   /** Asks soon for whoever wants more. */
@@ -68,44 +98,96 @@ export class KafkaFetcher {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      this.#ask();
+      if (this.#poll === "none") this.#gather();
+      this.#askBehind();
     });
   }
 
-  #ask(): void {
-    const [channel] = this.#free;
-    if (channel === undefined) return;
-    const readers: KafkaReader[] = [];
-    for (const reader of this.#readers)
-      if (!this.#asked.has(reader) && this.#events.wants(reader)) readers.push(reader);
-    if (readers.length > 0) void this.#fetch(channel, readers);
+  /** Takes readers that have come to their end into the poll, and begins it: a short one while others are being asked for. */
+  #gather(): void {
+    let isComplete = true;
+    for (const reader of this.#behind) {
+      if (!isAtEnd(reader)) continue;
+      if (this.#asked.has(reader)) isComplete = false;
+      else if (this.#deps.events.wants(reader)) this.#takeIn(reader);
+    }
+    if (this.#live.size > 0) void this.#pollOnce(isComplete ? "long" : "short");
+  }
+
+  #takeIn(reader: KafkaReader): void {
+    this.#behind.delete(reader);
+    this.#live.add(reader);
+    this.#session.put(request(reader, LIVE_PARTITION_BYTES_MAX));
+  }
+
+  async #pollOnce(poll: "long" | "short"): Promise<void> {
+    this.#poll = poll;
+    try {
+      const answers = await fetchInSession(this.#deps.client, this.nodeId, {
+        session: this.#session,
+        ...readable(poll === "long" ? LONG_WAIT_MS : SHORT_WAIT_MS),
+        maxBytes: this.#sizeFor(this.#live.size).answerBytesMax,
+        channel: this.#deps.firstChannel + LIVE_CHANNEL,
+      });
+      this.#poll = "none";
+      for (const answer of answers) {
+        const reader = this.#deliver(answer, this.#live);
+        if (reader !== undefined && this.#live.has(reader)) this.#stayOrFallBehind(reader, answer);
+      }
+    } catch (error) {
+      this.#poll = "none";
+      this.#deps.events.onFailure([...this.#live], error);
+    }
+    this.wake();
+  }
+
+  #stayOrFallBehind(reader: KafkaReader, { records }: FetchedPartition): void {
+    if (!isAtEnd(reader) || !this.#deps.events.wants(reader)) {
+      this.#live.delete(reader);
+      this.#session.drop(placeOf(reader));
+      this.#behind.add(reader);
+    } else if (records.length > 0) {
+      this.#session.put(request(reader, LIVE_PARTITION_BYTES_MAX));
+    }
+  }
+
+  #askBehind(): void {
+    for (const channel of this.#free) {
+      const readers: KafkaReader[] = [];
+      for (const reader of this.#behind) {
+        if (readers.length === BEHIND_READERS_MAX) break;
+        // Those at their end are about to be gathered.
+        if (this.#asked.has(reader) || (this.#poll === "short" && isAtEnd(reader))) continue;
+        if (this.#deps.events.wants(reader)) readers.push(reader);
+      }
+      if (readers.length === 0) return;
+      void this.#fetch(channel, readers);
+    }
   }
 
   async #fetch(channel: number, readers: readonly KafkaReader[]): Promise<void> {
     this.#free.delete(channel);
     for (const reader of readers) this.#asked.add(reader);
-    const isWhole = readers.length === this.#readers.size;
-    const share = Math.floor(ANSWER_BYTES_MAX / readers.length);
-    const partitionBytesMax = Math.min(PARTITION_BYTES_MAX, Math.max(PARTITION_BYTES_MIN, share));
-    const maxWaitMs = isWhole ? LONG_WAIT_MS : SHORT_WAIT_MS;
+    const asked = new Set(readers);
+    const { client, firstChannel, events } = this.#deps;
+    const { answerBytesMax, partitionBytesMax } = this.#sizeFor(readers.length);
     try {
-      const answers = await fetchFrom(this.#client, this.nodeId, {
+      const answers = await fetchFrom(client, this.nodeId, {
         partitions: readers.map((reader) => request(reader, partitionBytesMax)),
-        maxWaitMs,
-        minBytes: 1,
-        maxBytes: ANSWER_BYTES_MAX,
-        isolation: "read_committed",
-        channel,
-        timeoutMs: maxWaitMs + ANSWER_TIMEOUT_MS,
+        ...readable(SHORT_WAIT_MS),
+        maxBytes: answerBytesMax,
+        channel: firstChannel + channel,
       });
       this.#release(channel, readers);
-      this.#deliver(readers, answers);
+      for (const answer of answers) {
+        const reader = this.#deliver(answer, asked);
+        if (reader === undefined || answer.records.length === 0 || !this.#behind.delete(reader)) continue;
+        this.#behind.add(reader);
+      }
     } catch (error) {
       this.#release(channel, readers);
-      this.#events.onFailure(
-        readers.filter((reader) => this.#readers.has(reader)),
-        error,
-      );
+      const left = readers.filter((reader) => this.#behind.has(reader));
+      events.onFailure(left, error);
     }
     this.wake();
   }
@@ -115,45 +197,38 @@ export class KafkaFetcher {
     for (const reader of readers) this.#asked.delete(reader);
   }
 
-  #deliver(readers: readonly KafkaReader[], answers: readonly FetchedPartition[]): void {
-    const byPlace = placesOf(readers);
-    for (const answer of answers) {
-      const reader = byPlace.get(answer.topicId)?.get(answer.index);
-      if (reader === undefined || !this.#readers.has(reader)) {
-        answer.release();
-        continue;
-      }
-      if (answer.records.length > 0) {
-        this.#readers.delete(reader);
-        this.#readers.add(reader);
-      }
-      this.#events.onAnswer(reader, answer);
+  #sizeFor(partitions: number): FetchSize {
+    return fetchSize(partitions, this.#deps.client.roundTripMs(this.nodeId));
+  }
+
+  /** The reader that an answer was for, unless it is gone. "An answer reaches only the reader that asked": another one of the same
+   *  partition reads from elsewhere. */
+  #deliver(answer: FetchedPartition, asked: ReadonlySet<KafkaReader>): KafkaReader | undefined {
+    const reader = this.#places.get(answer.topicId)?.get(answer.index);
+    if (reader !== undefined && asked.has(reader)) {
+      this.#deps.events.onAnswer(reader, answer);
+      return reader;
     }
+    answer.release();
+    return undefined;
   }
 }
 
-/** Readers by topic id and partition. A text for each pair would cost more than the rest of an empty answer. */
-function placesOf(readers: readonly KafkaReader[]): ReadonlyMap<string, ReadonlyMap<number, KafkaReader>> {
-  const places = new Map<string, Map<number, KafkaReader>>();
-  for (const reader of readers) {
-    const { topicId, partition } = reader.at;
-    const ofTopic = places.get(topicId);
-    if (ofTopic === undefined) places.set(topicId, new Map([[partition, reader]]));
-    else ofTopic.set(partition, reader);
-  }
-  return places;
+/** What all requests have in common. */
+function readable(maxWaitMs: number) {
+  const timeoutMs = maxWaitMs + ANSWER_TIMEOUT_MS;
+  return { maxWaitMs, minBytes: 1, isolation: "read_committed", timeoutMs } as const;
+}
+
+function isAtEnd({ endOffset, position }: KafkaReader): boolean {
+  return endOffset !== undefined && position.offset >= endOffset;
+}
+
+function placeOf({ at: { topic, topicId, partition } }: KafkaReader) {
+  return { topic, topicId, index: partition };
 }
 
 function request(reader: KafkaReader, maxBytes: number): FetchPartition {
-  const { topic, topicId, partition: index } = reader.at;
   const { offset: fetchOffset, leaderEpoch: lastFetchedEpoch } = reader.position;
-  return {
-    topic,
-    topicId,
-    index,
-    fetchOffset,
-    lastFetchedEpoch,
-    currentLeaderEpoch: -1,
-    maxBytes,
-  };
+  return { ...placeOf(reader), fetchOffset, lastFetchedEpoch, currentLeaderEpoch: -1, maxBytes };
 }

@@ -25,9 +25,8 @@ import { gathering } from "./gather.ts";
 import { KafkaFetcher } from "./kafka-fetcher.ts";
 import { boundsOf, topicInfo } from "./kafka-partitions.ts";
 import { KafkaReader } from "./kafka-reader.ts";
+import { PrefetchBudget } from "./prefetch-budget.ts";
 
-/** Bytes fetched ahead of all readers together. A thousand lanes must not need more memory than ten. */
-export const DEFAULT_PREFETCH_BYTES_MAX = 32 * 1024 * 1024;
 /** For one question about a partition. */
 const CALL_TIMEOUT_MS = 5_000;
 /** Trouble shorter than this (an election, a broker's restart) is nobody's concern; then the lane is told. */
@@ -35,7 +34,8 @@ const TROUBLE_MS_MAX = 5_000;
 
 /** Options of a source. */
 export interface KafkaSourceOptions {
-  readonly prefetchBytesMax?: number;
+  /** Tells the connections of several sources of one client apart: each takes as many as `CHANNELS`. Default 0. */
+  readonly firstChannel?: number;
 }
 
 /** What the source works with; the client is opened and closed by the caller. */
@@ -43,15 +43,18 @@ export interface KafkaSourceDeps {
   readonly client: KafkaClient;
   readonly clock: Clock;
   readonly random: Random;
+  /** Shared with other sources; one of its own without. */
+  readonly budget?: PrefetchBudget;
 }
 
-/** See the file's comment. */
+/** One for each flow: of two readers of the same partition only the one that was opened last is served. */
 export class KafkaSource implements Source {
   readonly clusterId: string;
   readonly #client: KafkaClient;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #prefetchBytesMax: number;
+  readonly #firstChannel: number;
+  readonly #budget: PrefetchBudget;
   readonly #fetchers = new Map<number, KafkaFetcher>();
   readonly #placed = new Map<KafkaReader, KafkaFetcher>();
   readonly #bounds: (at: TopicPartition) => Promise<PartitionBounds | Error>;
@@ -67,7 +70,8 @@ export class KafkaSource implements Source {
     this.#client = client;
     this.#clock = clock;
     this.#random = random;
-    this.#prefetchBytesMax = options.prefetchBytesMax ?? DEFAULT_PREFETCH_BYTES_MAX;
+    this.#firstChannel = options.firstChannel ?? 0;
+    this.#budget = deps.budget ?? new PrefetchBudget();
     this.#bounds = gathering((asked) => boundsOf(client, asked, "read_committed", CALL_TIMEOUT_MS));
   }
 
@@ -80,11 +84,11 @@ export class KafkaSource implements Source {
     return new KafkaReader(at, from, {
       onOpen: (reader) => this.#place(reader, 1),
       onTaken: (reader, bytes) => {
-        this.#bufferedBytes -= bytes;
+        this.#buffered(-bytes);
         this.#placed.get(reader)?.wake();
       },
       onClose: (reader) => {
-        this.#bufferedBytes -= reader.bufferedBytes;
+        this.#buffered(-reader.bufferedBytes);
         this.#displace(reader);
       },
     });
@@ -158,8 +162,7 @@ export class KafkaSource implements Source {
     const known = this.#fetchers.get(nodeId);
     if (known !== undefined) return known;
     const events = {
-      wants: (reader: KafkaReader) =>
-        reader.wantsMore && (reader.isStarved || this.#bufferedBytes < this.#prefetchBytesMax),
+      wants: (reader: KafkaReader) => reader.wantsMore && (reader.isStarved || this.#budget.hasRoom),
       onAnswer: (reader: KafkaReader, fetched: FetchedPartition) => this.#take(reader, fetched),
       onFailure: (readers: readonly KafkaReader[], error: unknown) => {
         for (const reader of readers) {
@@ -170,7 +173,7 @@ export class KafkaSource implements Source {
         }
       },
     };
-    const fetcher = new KafkaFetcher(nodeId, { client: this.#client, events });
+    const fetcher = new KafkaFetcher(nodeId, { client: this.#client, firstChannel: this.#firstChannel, events });
     this.#fetchers.set(nodeId, fetcher);
     return fetcher;
   }
@@ -197,7 +200,12 @@ export class KafkaSource implements Source {
       return;
     }
     const chunk = { records, aborted: fetched.abortedTransactions, release: fetched.release };
-    this.#bufferedBytes += reader.deliver(chunk, next);
+    this.#buffered(reader.deliver(chunk, next));
+  }
+
+  #buffered(bytes: number): void {
+    this.#bufferedBytes += bytes;
+    this.#budget.add(bytes);
   }
 
   #refused(reader: KafkaReader, errorCode: number): void {

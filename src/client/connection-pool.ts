@@ -98,6 +98,15 @@ export class ConnectionPool {
     return [...nodes];
   }
 
+  /** The quickest answer of a node over the connections that are open now; infinite without any. */
+  quickestMs(nodeId: number): number {
+    let quickestMs = Number.POSITIVE_INFINITY;
+    for (const { connection, key } of this.#slots.values())
+      if (key.nodeId === nodeId && connection?.isOpen === true)
+        quickestMs = Math.min(quickestMs, connection.quickestMs);
+    return quickestMs;
+  }
+
   /** Closes connections with brokers that are no longer part of the cluster or have moved. */
   prune(): void {
     for (const [id, slot] of this.#slots) {

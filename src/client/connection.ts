@@ -141,6 +141,11 @@ export class BrokerConnection implements AsyncDisposable {
     return this.#channel.load;
   }
 
+  /** The quickest answer so far; infinite before the first. */
+  get quickestMs(): number {
+    return this.#channel.quickestMs;
+  }
+
   /** The version that a request would use. @throws {ClientError} `CLIENT_NO_VERSION` */
   versionOf(api: Pick<Api, "key" | "name" | "versions">, maxVersion?: number): number {
     return chooseVersion(api, this.#versions, { endpoint: this.endpoint, maxVersion });

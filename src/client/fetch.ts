@@ -7,16 +7,13 @@ import { fetchApi } from "../wire/apis/01-fetch.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { FramePool } from "../wire/frame-pool.ts";
 import { brokerError } from "./errors.ts";
+import type { FetchSession, SessionStep } from "./fetch-session.ts";
 import type { ClientRequestOptions, KafkaClient } from "./kafka-client.ts";
 import { learnLeaders } from "./leader-news.ts";
-import { byTopic } from "./leaders.ts";
 import { type TopicRef, TopicRefs } from "./topic-refs.ts";
 
 /** Last version that names topics instead of giving their ids. By name a recreated topic is read silently. */
 const LAST_BY_NAME = 12;
-
-/** Session id and epoch of a request outside fetch sessions (KIP-227). */
-const NO_SESSION = { sessionId: 0, sessionEpoch: -1 } as const;
 
 /** First version that takes the epoch of the last record read (KIP-595). */
 const FIRST_WITH_FETCHED_EPOCH = 12;
@@ -82,17 +79,55 @@ export interface FetchedPartition {
   readonly release: () => void;
 }
 
-/** Fetches from one broker, once. Leaders named in the answer are taken into the metadata, and errors about leaders start
- *  a refresh. Partitions come in the order of the answer; the broker may leave none out.
+/** Fetches from one broker, once, outside of fetch sessions. Leaders named in the answer are taken into the metadata, and errors
+ *  about leaders start a refresh. Partitions come in the order of the answer; the broker may leave none out.
  *  @throws {ClientError} `CLIENT_BROKER_ERROR` when the broker refuses the request as a whole; see `KafkaClient.request` */
 export async function fetchFrom(
   client: KafkaClient,
   nodeId: number,
   options: FetchRequest & ClientRequestOptions,
 ): Promise<readonly FetchedPartition[]> {
-  const { partitions, maxWaitMs, minBytes, maxBytes, isolation, rackId = "" } = options;
+  const { partitions } = options;
   const hasIds = partitions.every(({ topicId }) => topicId !== ZERO_UUID);
-  const answer = await client.request(
+  const step = { sessionId: 0, sessionEpoch: -1, partitions, forgotten: [] };
+  const answer = await ask(client, nodeId, { options, step, hasIds });
+  if (answer.errorCode !== ErrorCode.NONE) throw brokerError("Fetch", answer.errorCode, { subject: `node ${nodeId}` });
+  return fetchedPartitions(client, answer, new TopicRefs(fetchApi.name, partitions));
+}
+
+/** Fetches all partitions of a session once; only those with news come back, none when the session has to be opened again, which the
+ *  next call does. One call at a time for each session.
+ *  @throws {ClientError} as `fetchFrom` */
+export async function fetchInSession(
+  client: KafkaClient,
+  nodeId: number,
+  { session, ...options }: Omit<FetchRequest, "partitions"> & ClientRequestOptions & { readonly session: FetchSession },
+): Promise<readonly FetchedPartition[]> {
+  const step = session.next();
+  try {
+    const answer = await ask(client, nodeId, { options, step, hasIds: session.hasIds });
+    const isAccepted = session.settle(answer);
+    if (!isAccepted && step.sessionEpoch > 0) return [];
+    if (!isAccepted) throw brokerError("Fetch", answer.errorCode, { subject: `node ${nodeId}` });
+    return fetchedPartitions(client, answer, session.refs);
+  } catch (error) {
+    session.reset();
+    throw error;
+  }
+}
+
+function ask(
+  client: KafkaClient,
+  nodeId: number,
+  asked: {
+    readonly options: Omit<FetchRequest, "partitions"> & ClientRequestOptions;
+    readonly step: SessionStep;
+    readonly hasIds: boolean;
+  },
+): Promise<FetchAnswer> {
+  const { options, step, hasIds } = asked;
+  const { maxWaitMs, minBytes, maxBytes, isolation, rackId = "" } = options;
+  return client.request(
     nodeId,
     fetchApi,
     (version) => ({
@@ -100,11 +135,17 @@ export async function fetchFrom(
       minBytes,
       maxBytes,
       isolationLevel: isolationLevel(isolation),
-      ...NO_SESSION,
-      topics: byTopic(partitions).map(({ topic, items }) => ({
+      sessionId: step.sessionId,
+      sessionEpoch: step.sessionEpoch,
+      topics: byIncarnation(step.partitions).map(({ topic, topicId, items }) => ({
         name: topic,
-        topicId: items[0]?.topicId ?? ZERO_UUID,
+        topicId,
         partitions: items.map((item) => requestPartition(item, version)),
+      })),
+      forgottenTopics: byIncarnation(step.forgotten).map(({ topic, topicId, items }) => ({
+        name: topic,
+        topicId,
+        partitions: items.map(({ index }) => index),
       })),
       rackId,
     }),
@@ -115,8 +156,26 @@ export async function fetchFrom(
       maxVersion: hasIds ? options.maxVersion : Math.min(options.maxVersion ?? LAST_BY_NAME, LAST_BY_NAME),
     },
   );
-  if (answer.errorCode !== ErrorCode.NONE) throw brokerError("Fetch", answer.errorCode, { subject: `node ${nodeId}` });
-  const refs = new TopicRefs(fetchApi.name, partitions);
+}
+
+interface IncarnationPart extends TopicRef {
+  readonly items: FetchPartition[];
+}
+
+/** Grouped by topic, of which two may have the same name for a while. */
+function byIncarnation(partitions: readonly FetchPartition[]): readonly IncarnationPart[] {
+  const groups = new Map<string, IncarnationPart>();
+  for (const item of partitions) {
+    const { topic, topicId } = item;
+    const key = topicId === ZERO_UUID ? topic : topicId;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { topic, topicId, items: [item] });
+    else group.items.push(item);
+  }
+  return [...groups.values()];
+}
+
+function fetchedPartitions(client: KafkaClient, answer: FetchAnswer, refs: TopicRefs): readonly FetchedPartition[] {
   learn(client, answer, refs);
   const letGo = holdOn(client.fetchFrames, answer);
   return answer.topics.flatMap((topic) => {

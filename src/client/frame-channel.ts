@@ -76,6 +76,7 @@ export class FrameChannel {
   #blocked = false;
   #failure: { readonly error: Error | undefined } | undefined;
   #framesReceived = 0;
+  #quickestMs = Number.POSITIVE_INFINITY;
   #lastReceivedMs: number;
   #lastSentMs: number;
 
@@ -118,6 +119,11 @@ export class FrameChannel {
     return { waiting, sent, sentBytes, orphans };
   }
 
+  /** The quickest answer so far: no shorter than the way there and back. Infinite before the first. */
+  get quickestMs(): number {
+    return this.#quickestMs;
+  }
+
   /** Sends a request and resolves with its decoded answer. Requests are written in the order of the calls.
    *  @throws {ClientError} see `ClientFault`; the signal's reason when aborted; whatever `encode` throws */
   async exchange<T>(raw: RawExchange<T>, options: ExchangeOptions = {}): Promise<T> {
@@ -138,6 +144,7 @@ export class FrameChannel {
         parts,
         bytes: parts.reduce((sum, part) => sum + part.byteLength, 0),
         expectsResponse: raw.expectsResponse,
+        sentMs: 0,
         onFrame: (frame) => {
           disarm();
           try {
@@ -189,6 +196,7 @@ export class FrameChannel {
       const exchange = this.#inFlight.next();
       if (exchange === undefined) return;
       this.#lastSentMs = this.#deps.clock.monotonicMs();
+      exchange.sentMs = this.#lastSentMs;
       this.#blocked = !this.#deps.stream.write(exchange.parts);
       if (!exchange.expectsResponse) exchange.onFrame(EMPTY);
     }
@@ -217,6 +225,7 @@ export class FrameChannel {
       this.#deps.logger.debug("late answer dropped", { endpoint: this.#place, correlationId });
       return;
     }
+    this.#quickestMs = Math.min(this.#quickestMs, this.#lastReceivedMs - exchange.sentMs);
     exchange.onFrame(frame);
     this.#pump();
   }

@@ -9,6 +9,8 @@ export interface Exchange {
   readonly parts: readonly Uint8Array[];
   readonly bytes: number;
   readonly expectsResponse: boolean;
+  /** When it was written. */
+  sentMs: number;
   /** Settles the caller's promise; exactly one of the two is called, once. */
   readonly onFrame: (frame: Buffer) => void;
   readonly onError: (error: unknown) => void;

@@ -130,6 +130,11 @@ export class KafkaClient implements AsyncDisposable {
     return this.#onConnection(nodeId, options, async (connection) => connection.versionOf(api, options.maxVersion));
   }
 
+  /** About how long the way to a node and back takes: its quickest answer so far. Infinite before the first. */
+  roundTripMs(nodeId: number): number {
+    return this.#pool.quickestMs(nodeId);
+  }
+
   /** Repeats `attempt` with backoff while `isHarmless` holds for its error, within the call's time. */
   retry<T>(options: CallOptions, isHarmless: (error: unknown) => boolean, attempt: () => Promise<T>): Promise<T> {
     const { timeoutMs = DEFAULT_RETRY_TIMEOUT_MS, signal } = options;

@@ -18,12 +18,15 @@ export class TopicRefs {
   /** `api` is the request's name, for messages. */
   constructor(api: string, asked: Iterable<TopicRef>) {
     this.#api = api;
-    for (const { topic, topicId } of asked) {
-      if (this.#byName.has(topic)) continue;
-      const ref = { topic, topicId };
-      this.#byName.set(topic, ref);
-      if (topicId !== ZERO_UUID) this.#byId.set(topicId, ref);
-    }
+    for (const ref of asked) this.add(ref);
+  }
+
+  /** Adds a topic; of two with the same name the last one counts where answers name topics. */
+  add({ topic, topicId }: TopicRef): void {
+    if (this.#byName.get(topic)?.topicId === topicId) return;
+    const ref = { topic, topicId };
+    this.#byName.set(topic, ref);
+    if (topicId !== ZERO_UUID) this.#byId.set(topicId, ref);
   }
 
   /** The topic that an answer is about. @throws {ClientError} `CLIENT_BAD_RESPONSE` when it was not asked for */

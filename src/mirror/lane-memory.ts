@@ -4,9 +4,9 @@ import { MirrorError } from "./errors.ts";
 import type { HistoryRecord } from "./history/record.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { OffsetMap } from "./offset-map.ts";
-import { earlier, later } from "./offset-order.ts";
+import { earlier } from "./offset-order.ts";
 import type { Era, Gap, LaneMode, LaneStateRecord, Progress, StoredLane } from "./offset-ports.ts";
-import { planText, rulesOf } from "./plan.ts";
+import type { Provenance } from "./plan.ts";
 
 /** Everything but counters. The map is also the progress: it ends where the lane stands. */
 export interface LaneMemory {
@@ -22,10 +22,8 @@ export interface LaneMemory {
   gaps: readonly Gap[];
   gapCount: number;
   repeats: bigint;
-  /** The rules under which the records beyond the map were chosen, as stored. */
-  walkPlan: string;
-  /** The position from which on they were chosen so, where the era does not say it: in history mode. */
-  planBase: bigint;
+  /** The provenance under which the records beyond the map were chosen. */
+  walkProvenance: Provenance;
 }
 
 /** Gaps kept with a lane; the rest is only counted. */
@@ -62,7 +60,7 @@ function fromStored(
     ...emptyMemory(options),
     ...(state && { gaps: state.gaps, gapCount: state.gapCount, repeats: state.repeats }),
     ...(isDecided ? fromRecord(record, stored) : fromState(stored, { start, record })),
-    ...walkRules(options, isDecided ? record : state),
+    walkProvenance: provenanceIn((isDecided ? record : state)?.plan ?? "", options.rules.provenance),
   };
 }
 
@@ -111,8 +109,9 @@ function isNew({ state, map }: StoredLane): boolean {
 }
 
 function emptyMemory(options: LaneOptions): Omit<LaneMemory, "map"> {
+  const { provenance } = options.rules;
   const nothing = { history: undefined, returned: undefined, gaps: [], gapCount: 0, repeats: 0n } as const;
-  return { ...nothing, era: FIRST_ERA, sourceEpoch: -1, ...walkRules(options, undefined) };
+  return { ...nothing, era: FIRST_ERA, sourceEpoch: -1, walkProvenance: provenance };
 }
 
 async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> {
@@ -126,8 +125,8 @@ async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> 
  *  map of a worker that began elsewhere is no place to go on from: the state says who was first. */
 function agreedMap({ state, map }: StoredLane, start: Progress, knownFrom: bigint): OffsetMap {
   if (state === undefined) return map ?? OffsetMap.startingAt(start);
-  const { progress, floor, planBase = 0n } = state;
-  if (map === undefined || map.progress.count < later(knownFrom, planBase)) return OffsetMap.startingAt(progress);
+  const { progress, floor } = state;
+  if (map === undefined || map.progress.count < knownFrom) return OffsetMap.startingAt(progress);
   if (map.progress.count === 0n && floor !== undefined && map.floor.source !== floor.source)
     return OffsetMap.startingAt(progress);
   if (map.progress.count > progress.count && map.truncateTarget(progress.targetNext) === undefined)
@@ -144,8 +143,7 @@ export function toRecord(options: LaneOptions, memory: LaneMemory, nowMs: number
     progress: memory.map.progress,
     mode: modeOf(options, memory),
     era: memory.era,
-    plan: memory.walkPlan,
-    planBase: memory.planBase,
+    plan: `provenance=${memory.walkProvenance}`,
     targetEpoch: -1,
     sourceEpoch: memory.sourceEpoch,
     floor: memory.map.floor,
@@ -176,11 +174,7 @@ export function noteGap(memory: LaneMemory, gap: Gap): void {
   memory.gapCount++;
 }
 
-/** Older texts for the same rules are no other rules; a text that is not understood stays as it is. */
-function walkRules(
-  options: LaneOptions,
-  stored: { readonly plan: string; readonly planBase?: bigint } | undefined,
-): Pick<LaneMemory, "walkPlan" | "planBase"> {
-  const rules = stored === undefined ? options.rules : rulesOf(stored.plan);
-  return { walkPlan: rules === undefined ? (stored?.plan ?? "") : planText(rules), planBase: stored?.planBase ?? 0n };
+function provenanceIn(plan: string, fallback: Provenance): Provenance {
+  if (plan === "provenance=local") return "local";
+  return plan === "provenance=all" ? "all" : fallback;
 }

@@ -155,11 +155,10 @@ export class FlowRunner implements AsyncDisposable {
         onRecreate: mirror.onRecreate,
         openTransactionMs: mirror.warnOpenTransactionMs,
         provenance: mirror.provenance,
-        filter: mirror.filter,
         replicationFactor: mirror.create.replicationFactor,
       },
       {
-        source: from.source,
+        source: from.sourceOf(flowName(this.declaration)),
         target: to.target,
         progress,
         clock: nodeClock(),

@@ -3,6 +3,7 @@
 import { KafkaAcls } from "../adapters/kafka-acls.ts";
 import { KafkaCompactedTopics } from "../adapters/kafka-compacted-topics.ts";
 import { KafkaDeletions } from "../adapters/kafka-deletions.ts";
+import { CHANNELS } from "../adapters/kafka-fetcher.ts";
 import { KafkaGroups } from "../adapters/kafka-groups.ts";
 import { type KafkaMadeStore, openKafkaMade } from "../adapters/kafka-made.ts";
 import { KafkaSettings } from "../adapters/kafka-metadata.ts";
@@ -11,6 +12,7 @@ import { KafkaSource } from "../adapters/kafka-source.ts";
 import { KafkaTarget } from "../adapters/kafka-target.ts";
 import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeRandom } from "../adapters/node-random.ts";
+import type { PrefetchBudget } from "../adapters/prefetch-budget.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { sleep } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
@@ -25,6 +27,8 @@ const LAST_STORE_MS = 500;
 export interface RegionLinkDeps {
   readonly world: StoredWorld;
   readonly logger: Logger;
+  /** Of the worker. */
+  readonly budget: PrefetchBudget;
 }
 
 /** Shared by all flows of a worker that begin or end in the region: batches of many lanes then share requests. */
@@ -32,16 +36,18 @@ export class RegionLink implements AsyncDisposable {
   readonly region: string;
   readonly #client: KafkaClient;
   readonly #logger: Logger;
-  #source: KafkaSource | undefined;
+  readonly #budget: PrefetchBudget;
+  readonly #sources = new Map<string, KafkaSource>();
   #target: KafkaTarget | undefined;
   #groups: KafkaGroups | undefined;
   #progress: Promise<KafkaProgressStore> | undefined;
   #made: Promise<KafkaMadeStore> | undefined;
 
-  private constructor(region: string, client: KafkaClient, logger: Logger) {
+  private constructor(region: string, client: KafkaClient, deps: Pick<RegionLinkDeps, "logger" | "budget">) {
     this.region = region;
     this.#client = client;
-    this.#logger = logger;
+    this.#logger = deps.logger;
+    this.#budget = deps.budget;
   }
 
   /** Reaches the region once. @throws {RuntimeError} `REGION_DOWN`, `REGION_UNREACHABLE` @throws {TopologyError} */
@@ -49,18 +55,28 @@ export class RegionLink implements AsyncDisposable {
     const address = regionAddress(deps.world.topology, deps.world.state, region);
     const logger = deps.logger.child({ region });
     const client = await openClient(address, { clientId: "tributary-mirror", logger, signal });
-    return new RegionLink(region, client, logger);
+    return new RegionLink(region, client, { ...deps, logger });
   }
 
   /** What it holds in memory now. */
   get snapshot(): LinkSnapshot {
-    const fetchedBytes = this.#source?.fetchedBytes ?? 0;
+    const fetchedBytes = [...this.#sources.values()].reduce((sum, source) => sum + source.fetchedBytes, 0);
     return { region: this.region, fetchedBytes, inFlightBytes: this.#target?.inFlightBytes ?? 0 };
   }
 
+  /** The region as a flow reads it: flows that carry the same topic to several targets do not wait for each other. */
+  sourceOf(flow: string): KafkaSource {
+    const known = this.#sources.get(flow);
+    if (known !== undefined) return known;
+    const deps = { client: this.#client, clock: nodeClock(), random: nodeRandom(), budget: this.#budget };
+    const source = new KafkaSource({ firstChannel: this.#sources.size * CHANNELS }, deps);
+    this.#sources.set(flow, source);
+    return source;
+  }
+
+  /** For questions about the region. */
   get source(): KafkaSource {
-    this.#source ??= new KafkaSource({}, { client: this.#client, clock: nodeClock(), random: nodeRandom() });
-    return this.#source;
+    return this.sourceOf("");
   }
 
   get target(): KafkaTarget {

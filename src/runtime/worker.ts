@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeStorage } from "../adapters/node-storage.ts";
+import { PrefetchBudget } from "../adapters/prefetch-budget.ts";
 import type { Timer } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { VERSION } from "../core/version.ts";
@@ -42,6 +43,7 @@ export class MirrorWorker implements AsyncDisposable {
   readonly #record: WorkerRecord;
   readonly #links = new Map<string, Promise<RegionLink>>();
   readonly #open = new Map<string, RegionLink>();
+  readonly #budget = new PrefetchBudget();
   readonly #stopping = new AbortController();
   readonly #runners: readonly FlowRunner[];
   #server: ControlServer | undefined;
@@ -150,7 +152,11 @@ export class MirrorWorker implements AsyncDisposable {
     const known = this.#links.get(region);
     if (known !== undefined) return known;
     const { world } = this.#run;
-    const opening = RegionLink.open(region, { world, logger: this.#deps.logger }, this.#stopping.signal);
+    const opening = RegionLink.open(
+      region,
+      { world, logger: this.#deps.logger, budget: this.#budget },
+      this.#stopping.signal,
+    );
     this.#links.set(region, opening);
     opening.then(
       (link) => this.#open.set(region, link),

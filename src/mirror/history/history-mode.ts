@@ -201,8 +201,7 @@ export class HistoryMode implements CopyMode {
       progress: this.#progress,
       sourceEpoch: this.#sourceEpoch,
       stretches: session.stretches,
-      plan: memory.walkPlan,
-      planBase: memory.planBase,
+      plan: `provenance=${memory.walkProvenance}`,
       updatedMs: deps.clock.nowMs(),
     };
   }

@@ -45,7 +45,6 @@ test("plan lists what each pattern matches, near misses, and what the target lac
         { pattern: "/x.*/", topics: [], nearMisses: [] },
       ],
       excluded: ["orders-tmp"],
-      filter: undefined,
     },
     {
       mirror: "in",
@@ -55,7 +54,6 @@ test("plan lists what each pattern matches, near misses, and what the target lac
       topics: [],
       patterns: ["orders-*", "flights", "/x.*/"].map((pattern) => ({ pattern, topics: [], nearMisses: [] })),
       excluded: [],
-      filter: undefined,
     },
   ]);
   assert.deepEqual(plan.collisions, []);

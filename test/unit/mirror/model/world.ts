@@ -13,7 +13,6 @@ import type { LaneHooks, LaneOptions } from "../../../../src/mirror/lane-options
 import { OffsetMap } from "../../../../src/mirror/offset-map.ts";
 import { later } from "../../../../src/mirror/offset-order.ts";
 import type { LaneIdentity, ProgressStore } from "../../../../src/mirror/offset-ports.ts";
-import { planText } from "../../../../src/mirror/plan.ts";
 import type { Target, TargetLimits, TopicPartition } from "../../../../src/mirror/ports.ts";
 import { BatchView, stampBatch } from "../../../../src/wire/record-batch.ts";
 import { decodeRecords, type EncodeOptions, encodeBatch } from "../../../../src/wire/records.ts";
@@ -38,13 +37,12 @@ export const MODEL_LANE: LaneIdentity = {
   targetPartition: 0,
 };
 
-/** What the lane does unless a test says otherwise. */
-export const LANE_OPTIONS: LaneOptions = {
+const LANE_OPTIONS: LaneOptions = {
   lane: MODEL_LANE,
   sourcePartition: SOURCE,
   targetPartition: TARGET,
   producerId: producerIdOf(MODEL_LANE),
-  rules: { provenance: "all", reverseProducerId: producerIdOf(reverseLane(MODEL_LANE)), filter: undefined },
+  rules: { provenance: "all", reverseProducerId: producerIdOf(reverseLane(MODEL_LANE)) },
   delivery: "exactly-once",
   gapPolicy: "stop",
   openTransactionMs: 60_000,
@@ -156,8 +154,7 @@ export class World {
     const map = OffsetMap.startingAt({ sourceNext: 1n, targetNext: 1n, count: position });
     const store = new MemoryProgressStore(this.lanes);
     const memory = { map, era: { epoch: 0, base: 0n }, sourceEpoch: -1, gaps: [], gapCount: 0, repeats: 0n };
-    const rules = { walkPlan: planText(LANE_OPTIONS.rules), planBase: 0n };
-    const held = { ...memory, ...rules, history: undefined, returned: undefined } as const;
+    const held = { ...memory, walkProvenance: "all", history: undefined, returned: undefined } as const;
     store.save(toRecord(LANE_OPTIONS, held, this.clock.nowMs()), map);
     void store.flush();
   }
@@ -170,8 +167,8 @@ export class World {
     });
   }
 
-  /** Starts a worker, whose options may differ from the other ones'. */
-  spawn(own: Partial<LaneOptions> = {}): Worker {
+  /** Starts a worker. */
+  spawn(): Worker {
     const life = { dead: false };
     const { clock, random, broker } = this;
     const mortal = mortalClock(clock, life);
@@ -184,7 +181,7 @@ export class World {
     const store = new MemoryProgressStore(this.lanes);
     const source = modelSource(this.source, { clock: mortal, random, clusterId: MODEL_LANE.sourceClusterId });
     const lane = new Lane(
-      { ...LANE_OPTIONS, ...this.#options.lane, ...own },
+      { ...LANE_OPTIONS, ...this.#options.lane },
       {
         source,
         target: mortalTarget(target, life),
