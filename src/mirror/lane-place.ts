@@ -82,7 +82,20 @@ export class LanePlace {
     if (this.#options.delivery !== "exactly-once" || this.#deps.hooks?.takeover === false) return;
     const how = { limits, isFresh, signal };
     if (memory.history === undefined && this.#entering === undefined) await this.#takeOver(memory, how);
-    if (memory.history !== undefined || this.#entering !== undefined) await this.#enter(memory, how);
+    if (memory.history === undefined && this.#entering === undefined) return;
+    try {
+      await this.#enter(memory, how);
+    } catch (error) {
+      if (!this.#isOptional(memory) || !hasFault(error, "HISTORY_NEEDED")) throw error;
+      // The target does not allow it: the lane begins its era unfenced, as it does where there are no transactions at all.
+      this.#entering = undefined;
+      await this.#takeOver(memory, how);
+    }
+  }
+
+  /** True when only a new era makes the lane enter history mode, not the age of its records and no fence. */
+  #isOptional({ history }: LaneMemory): boolean {
+    return history === undefined && this.#needed === undefined && this.#entering?.fence === undefined;
   }
 
   /** The mode in which the lane writes from the place found; `leave` when it is done. `signal` ends its waits. */
