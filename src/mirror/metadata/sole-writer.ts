@@ -79,6 +79,7 @@ function holesIn(
   for (const run of map?.runs() ?? []) {
     const runEnd = run.targetStart + BigInt(run.length);
     if (runEnd <= next) continue;
+    if (run.targetStart >= endOffset) break;
     if (run.targetStart > next) holes.push({ startOffset: next, endOffset: run.targetStart });
     if (holes.length > HOLES_MAX) return undefined;
     next = runEnd;
