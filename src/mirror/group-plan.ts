@@ -13,6 +13,8 @@ export interface CommitFacts {
   /** The group's commit there; undefined when it has none. */
   readonly targetCommit: GroupCommit | undefined;
   readonly bounds: LogBounds | undefined;
+  /** Positions are carried back as well: what the group has read on the target counts as much as what it read at the source. */
+  readonly isBoth?: boolean;
 }
 
 /** Why a commit was not written. */
@@ -46,7 +48,8 @@ export function decideCommit(facts: CommitFacts): CommitDecision {
   const { kind } = translation;
   if (typeof wanted !== "bigint") return { kind, targetOffset: translation.targetOffset, write: false, reason: wanted };
   const targetOffset = bounds !== undefined && wanted < bounds.startOffset ? bounds.startOffset : wanted;
-  const reason = reasonAgainst({ targetOffset, occupancy, bounds, targetCommit });
+  const reason =
+    reasonAgainst({ targetOffset, occupancy, bounds, targetCommit }) ?? (isSamePlace(facts) ? "unchanged" : undefined);
   return reason === undefined ? { kind, targetOffset, write: true } : { kind, targetOffset, write: false, reason };
 }
 
@@ -65,6 +68,13 @@ function unreadFrom(sourceOffset: bigint, translation: Translation, lane: LaneEn
   if (own.kind === "expired") return "expired";
   const isOwnFirst = own.sourceOffset < translation.targetOffset;
   return isOwnFirst ? own.sourceOffset : translation.targetOffset;
+}
+
+/** Between the two commits lies nothing of the lane's: only others' records, which the group has yet to read on the target. */
+function isSamePlace({ isBoth, lane, commit, targetCommit }: CommitFacts): boolean {
+  if (isBoth !== true || targetCommit === undefined || lane.company.kind !== "alone") return false;
+  const back = lane.map.reverse(targetCommit.offset);
+  return back.kind !== "expired" && back.sourceOffset >= commit.offset;
 }
 
 function reasonAgainst(

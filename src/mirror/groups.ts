@@ -9,6 +9,7 @@ import { type Clock, sleep } from "../core/clock.ts";
 import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { type CommitDecision, decideCommit, type NotWrittenReason } from "./group-plan.ts";
+import { type BackEntry, carryBack } from "./groups-back.ts";
 import type { GroupCommit, GroupPort, LaneDirectory, LaneEntry, LogBoundsPort } from "./offset-ports.ts";
 
 /** How often positions are carried over: a failover repeats at most what a group reads in this time. */
@@ -18,6 +19,8 @@ export const DEFAULT_GROUP_SYNC_INTERVAL_MS = 5_000;
 export interface GroupSyncOptions {
   /** Says whether a group takes part. */
   readonly matches: (groupId: string) => boolean;
+  /** `both`: positions that advanced on the target are carried back, too. Default `forward`. */
+  readonly direction?: "forward" | "both";
   /** Default 5 000. */
   readonly intervalMs?: number;
 }
@@ -27,6 +30,8 @@ export interface GroupSyncDeps {
   readonly source: GroupPort;
   readonly target: GroupPort;
   readonly targetLogs: LogBoundsPort;
+  /** Needed to carry back. */
+  readonly sourceLogs?: LogBoundsPort;
   readonly lanes: LaneDirectory;
 }
 
@@ -51,6 +56,8 @@ export interface GroupSyncEntry {
 /** One round. */
 export interface GroupSyncReport {
   readonly entries: readonly GroupSyncEntry[];
+  /** Positions that advanced on the target; empty unless they are carried back. */
+  readonly back: readonly BackEntry[];
   /** Commits in partitions that this worker has no lane for. */
   readonly unmappedCommits: number;
 }
@@ -60,23 +67,27 @@ interface Decided {
   readonly group: string;
   readonly commit: GroupCommit;
   readonly lane: LaneEntry;
+  readonly targetCommit: GroupCommit | undefined;
   readonly decision: CommitDecision;
 }
 
 /** Does one round. Rejects when a cluster cannot be asked; a group that cannot be written is an entry. */
 export async function syncGroups(
-  options: Pick<GroupSyncOptions, "matches">,
+  options: Pick<GroupSyncOptions, "matches" | "direction">,
   deps: GroupSyncDeps,
 ): Promise<GroupSyncReport> {
   const groups = (await deps.source.list()).filter(options.matches);
   const commits = groups.length === 0 ? new Map() : await deps.source.committed(groups);
   const { mapped, unmappedCommits } = mapCommits(commits, deps.lanes);
-  const decided = await decideAll(mapped, deps);
+  const isBoth = options.direction === "both" && deps.sourceLogs !== undefined;
+  const decided = await decideAll(mapped, deps, isBoth);
   const entries: GroupSyncEntry[] = [];
   for (const [group, ofGroup] of Map.groupBy(decided, (each) => each.group)) {
     entries.push(...(await writeGroup(group, ofGroup, deps.target)));
   }
-  return { entries, unmappedCommits };
+  const { source, sourceLogs } = deps;
+  const back = isBoth && sourceLogs !== undefined ? await carryBack(decided, { source, sourceLogs }) : [];
+  return { entries, back, unmappedCommits };
 }
 
 /** Repeats rounds until `signal` aborts. A round that fails is logged once and tried again after the interval. */
@@ -100,7 +111,7 @@ export async function runGroupSync(
   }
 }
 
-type Mapped = Omit<Decided, "decision">;
+type Mapped = Omit<Decided, "decision" | "targetCommit">;
 
 function mapCommits(
   commits: ReadonlyMap<string, readonly GroupCommit[]>,
@@ -118,7 +129,7 @@ function mapCommits(
   return { mapped, unmappedCommits };
 }
 
-async function decideAll(mapped: readonly Mapped[], deps: GroupSyncDeps): Promise<readonly Decided[]> {
+async function decideAll(mapped: readonly Mapped[], deps: GroupSyncDeps, isBoth: boolean): Promise<readonly Decided[]> {
   if (mapped.length === 0) return [];
   const groups = [...new Set(mapped.map((each) => each.group))];
   const partitions = mapped.map(({ lane }) => ({ topic: lane.targetTopic, partition: lane.targetPartition }));
@@ -131,7 +142,7 @@ async function decideAll(mapped: readonly Mapped[], deps: GroupSyncDeps): Promis
       .get(group)
       ?.find((there) => there.topic === lane.targetTopic && there.partition === lane.targetPartition);
     const facts = { commit, lane, targetCommit, bounds: bounds[index], occupancy: occupancy.get(group) ?? "absent" };
-    return { ...each, decision: decideCommit(facts) };
+    return { ...each, targetCommit, decision: decideCommit({ ...facts, isBoth }) };
   });
 }
 

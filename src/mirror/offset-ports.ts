@@ -186,7 +186,7 @@ export interface LaneDirectory {
 export interface LaneEntry {
   readonly targetTopic: string;
   readonly targetPartition: number;
-  readonly map: OffsetTranslator;
+  readonly map: OffsetTranslator & ReverseTranslator;
   /** Who else writes records into the target partition. `reverse`: only the lane that goes the other way between the same two
    *  partitions, with its map when this worker knows it. `others`: further lanes, so no single lane can say what a group has read. */
   readonly company:

@@ -200,11 +200,12 @@ export class FlowRunner implements AsyncDisposable {
     if (groups === undefined) return;
     const [from, to] = await Promise.all([this.#deps.link(source), this.#deps.link(target)]);
     await runGroupSync(
-      { matches: (group) => selects(groups.select, group), intervalMs: groups.everyMs },
+      { matches: (group) => selects(groups.select, group), intervalMs: groups.everyMs, direction: groups.direction },
       {
         source: from.groups,
         target: to.groups,
         targetLogs: to.groups,
+        sourceLogs: from.groups,
         lanes: flow.directory,
         clock: nodeClock(),
         logger: this.#deps.logger.child({ flow: flowName(this.declaration) }),
@@ -230,12 +231,13 @@ const FAILED: ReadonlySet<string> = new Set([
   "beyond-target-end",
 ]);
 
-function groupsSnapshot({ entries }: GroupSyncReport, before: GroupsSnapshot): GroupsSnapshot {
+function groupsSnapshot({ entries, back }: GroupSyncReport, before: GroupsSnapshot): GroupsSnapshot {
   const writtenAs = (kind: string): number => entries.filter((entry) => entry.written && entry.kind === kind).length;
   const failed = entries.filter(({ written, reason = "" }) => !written && FAILED.has(reason)).length;
   return {
     synced: new Set(entries.map((entry) => entry.group)).size,
     written: before.written + entries.filter((entry) => entry.written).length,
+    writtenBack: before.writtenBack + back.filter((entry) => entry.written).length,
     clamped: entries.filter((entry) => entry.kind === "clamped").length,
     refused: entries.filter((entry) => entry.reason === "refused").length,
     translations: {

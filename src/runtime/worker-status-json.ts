@@ -53,6 +53,7 @@ function flowJson(flow: FlowSnapshot): object {
     groups: {
       synced: flow.groups.synced,
       written: flow.groups.written,
+      written_back: flow.groups.writtenBack,
       clamped: flow.groups.clamped,
       refused: flow.groups.refused,
       translations: flow.groups.translations,

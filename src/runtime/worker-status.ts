@@ -87,6 +87,8 @@ export interface LatencySnapshot {
 export interface GroupsSnapshot {
   readonly synced: number;
   readonly written: number;
+  /** Positions carried back to the source. */
+  readonly writtenBack: number;
   readonly clamped: number;
   readonly refused: number;
   /** Over all rounds: positions written as exact or clamped translations, and such as could not be translated or written. */
@@ -187,6 +189,7 @@ export const NO_LATENCY: LatencySnapshot = { boundsMs: LATENCY_BOUNDS_MS, ...noL
 export const NO_GROUPS: GroupsSnapshot = {
   synced: 0,
   written: 0,
+  writtenBack: 0,
   clamped: 0,
   refused: 0,
   translations: { exact: 0, clamped: 0, failed: 0 },

@@ -92,6 +92,8 @@ export type StartPosition = "earliest" | "latest";
 export interface GroupSync {
   readonly select: Selection;
   readonly everyMs: number;
+  /** `both`: positions that advanced on the target are carried back, too. */
+  readonly direction: "forward" | "both";
 }
 
 /** Closed segments of a region's topics move to a store. */

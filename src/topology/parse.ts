@@ -157,7 +157,13 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
     ...(compat === undefined || policy === undefined ? {} : { compat: { policy, ...compat.mm2 } }),
     ...(groups === undefined
       ? {}
-      : { groups: { select: { include: groups.include, exclude: groups.exclude }, everyMs: groups.every } }),
+      : {
+          groups: {
+            select: { include: groups.include, exclude: groups.exclude },
+            everyMs: groups.every,
+            direction: groups.direction,
+          },
+        }),
   };
   if (compat !== undefined && policy === undefined) {
     const fact = `mirror "${value.name}" cannot be compatible with MirrorMaker 2 under rename "${value.rename}"; write "{source}.{topic}" (its default policy) or "{topic}" (its identity policy)`;

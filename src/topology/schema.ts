@@ -111,6 +111,12 @@ const groups = z.strictObject({
   include: oneOrMany(pattern),
   exclude: oneOrMany(pattern).default([]),
   every: duration.default(1_000).describe("How often commits are carried over."),
+  direction: z
+    .literal(["forward", "both"])
+    .default("forward")
+    .describe(
+      "both: what a group has read on the target moves its position at the source as well, while it is idle there.",
+    ),
 });
 
 const setting = z.string().transform((text, context): string => {

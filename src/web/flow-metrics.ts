@@ -186,6 +186,12 @@ const DEFINITIONS: readonly Definition[] = [
     value: ({ groups }) => (groups.atMs === null ? undefined : groups.synced),
   },
   {
+    name: "tributary_group_back_total",
+    type: "counter",
+    help: "Group positions carried back to the source, where a mirror does that.",
+    value: ({ groups }) => groups.writtenBack,
+  },
+  {
     name: "tributary_group_translation_total",
     type: "counter",
     help: "Group positions written to the target, exactly or at its end until the lane has advanced, and those that failed.",

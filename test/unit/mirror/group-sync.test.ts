@@ -299,3 +299,105 @@ test("Group sync goes on when a round failed", async () => {
   assert.equal(calls, 2);
   assert.equal(world.target.at("billing", "east.orders")?.offset, 5n);
 });
+
+/** The world with its source's logs, and positions carried both ways. */
+async function bothWays(world: World, sourceEnd = 30n) {
+  const sourceLogs = {
+    bounds: async (asked: readonly unknown[]) => asked.map(() => ({ startOffset: 0n, endOffset: sourceEnd })),
+  };
+  return syncGroups({ ...all, direction: "both" }, { ...world, sourceLogs });
+}
+
+test("A group that moved returns to exactly its next unread record", async () => {
+  const world = openWorld();
+  world.source.put("billing", commitAt(5n));
+  await bothWays(world);
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 5n);
+  world.target.put("billing", { ...targetAt(12n), metadata: "moved" });
+  const { back } = await bothWays(world);
+  assert.deepEqual(world.source.at("billing", "orders"), { ...commitAt(22n), metadata: "moved" });
+  assert.deepEqual(
+    back.map(({ sourceOffset, targetOffset, written }) => ({ sourceOffset, targetOffset, written })),
+    [{ sourceOffset: 22n, targetOffset: 12n, written: true }],
+  );
+  for (let i = 0; i < 3; i++) assert.deepEqual((await bothWays(world)).back, []);
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 12n);
+  world.source.put("billing", commitAt(25n));
+  await bothWays(world);
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 15n);
+});
+
+test("A group's commit at the source stays where the group lives there, was born on the target, or the source has lost records", async () => {
+  const world = openWorld();
+  world.target.put("analytics", targetAt(12n));
+  await bothWays(world);
+  assert.equal(world.source.at("analytics", "orders"), undefined);
+  world.source.put("billing", commitAt(5n));
+  world.target.put("billing", targetAt(12n));
+  assert.equal((await syncGroups(all, world)).back.length, 0);
+  world.source.active.add("billing");
+  assert.equal((await bothWays(world)).back[0]?.reason, "group-active");
+  world.source.active.clear();
+  assert.equal((await bothWays(world, 21n)).back[0]?.reason, "beyond-source-end");
+  world.source.unreachable.add("billing");
+  assert.equal((await bothWays(world)).back[0]?.reason, "refused");
+  assert.equal(world.source.at("billing", "orders")?.offset, 5n);
+});
+
+test("A group that is carried both ways skips no record of others on the target", async () => {
+  const world = openWorld();
+  world.map.append({ sourceStart: 30n, targetStart: 25n, length: 5 });
+  world.bounds = { startOffset: 0n, endOffset: 30n };
+  world.source.put("billing", commitAt(30n));
+  world.target.put("billing", targetAt(22n));
+  assert.equal((await bothWays(world)).entries[0]?.reason, "unchanged");
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 22n);
+  await syncGroups(all, world);
+  assert.equal(world.target.at("billing", "east.orders")?.offset, 25n);
+});
+
+test("Positions carried both ways agree on what is unread, and only rise, whatever each side commits", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      mapSteps,
+      fc.array(
+        fc.record({ side: fc.constantFrom("source", "target"), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+        {
+          minLength: 1,
+          maxLength: 12,
+        },
+      ),
+      async (steps, moves) => {
+        const model = startModel();
+        const map = OffsetMap.startingAt({ sourceNext: 5n, targetNext: 7n, count: 0n });
+        const kept = steps.filter(({ kind }) => kind === "append" || kind === "advance");
+        play(kept, model, map);
+        const { sourceNext, targetNext } = map.progress;
+        const entry: LaneEntry = { targetTopic: "east.orders", targetPartition: 0, map, company: { kind: "alone" } };
+        const world: World = {
+          ...openWorld(),
+          map,
+          targetLogs: { bounds: async (asked) => asked.map(() => ({ startOffset: 0n, endOffset: targetNext })) },
+          lanes: { find: () => entry },
+        };
+        world.source.put("g", commitAt(5n));
+        for (const { side, share } of moves) {
+          const [groups, topic, end] =
+            side === "source"
+              ? ([world.source, "orders", sourceNext] as const)
+              : ([world.target, "east.orders", targetNext] as const);
+          const now = groups.at("g", topic)?.offset ?? 0n;
+          const to = BigInt(Math.floor(Number(end) * share));
+          if (to > now) groups.put("g", { ...(side === "source" ? commitAt(to) : targetAt(to)) });
+          for (let i = 0; i < 2; i++) await bothWays(world, sourceNext);
+          const [source, target] = [world.source.at("g", "orders"), world.target.at("g", "east.orders")];
+          assert.ok(source !== undefined && target !== undefined && (groups.at("g", topic)?.offset ?? 0n) >= now);
+          assert.equal(
+            map.translate(source.offset).targetOffset,
+            map.translate(map.reverse(target.offset).sourceOffset).targetOffset,
+          );
+        }
+      },
+    ),
+  );
+});

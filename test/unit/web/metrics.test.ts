@@ -49,7 +49,15 @@ function busyWorker(): WorkerStatus {
     aligned: false,
   };
   const translations = { exact: 4, clamped: 1, failed: 0 };
-  const groups = { synced: 2, written: 5, clamped: 1, refused: 0, translations, atMs: 1_700_000_000_000 };
+  const groups = {
+    synced: 2,
+    written: 5,
+    writtenBack: 0,
+    clamped: 1,
+    refused: 0,
+    translations,
+    atMs: 1_700_000_000_000,
+  };
   const latency = { boundsMs: [5, 250], batches: [3, 2, 1], sumMs: 1_500 };
   const troubles = [{ sourceTopic: "x", targetTopic: "west.x", why: "no" }];
   return workerOf([

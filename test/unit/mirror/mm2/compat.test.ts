@@ -98,7 +98,7 @@ test("compat writes a checkpoint for each position that is known, and again only
     entryOf({ group: "old", written: false, reason: "expired" }),
     entryOf({ group: "shared", written: false, reason: "target-shared" }),
   ];
-  world.compat.noteGroups({ entries: [entryOf({}), ...unwritten], unmappedCommits: 0 });
+  world.compat.noteGroups({ entries: [entryOf({}), ...unwritten], unmappedCommits: 0, back: [] });
   await world.clock.advance(3_000);
   assert.deepEqual(
     world.checkpoints().map(({ group }) => group),
@@ -112,7 +112,11 @@ test("compat writes a checkpoint for each position that is known, and again only
     downstreamOffset: 14n,
     metadata: "m",
   });
-  world.compat.noteGroups({ entries: [entryOf({ sourceOffset: 5n, targetOffset: 15n })], unmappedCommits: 0 });
+  world.compat.noteGroups({
+    entries: [entryOf({ sourceOffset: 5n, targetOffset: 15n })],
+    unmappedCommits: 0,
+    back: [],
+  });
   await world.clock.advance(1_000);
   assert.equal(world.checkpoints().at(-1)?.downstreamOffset, 15n);
   assert.equal(world.checkpoints().length, 3);
@@ -123,7 +127,7 @@ test("compat writes a checkpoint for each position that is known, and again only
 test("compat goes on with the other cluster while one is away, and loses no checkpoint", async () => {
   await using world = openWorld();
   world.target.isAway = true;
-  world.compat.noteGroups({ entries: [entryOf({})], unmappedCommits: 0 });
+  world.compat.noteGroups({ entries: [entryOf({})], unmappedCommits: 0, back: [] });
   await world.clock.advance(10_000);
   assert.deepEqual(world.checkpoints(), []);
   assert.equal(world.source.read("heartbeats", decodeHeartbeat).length, 11);
