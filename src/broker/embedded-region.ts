@@ -22,6 +22,7 @@ import type { Partition } from "./partition.ts";
 import type { ColdStore } from "./ports.ts";
 import { type RegionOptions, type ResolvedRegionOptions, resolvedOptions } from "./region-options.ts";
 import { BrokerServer } from "./server.ts";
+import { TransactionCoordinator } from "./transactions/coordinator.ts";
 
 /** What a region stands on. */
 export interface RegionDeps {
@@ -45,6 +46,8 @@ interface Parts {
   readonly nodes: ReadonlyMap<number, BrokerNode>;
   readonly cluster: Cluster;
   readonly store: OffsetStore;
+  readonly groups: GroupCoordinator;
+  readonly transactions: TransactionCoordinator;
 }
 
 /** Open from `open` to `close`. Brokers may be stopped and started meanwhile. */
@@ -52,7 +55,6 @@ export class EmbeddedRegion {
   /** Scripted misbehaviour, for all brokers. */
   readonly faults = new Faults();
   readonly #parts: Parts;
-  readonly #groups: GroupCoordinator;
   readonly #fetchSessions: FetchSessions;
   readonly #dispatcher: Dispatcher;
   readonly #servers = new Map<number, BrokerServer>();
@@ -60,16 +62,15 @@ export class EmbeddedRegion {
   #isClosed = false;
 
   private constructor(parts: Parts) {
-    const { cluster, store, deps, options } = parts;
+    const { cluster, groups, transactions, deps, options } = parts;
     const { clock, random, logger, coldStore } = deps;
     this.#parts = parts;
-    this.#groups = new GroupCoordinator({ cluster, store, clock, random, logger });
     this.#fetchSessions = new FetchSessions(random);
-    const stateful = { cluster, groups: this.#groups, fetchSessions: this.#fetchSessions };
+    const stateful = { cluster, groups, transactions, fetchSessions: this.#fetchSessions };
     const services = { ...stateful, handlers: HANDLERS, coldStore, clock, random, logger };
     this.#dispatcher = new Dispatcher(HANDLERS, services, this.faults);
     this.#maintenance = new Maintenance(options, {
-      ...{ cluster, groups: this.#groups, clock, logger },
+      ...{ cluster, groups, transactions, clock, logger },
       sync: () => this.sync(),
     });
   }
@@ -86,7 +87,12 @@ export class EmbeddedRegion {
     deps.storage.makeDirectory(directory);
     const cluster = Cluster.open({ ...resolved, brokers: nodes }, deps);
     const store = OffsetStore.open(`${directory}/groups.journal`, deps);
-    const region = new EmbeddedRegion({ options: resolved, deps, nodes, cluster, store });
+    const groups = new GroupCoordinator({ ...deps, cluster, store });
+    const transactions = TransactionCoordinator.open(`${directory}/transactions.journal`, {
+      ...{ ...deps, cluster },
+      endOffsets: (end) => groups.endTransaction(end),
+    });
+    const region = new EmbeddedRegion({ options: resolved, deps, nodes, cluster, store, groups, transactions });
     try {
       for (const id of nodes.keys()) await region.#listen(id);
       region.#brokersChanged([...nodes.keys()], true);
@@ -122,10 +128,10 @@ export class EmbeddedRegion {
   }
   /** The broker that keeps a group; -1 when none runs. */
   coordinatorOf(groupId: string): number {
-    return this.#groups.coordinatorOf(groupId);
+    return this.#parts.groups.coordinatorOf(groupId);
   }
   /** What the region does by itself, for those who cannot wait for its timers. */
-  get maintenance(): Pick<Maintenance, "applyRetention" | "expireProducers" | "dropLaggards"> {
+  get maintenance(): Pick<Maintenance, "applyRetention" | "expireProducers" | "dropLaggards" | "endLateTransactions"> {
     return this.#maintenance;
   }
 
@@ -165,6 +171,7 @@ export class EmbeddedRegion {
   async sync(): Promise<void> {
     await this.#parts.cluster.sync();
     await this.#parts.store.sync();
+    await this.#parts.transactions.sync();
   }
 
   /** Cuts all connections and closes the files. Idempotent. */
@@ -174,7 +181,8 @@ export class EmbeddedRegion {
     this.#maintenance.close();
     await Promise.all([...this.#servers.values()].map((server) => server.close()));
     this.#servers.clear();
-    this.#groups.close();
+    this.#parts.groups.close();
+    this.#parts.transactions.close();
     await this.#parts.cluster.close();
     this.#parts.store.close();
   }
@@ -211,6 +219,7 @@ export class EmbeddedRegion {
     for (const id of brokerIds) this.#node(id).isRunning = isRunning;
     this.#parts.deps.logger.info(isRunning ? "brokers started" : "brokers stopped", { brokers: brokerIds.join(",") });
     this.#parts.cluster.brokersChanged();
-    this.#groups.brokersChanged();
+    this.#parts.groups.brokersChanged();
+    this.#parts.transactions.brokersChanged();
   }
 }

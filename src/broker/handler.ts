@@ -9,11 +9,13 @@ import type { Cluster } from "./cluster.ts";
 import type { FetchSessions } from "./fetch-sessions.ts";
 import type { GroupCoordinator } from "./groups/coordinator.ts";
 import type { ColdStore } from "./ports.ts";
+import type { TransactionCoordinator } from "./transactions/coordinator.ts";
 
 /** What all handlers of a region share. */
 export interface RegionServices {
   readonly cluster: Cluster;
   readonly groups: GroupCoordinator;
+  readonly transactions: TransactionCoordinator;
   readonly fetchSessions: FetchSessions;
   /** Every handler of the region; ApiVersions lists them. */
   readonly handlers: ReadonlyMap<number, ApiHandler>;

@@ -19,6 +19,11 @@ import { deleteTopicsHandler } from "./apis/20-delete-topics.ts";
 import { deleteRecordsHandler } from "./apis/21-delete-records.ts";
 import { initProducerIdHandler } from "./apis/22-init-producer-id.ts";
 import { offsetForLeaderEpochHandler } from "./apis/23-offset-for-leader-epoch.ts";
+import { addPartitionsToTxnHandler } from "./apis/24-add-partitions-to-txn.ts";
+import { addOffsetsToTxnHandler } from "./apis/25-add-offsets-to-txn.ts";
+import { endTxnHandler } from "./apis/26-end-txn.ts";
+import { writeTxnMarkersHandler } from "./apis/27-write-txn-markers.ts";
+import { txnOffsetCommitHandler } from "./apis/28-txn-offset-commit.ts";
 import { describeAclsHandler } from "./apis/29-describe-acls.ts";
 import { createAclsHandler } from "./apis/30-create-acls.ts";
 import { deleteAclsHandler } from "./apis/31-delete-acls.ts";
@@ -28,6 +33,8 @@ import { deleteGroupsHandler } from "./apis/42-delete-groups.ts";
 import { incrementalAlterConfigsHandler } from "./apis/44-incremental-alter-configs.ts";
 import { describeClusterHandler } from "./apis/60-describe-cluster.ts";
 import { describeProducersHandler } from "./apis/61-describe-producers.ts";
+import { describeTransactionsHandler } from "./apis/65-describe-transactions.ts";
+import { listTransactionsHandler } from "./apis/66-list-transactions.ts";
 import type { ApiHandler } from "./handler.ts";
 
 const ALL: readonly ApiHandler[] = [
@@ -50,6 +57,11 @@ const ALL: readonly ApiHandler[] = [
   deleteRecordsHandler,
   initProducerIdHandler,
   offsetForLeaderEpochHandler,
+  addPartitionsToTxnHandler,
+  addOffsetsToTxnHandler,
+  endTxnHandler,
+  writeTxnMarkersHandler,
+  txnOffsetCommitHandler,
   describeAclsHandler,
   createAclsHandler,
   deleteAclsHandler,
@@ -59,6 +71,8 @@ const ALL: readonly ApiHandler[] = [
   incrementalAlterConfigsHandler,
   describeClusterHandler,
   describeProducersHandler,
+  describeTransactionsHandler,
+  listTransactionsHandler,
 ];
 
 /** The handlers by API key. */

@@ -1,10 +1,11 @@
-/** What a region does by itself from time to time: retention, expiry of producers and groups, laggards, flushing. */
+/** What a region does by itself from time to time: retention, expiry, laggards, late transactions, flushing. */
 
 import type { Clock, Timer } from "../core/clock.ts";
 import { TributaryError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Cluster } from "./cluster.ts";
 import type { GroupCoordinator } from "./groups/coordinator.ts";
+import type { TransactionCoordinator } from "./transactions/coordinator.ts";
 
 /** Groups expire after days; looking every ten minutes is Kafka's own interval. */
 const GROUP_CHECK_MS = 600_000;
@@ -16,6 +17,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 export interface MaintenanceDeps {
   readonly cluster: Cluster;
   readonly groups: GroupCoordinator;
+  readonly transactions: TransactionCoordinator;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Brings everything to the disk. */
@@ -38,6 +40,10 @@ export class Maintenance {
       this.expireProducers(),
     );
     this.#every("groups", GROUP_CHECK_MS, () => deps.groups.expire(deps.clock.nowMs()));
+    const lateCheckMs = cluster.brokerNumber("transaction.abort.timed.out.transaction.cleanup.interval.ms");
+    this.#every("late transactions", lateCheckMs, () => this.endLateTransactions());
+    const idCheckMs = cluster.brokerNumber("transaction.remove.expired.transaction.cleanup.interval.ms");
+    this.#every("transactional ids", idCheckMs, () => deps.transactions.expire());
     if (options.flushIntervalMs !== undefined) this.#every("flush", options.flushIntervalMs, () => this.#flush());
   }
 
@@ -76,6 +82,11 @@ export class Maintenance {
     for (const topic of this.#deps.cluster.topics()) {
       for (const partition of topic.partitions) partition.log.expireProducers(nowMs);
     }
+  }
+
+  /** Aborts transactions that are open for longer than their writers asked for. */
+  endLateTransactions(): void {
+    this.#deps.transactions.abortLate();
   }
 
   /** Idempotent. */

@@ -13,11 +13,13 @@ import type { Uuid } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
 import { assertInvariant } from "../core/errors.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
+import type { BatchView } from "../wire/record-batch.ts";
 import { type CommitOutcome, CommitWaiters } from "./commit-waiters.ts";
 import type { TopicSettings } from "./configs/topic-settings.ts";
 import { type PartitionState, withIsr } from "./election.ts";
 import { RecordsRefusal, refusal } from "./errors.ts";
 import type { PartitionLog } from "./log/partition-log.ts";
+import { markerBatch, type TxnMarker } from "./log/txn-marker.ts";
 import { validateProduce } from "./log/validate.ts";
 import { higherOffset } from "./offset-order.ts";
 import { type FollowPolicy, Replica } from "./replica.ts";
@@ -128,29 +130,35 @@ export class Partition {
     return this.#replicas.find((replica) => replica.brokerId === brokerId)?.next;
   }
 
-  /** Checks, deduplicates and appends the one batch of a produce request in the name of the leader.
+  /** Checks, deduplicates and appends the one batch of a produce request in the name of the leader. A transactional batch is
+   *  appended when its transaction is open here, or `isVerified`: its coordinator said that the partition belongs to it.
    *  @throws {Refusal} with the code that the producer gets
    *  @throws {StorageError} and then nothing was appended */
-  append(records: Buffer | null, acks: number): Appended {
-    if (acks === -1 && this.isUnderMinIsr)
-      throw refusal(
-        ErrorCode.NOT_ENOUGH_REPLICAS,
-        `The size of the current ISR ${this.#state.isr.length} is below ${this.#settings.minInsyncReplicas}`,
-      );
+  append(records: Buffer | null, options: { readonly acks: number; readonly isVerified?: boolean }): Appended {
+    const { acks, isVerified = false } = options;
+    if (acks === -1) this.#checkInSync();
     const verdict = validateProduce(records, this.#settings.produceRules, this.#deps.clock.nowMs());
     if (verdict.kind === "refused") throw new RecordsRefusal(verdict);
     const { batch, appendTimeMs } = verdict;
-    if (batch.isTransactional) throw refusal(ErrorCode.INVALID_TXN_STATE);
-    const known = this.log.producers.check(batch);
+    const known = this.log.producers.check(batch, { isVerified });
     if (known.kind === "refuse") throw refusal(known.errorCode, known.message);
     if (known.kind === "duplicate") {
       const { baseOffset, lastOffset, timestampMs } = known;
       return { baseOffset, nextOffset: lastOffset + 1n, logAppendTimeMs: timestampMs };
     }
-    const { baseOffset, lastOffset } = this.log.append(batch, { leaderEpoch: this.#state.leaderEpoch });
-    this.#uncommittedBytes += batch.sizeBytes;
-    this.#settle();
-    return { baseOffset, nextOffset: lastOffset + 1n, logAppendTimeMs: appendTimeMs };
+    return { ...this.#store(batch), logAppendTimeMs: appendTimeMs };
+  }
+
+  /** Appends the marker that ends a producer's transaction, whether or not it has one open here. Such markers wait for all
+   *  replicas in sync: what one of them ended stays ended.
+   *  @throws {Refusal} INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED, NOT_ENOUGH_REPLICAS
+   *  @throws {StorageError} and then nothing was appended */
+  appendMarker(marker: TxnMarker, transactionVersion: number): Omit<Appended, "logAppendTimeMs"> {
+    this.#checkInSync();
+    const errorCode = this.log.producers.checkMarker(marker, transactionVersion);
+    if (errorCode !== ErrorCode.NONE) throw refusal(errorCode);
+    const isAppendTime = this.#settings.produceRules.logAppendTime;
+    return this.#store(markerBatch(marker, { nowMs: this.#deps.clock.nowMs(), isAppendTime }));
   }
 
   /** Calls `done` once the high watermark reached `nextOffset` or the leader changed; the result takes the wait back. */
@@ -218,6 +226,20 @@ export class Partition {
     this.#watchers.clear();
   }
 
+  #checkInSync(): void {
+    if (!this.isUnderMinIsr) return;
+    const { isr } = this.#state;
+    const reason = `The size of the current ISR ${isr.length} is below ${this.#settings.minInsyncReplicas}`;
+    throw refusal(ErrorCode.NOT_ENOUGH_REPLICAS, reason);
+  }
+
+  #store(batch: BatchView): Omit<Appended, "logAppendTimeMs"> {
+    const { baseOffset, lastOffset } = this.log.append(batch, { leaderEpoch: this.#state.leaderEpoch });
+    this.#uncommittedBytes += batch.sizeBytes;
+    this.#settle();
+    return { baseOffset, nextOffset: lastOffset + 1n };
+  }
+
   #cutToLeader(leaderId: number): void {
     const next = this.replicaNext(leaderId) ?? this.log.startOffset;
     if (next < this.log.endOffset) this.log.truncateTo(higherOffset(next, this.log.startOffset));
@@ -247,8 +269,10 @@ export class Partition {
       if (replica.next < lowest && this.#state.isr.includes(replica.brokerId)) lowest = replica.next;
     }
     if (lowest <= this.#highWatermark) return;
+    const heldBack = this.lastStableOffset < this.#highWatermark;
     this.#highWatermark = lowest;
-    const bytes = this.#uncommittedBytes;
+    // A marker may show committed readers much more than itself: they look again.
+    const bytes = heldBack ? Number.MAX_SAFE_INTEGER : this.#uncommittedBytes;
     this.#uncommittedBytes = 0;
     this.#waiters.release(lowest);
     // Waking never changes the set: watchers only note it and run later.

@@ -9,6 +9,8 @@ import { groupCases } from "./cases/groups.ts";
 import { idempotenceCases } from "./cases/idempotence.ts";
 import { offsetCases } from "./cases/offsets.ts";
 import { topicCases } from "./cases/topics.ts";
+import { transactionCoordinatorCases } from "./cases/transaction-coordinators.ts";
+import { transactionCases } from "./cases/transactions.ts";
 import type { ContractCase } from "./probe.ts";
 
 /** Requests and the facts that are compared; names are unique. */
@@ -22,4 +24,6 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...topicCases,
   ...configCases,
   ...aclCases,
+  ...transactionCases,
+  ...transactionCoordinatorCases,
 ];

@@ -1,5 +1,5 @@
-/** Produce v3-13: appends one batch per partition. v0-2 are listed and refused, as Kafka 4 does. No transactions yet:
- *  a transactional batch is refused with the code that a broker gives to one without a transaction. */
+/** Produce v3-13: appends one batch per partition. v0-2 are listed and refused, as Kafka 4 does. Before the first batch of a
+ *  transaction in a partition its coordinator is asked, or told (v12). */
 
 import type { Uuid } from "../../core/brand.ts";
 import { StorageError } from "../../core/storage.ts";
@@ -8,10 +8,11 @@ import { produce } from "../../wire/apis/00-produce.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import { BatchView } from "../../wire/record-batch.ts";
 import { RecordsRefusal, Refusal, refusal } from "../errors.ts";
-import { defineHandler, type RequestContext } from "../handler.ts";
+import { type Answer, defineHandler, type RequestContext } from "../handler.ts";
 import { onlyBatch } from "../log/validate.ts";
 import type { Appended, Partition } from "../partition.ts";
 import { checkLeads, requestedPartition, requestedTopic, WrongLeader } from "../partition-lookup.ts";
+import { checkTransactional, type ProduceCheck } from "../transactions/produce-check.ts";
 
 type Request = RequestOutput<typeof produce>;
 type Response = ResponseInput<typeof produce>;
@@ -38,27 +39,40 @@ interface Waiting {
 export const produceHandler = defineHandler(
   produce,
   (request, context) => {
-    const waiting: Waiting[] = [];
-    const topics = request.topics.map(({ name, topicId, partitions }) => ({
-      name,
-      topicId,
-      partitions: partitions.map(({ index, records }) =>
-        appended({ name, topicId, index, records }, { request, context, waiting }),
-      ),
-    }));
-    if (request.acks === 0) {
-      const isRefused = topics.some((topic) => topic.partitions.some((partition) => partition.errorCode !== 0));
-      return isRefused ? "close-connection" : "no-response";
-    }
-    const response: Response = { topics, throttleMs: 0 };
-    return waiting.length === 0 ? response : whenReplicated(response, { request, context, waiting });
+    const { transactionalId } = request;
+    if (transactionalId === null) return answered(request, context, NONE_CHECKED);
+    const checked = checkTransactional({ ...request, transactionalId }, context);
+    return checked instanceof Promise
+      ? checked.then((check) => answered(request, context, check))
+      : answered(request, context, checked);
   },
   { advertisedMin: 0 },
 );
 
+const NONE_CHECKED: ProduceCheck = new Map();
+
+/** Appends what may be appended; `check` is a code when nothing may. */
+function answered(request: Request, context: RequestContext, check: ProduceCheck | number): Answer<Response> {
+  const waiting: Waiting[] = [];
+  const topics = request.topics.map(({ name, topicId, partitions }) => ({
+    name,
+    topicId,
+    partitions: partitions.map(({ index, records }) =>
+      appended({ name, topicId, index, records }, { request, context, check, waiting }),
+    ),
+  }));
+  if (request.acks === 0) {
+    const isRefused = topics.some((topic) => topic.partitions.some((partition) => partition.errorCode !== 0));
+    return isRefused ? "close-connection" : "no-response";
+  }
+  const response: Response = { topics, throttleMs: 0 };
+  return waiting.length === 0 ? response : whenReplicated(response, { request, context, waiting });
+}
+
 interface Scope {
   readonly request: Request;
   readonly context: RequestContext;
+  readonly check: ProduceCheck | number;
   readonly waiting: Waiting[];
 }
 
@@ -69,7 +83,7 @@ interface Item {
   readonly records: Buffer | null;
 }
 
-function appended(item: Item, { request, context, waiting }: Scope): PartitionAnswer {
+function appended(item: Item, { request, context, check, waiting }: Scope): PartitionAnswer {
   const { index } = item;
   let appendingTo: Partition | undefined;
   try {
@@ -78,8 +92,10 @@ function appended(item: Item, { request, context, waiting }: Scope): PartitionAn
     if (acks !== 0 && acks !== 1 && acks !== -1) throw refusal(ErrorCode.INVALID_REQUIRED_ACKS);
     checkLeads(partition, context.brokerId);
     checkRequestRules(item.records, { request, context });
+    const errorCode = typeof check === "number" ? check : check.get(partition);
+    if (errorCode !== undefined && errorCode !== ErrorCode.NONE) throw refusal(errorCode);
     appendingTo = partition;
-    const result = partition.append(item.records, acks);
+    const result = partition.append(item.records, { acks, isVerified: errorCode !== undefined });
     const answer: Mutable<PartitionAnswer> = {
       index,
       errorCode: ErrorCode.NONE,
@@ -97,8 +113,8 @@ function appended(item: Item, { request, context, waiting }: Scope): PartitionAn
   }
 }
 
-/** What depends on the request rather than on the partition: one batch, no transaction, and the version that brought zstd (KIP-110). */
-function checkRequestRules(records: Buffer | null, { request, context }: Omit<Scope, "waiting">): void {
+/** What depends on the request rather than on the partition: one batch, a transactional id, and the version that brought zstd (KIP-110). */
+function checkRequestRules(records: Buffer | null, { request, context }: Pick<Scope, "request" | "context">): void {
   const batch = onlyBatch(records);
   if (!(batch instanceof BatchView)) throw new RecordsRefusal(batch);
   if (batch.codec === ZSTD && context.apiVersion < ZSTD_VERSION_MIN)
@@ -138,7 +154,7 @@ function replicationCode(partition: Partition): number {
 }
 
 /** Resolves when every waiting batch is committed, failed, or out of time; an outcome that stays open says so. */
-function whenReplicated(response: Response, { request, context, waiting }: Scope): Promise<Response> {
+function whenReplicated(response: Response, { request, context, waiting }: Omit<Scope, "check">): Promise<Response> {
   return new Promise((resolve) => {
     let left = waiting.length;
     const cancels: (() => void)[] = [];

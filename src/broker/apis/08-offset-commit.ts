@@ -21,7 +21,8 @@ export const offsetCommitHandler = defineHandler(offsetCommit, (request, context
       metadata: partition.committedMetadata,
     })),
   );
-  const codes = refused === ErrorCode.NONE ? groups.commit(request.groupId, request, items) : items.map(() => refused);
+  const codes =
+    refused === ErrorCode.NONE ? groups.commit(request.groupId, request, { items }) : items.map(() => refused);
   let next = 0;
   return {
     throttleMs: 0,

@@ -1,4 +1,4 @@
-/** FindCoordinator v0-6: the broker that keeps a group. A transactional id gets one too, which then says that it cannot. */
+/** FindCoordinator v0-6: the broker that keeps a group or a transactional id. */
 
 import { findCoordinator } from "../../wire/apis/10-find-coordinator.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
@@ -17,11 +17,11 @@ export const findCoordinatorHandler = defineHandler(findCoordinator, (request, c
   return { throttleMs: 0, ...found(request.key, keyType, context) };
 });
 
-function found(key: string, keyType: number, { groups, cluster }: RequestContext) {
+function found(key: string, keyType: number, { groups, transactions, cluster }: RequestContext) {
   const nowhere = { nodeId: -1, host: "", port: -1 };
   if (keyType !== GROUP && keyType !== TRANSACTION)
     return { ...nowhere, errorCode: ErrorCode.INVALID_REQUEST, errorMessage: `Unknown coordinator type ${keyType}` };
-  const nodeId = groups.coordinatorOf(key);
+  const nodeId = (keyType === GROUP ? groups : transactions).coordinatorOf(key);
   const endpoint = cluster.brokers.get(nodeId)?.endpoint;
   if (endpoint === undefined)
     return { ...nowhere, errorCode: ErrorCode.GROUP_COORDINATOR_NOT_AVAILABLE, errorMessage: "No broker runs" };

@@ -43,7 +43,26 @@ const OWN: readonly ConfigDefinition[] = [
     "Idle time after which a connection is closed; kept, not acted upon.",
     fixed,
   ),
-  long("transactional.id.expiration.ms", [604_800_000n, 1n], "How long an unused transactional id is kept.", fixed),
+  int("transactional.id.expiration.ms", [604_800_000, 1], "How long an unused transactional id is kept.", fixed),
+  int("transaction.max.timeout.ms", [900_000, 1], "Longest transaction that a writer may ask for.", fixed),
+  int(
+    "transaction.state.log.num.partitions",
+    [50, 1],
+    "Slots over which transactional ids are spread among brokers.",
+    fixed,
+  ),
+  int(
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+    [10_000, 1],
+    "Time between looks for transactions that are open for too long.",
+    fixed,
+  ),
+  int(
+    "transaction.remove.expired.transaction.cleanup.interval.ms",
+    [3_600_000, 1],
+    "Time between looks for transactional ids that are not used any more.",
+    fixed,
+  ),
   long("log.flush.scheduler.interval.ms", [LONG_MAX, 1n], "Time between flush checks; kept, not acted upon.", fixed),
 ];
 

@@ -6,6 +6,7 @@ import { type Random, randomUuid } from "../../core/random.ts";
 import { StorageError } from "../../core/storage.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import type { Cluster } from "../cluster.ts";
+import { brokerOfSlot, slotOf } from "../coordinator-placement.ts";
 import { Group } from "./group.ts";
 import type { MemberFacts } from "./member.ts";
 import type { CommittedOffset, GroupOffsets, OffsetStore } from "./offset-store.ts";
@@ -44,17 +45,14 @@ export class GroupCoordinator {
     deps.cluster.listen({ onTopicDeleted: (name) => deps.store.deleteTopic(name) });
   }
 
-  /** The broker that keeps a group or transactional id now: as the leader of a partition of `__consumer_offsets` would be
-   *  spread, moved on to the next broker while it is down; -1 when none runs. */
-  coordinatorOf(key: string): number {
-    const slots = this.#deps.cluster.brokerNumber("offsets.topic.num.partitions");
-    const ids = [...this.#deps.cluster.brokers.keys()];
-    const first = (Math.abs(javaHash(key)) % slots) % ids.length;
-    for (let i = 0; i < ids.length; i++) {
-      const id = ids[(first + i) % ids.length] ?? -1;
-      if (this.#deps.cluster.brokers.get(id)?.isRunning) return id;
-    }
-    return -1;
+  /** The broker that keeps a group now; -1 when none runs. */
+  coordinatorOf(groupId: string): number {
+    return brokerOfSlot(this.slotOf(groupId), this.#deps.cluster);
+  }
+
+  /** The slot of a group: the partition of `__consumer_offsets` under which its offsets take part in transactions. */
+  slotOf(groupId: string): number {
+    return slotOf(groupId, this.#deps.cluster.brokerNumber("offsets.topic.num.partitions"));
   }
 
   /** NONE, or why this broker does not answer for the group. */
@@ -111,9 +109,14 @@ export class GroupCoordinator {
     return this.#groups.get(groupId)?.leave(ref) ?? ErrorCode.UNKNOWN_MEMBER_ID;
   }
 
-  /** Stores offsets: one error code per item, in order. Neither direction nor end of a partition is checked, as in Kafka. */
-  commit(groupId: string, ref: MemberRef, items: readonly CommitItem[]): readonly number[] {
-    const refused = this.#checkCommit(groupId, ref);
+  /** Stores offsets: one error code per item, in order. Neither direction nor end of a partition is checked, as in Kafka.
+   *  Those of a transaction count once `endTransaction` commits it; the caller has asked its coordinator. */
+  commit(
+    groupId: string,
+    ref: MemberRef,
+    { items, producerId }: { readonly items: readonly CommitItem[]; readonly producerId?: bigint },
+  ): readonly number[] {
+    const refused = this.#checkCommit(groupId, { ...ref, isTransactional: producerId !== undefined });
     if (refused !== ErrorCode.NONE) return items.map(() => refused);
     const metadataMax = this.#deps.cluster.brokerNumber("offset.metadata.max.bytes");
     const codes = items.map(({ topic, partition, metadata }) => {
@@ -121,12 +124,12 @@ export class GroupCoordinator {
       return (metadata?.length ?? 0) > metadataMax ? ErrorCode.OFFSET_METADATA_TOO_LARGE : ErrorCode.NONE;
     });
     const commitMs = this.#deps.clock.nowMs();
-    const good = items.filter((_, i) => codes[i] === ErrorCode.NONE);
+    const good = items
+      .filter((_, i) => codes[i] === ErrorCode.NONE)
+      .map((item) => ({ ...item, metadata: item.metadata ?? "", commitMs }));
     try {
-      this.#deps.store.commit(
-        groupId,
-        good.map((item) => ({ ...item, metadata: item.metadata ?? "", commitMs })),
-      );
+      if (producerId === undefined) this.#deps.store.commit(groupId, good);
+      else this.#deps.store.commitPending({ groupId, producerId }, good);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#deps.logger.error("could not store offsets", { groupId, error: error.message });
@@ -135,6 +138,19 @@ export class GroupCoordinator {
     }
     if (!this.#groups.has(groupId)) this.#open(groupId);
     return codes;
+  }
+
+  /** Lets the offsets that a producer's transaction has stored in groups of a slot count, or forgets them.
+   *  @throws {StorageError} and then nothing has changed */
+  endTransaction(end: { readonly slot: number; readonly producerId: bigint; readonly committed: boolean }): void {
+    const { slot, producerId, committed } = end;
+    const groupIds = this.#deps.store.pendingGroups(producerId).filter((groupId) => this.slotOf(groupId) === slot);
+    this.#deps.store.endPending({ producerId, groupIds, committed });
+  }
+
+  /** Whether a transaction that is not ended has stored an offset for the partition. */
+  isUnstable(groupId: string, topic: string, partition: number): boolean {
+    return this.#deps.store.isPending(groupId, topic, partition);
   }
 
   offsets(groupId: string): GroupOffsets {
@@ -163,6 +179,7 @@ export class GroupCoordinator {
     const keptMs = this.#deps.cluster.brokerNumber("offsets.retention.minutes") * MINUTE_MS;
     for (const group of [...this.#groups.values()]) {
       if (group.state !== "Empty" || nowMs - group.emptySinceMs < keptMs) continue;
+      if (this.#deps.store.hasPending(group.groupId)) continue;
       if (nowMs - this.#lastCommitMs(group.groupId) >= keptMs) this.#forget(group);
     }
   }
@@ -196,7 +213,7 @@ export class GroupCoordinator {
     }
   }
 
-  #checkCommit(groupId: string, ref: MemberRef): number {
+  #checkCommit(groupId: string, ref: MemberRef & { readonly isTransactional: boolean }): number {
     if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
     const group = this.#groups.get(groupId);
     if (group !== undefined) return group.checkCommit(ref);
@@ -216,11 +233,4 @@ export class GroupCoordinator {
     group.close();
     this.#groups.delete(group.groupId);
   }
-}
-
-/** Java's `String.hashCode`, with which Kafka spreads groups. */
-function javaHash(text: string): number {
-  let hash = 0;
-  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
-  return hash === -(2 ** 31) ? 0 : hash;
 }

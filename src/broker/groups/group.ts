@@ -133,13 +133,17 @@ export class Group {
   }
 
   /** Whether offsets may be committed: an error code (Kafka: `ClassicGroup.validateOffsetCommit`). */
-  checkCommit(ref: MemberRef): number {
+  checkCommit(ref: MemberRef & { readonly isTransactional?: boolean }): number {
+    const isTransactional = ref.isTransactional === true;
     if (ref.generationId < 0 && this.#state === "Empty") return ErrorCode.NONE;
-    if (ref.generationId < 0 && ref.memberId === "" && ref.groupInstanceId === null) return ErrorCode.UNKNOWN_MEMBER_ID;
+    const isNobody = ref.generationId < 0 && ref.memberId === "" && ref.groupInstanceId === null;
+    // Writers with transactions could not name themselves before version 3 of their request.
+    if (isNobody) return isTransactional ? ErrorCode.NONE : ErrorCode.UNKNOWN_MEMBER_ID;
     const { errorCode, member } = this.#check(ref);
     if (member === undefined) return errorCode;
     this.#renew(member);
-    return this.#state === "CompletingRebalance" ? ErrorCode.REBALANCE_IN_PROGRESS : ErrorCode.NONE;
+    const isBlocked = this.#state === "CompletingRebalance" && !isTransactional;
+    return isBlocked ? ErrorCode.REBALANCE_IN_PROGRESS : ErrorCode.NONE;
   }
 
   /** Starts every session anew: the coordinator moved, and members could not reach it meanwhile. */

@@ -3,6 +3,7 @@
 import type { Logger } from "../../core/logger.ts";
 import type { Storage } from "../../core/storage.ts";
 import { Journal, type JournalState } from "../journal.ts";
+import { PendingOffsets } from "./pending-offsets.ts";
 
 /** A committed offset. */
 export interface CommittedOffset {
@@ -38,6 +39,20 @@ type OffsetEntry =
       readonly at: number;
     }
   | { readonly t: "group"; readonly g: string; readonly type: string; readonly generation: number }
+  | {
+      readonly t: "pending";
+      readonly g: string;
+      readonly pid: string;
+      readonly n: string;
+      readonly p: number;
+      readonly o: string;
+      readonly e: number;
+      readonly m: string;
+      readonly at: number;
+      /** An offset from outside came later; only in a rewritten journal. */
+      readonly over?: true;
+    }
+  | { readonly t: "txn-end"; readonly pid: string; readonly groups: readonly string[]; readonly committed: boolean }
   | { readonly t: "group-deleted"; readonly g: string }
   | { readonly t: "topic-deleted"; readonly n: string };
 
@@ -47,25 +62,34 @@ export type GroupOffsets = ReadonlyMap<string, ReadonlyMap<number, CommittedOffs
 class OffsetState implements JournalState<OffsetEntry> {
   readonly offsets = new Map<string, Map<string, Map<number, CommittedOffset>>>();
   readonly groups = new Map<string, GroupRecord>();
+  readonly pending = new PendingOffsets();
 
   apply(entry: OffsetEntry): void {
     switch (entry.t) {
-      case "commit": {
-        const group = getOrAdd(this.offsets, entry.g, () => new Map<string, Map<number, CommittedOffset>>());
-        const topic = getOrAdd(group, entry.n, () => new Map<number, CommittedOffset>());
-        const { o, e, m, at } = entry;
-        topic.set(entry.p, { offset: BigInt(o), leaderEpoch: e, metadata: m, commitMs: at });
+      case "commit":
+        this.#commit(entry.g, offsetOf(entry));
+        this.pending.overtake({ groupId: entry.g, topic: entry.n, partition: entry.p });
+        return;
+      case "pending": {
+        const { g: groupId, pid, over } = entry;
+        this.pending.add({ ...offsetOf(entry), groupId, producerId: BigInt(pid), isOvertaken: over === true });
         return;
       }
+      case "txn-end":
+        for (const offset of this.pending.take(BigInt(entry.pid), entry.groups))
+          if (entry.committed && !offset.isOvertaken) this.#commit(offset.groupId, offset);
+        return;
       case "group":
         this.groups.set(entry.g, { protocolType: entry.type, generationId: entry.generation });
         return;
       case "group-deleted":
         this.groups.delete(entry.g);
         this.offsets.delete(entry.g);
+        this.pending.forget({ groupId: entry.g });
         return;
       case "topic-deleted":
         for (const topics of this.offsets.values()) topics.delete(entry.n);
+        this.pending.forget({ topic: entry.n });
         return;
     }
   }
@@ -78,6 +102,17 @@ class OffsetState implements JournalState<OffsetEntry> {
         for (const [p, committed] of partitions) yield commitEntry(g, { ...committed, topic: n, partition: p });
       }
     }
+    for (const offset of this.pending.all()) {
+      const { groupId: g, producerId, isOvertaken } = offset;
+      yield { ...fields(offset), t: "pending", g, pid: String(producerId), ...(isOvertaken ? { over: true } : {}) };
+    }
+  }
+
+  #commit(groupId: string, commit: OffsetCommit): void {
+    const group = getOrAdd(this.offsets, groupId, () => new Map<string, Map<number, CommittedOffset>>());
+    const topic = getOrAdd(group, commit.topic, () => new Map<number, CommittedOffset>());
+    const { offset, leaderEpoch, metadata, commitMs } = commit;
+    topic.set(commit.partition, { offset, leaderEpoch, metadata, commitMs });
   }
 }
 
@@ -97,7 +132,8 @@ export class OffsetStore {
 
   /** Ids of all groups with offsets or a record of their own. */
   groupIds(): readonly string[] {
-    return [...new Set([...this.#state.groups.keys(), ...this.#state.offsets.keys()])];
+    const { groups, offsets, pending } = this.#state;
+    return [...new Set([...groups.keys(), ...offsets.keys(), ...pending.groupIds()])];
   }
   group(groupId: string): GroupRecord | undefined {
     return this.#state.groups.get(groupId);
@@ -112,6 +148,36 @@ export class OffsetStore {
   /** Stores all partitions of one commit, or none. @throws {StorageError} */
   commit(groupId: string, commits: readonly OffsetCommit[]): void {
     this.#journal.append(...commits.map((commit) => commitEntry(groupId, commit)));
+  }
+
+  /** Stores all partitions of one commit inside a transaction, or none. @throws {StorageError} */
+  commitPending(at: { readonly groupId: string; readonly producerId: bigint }, commits: readonly OffsetCommit[]): void {
+    const { groupId: g, producerId } = at;
+    const pid = String(producerId);
+    this.#journal.append(...commits.map((commit) => ({ ...fields(commit), t: "pending", g, pid }) as const));
+  }
+
+  /** Groups in which a producer's transaction has stored offsets. */
+  pendingGroups(producerId: bigint): readonly string[] {
+    return this.#state.pending.groupsOf(producerId);
+  }
+  /** Whether a transaction has stored an offset for the partition that does not count yet. */
+  isPending(groupId: string, topic: string, partition: number): boolean {
+    return this.#state.pending.has(groupId, topic, partition);
+  }
+  /** Whether offsets of transactions wait in a group. */
+  hasPending(groupId: string): boolean {
+    return this.#state.pending.groupIds().has(groupId);
+  }
+
+  /** Lets a producer's offsets in these groups count, or forgets them. @throws {StorageError} */
+  endPending(end: {
+    readonly producerId: bigint;
+    readonly groupIds: readonly string[];
+    readonly committed: boolean;
+  }): void {
+    const { producerId, groupIds: groups, committed } = end;
+    if (groups.length > 0) this.#journal.append({ t: "txn-end", pid: String(producerId), groups, committed });
   }
 
   /** Remembers that a group reached a generation. @throws {StorageError} */
@@ -141,9 +207,11 @@ export class OffsetStore {
 }
 
 function commitEntry(groupId: string, commit: OffsetCommit): OffsetEntry {
+  return { t: "commit", g: groupId, ...fields(commit) };
+}
+
+function fields(commit: OffsetCommit) {
   return {
-    t: "commit",
-    g: groupId,
     n: commit.topic,
     p: commit.partition,
     o: String(commit.offset),
@@ -151,6 +219,10 @@ function commitEntry(groupId: string, commit: OffsetCommit): OffsetEntry {
     m: commit.metadata,
     at: commit.commitMs,
   };
+}
+
+function offsetOf({ n, p, o, e, m, at }: ReturnType<typeof fields>): OffsetCommit {
+  return { topic: n, partition: p, offset: BigInt(o), leaderEpoch: e, metadata: m, commitMs: at };
 }
 
 function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
