@@ -4,9 +4,14 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { TributaryError } from "../core/errors.ts";
 import { StoreError } from "../tier/errors.ts";
-import type { ByteRange, ObjectStore } from "../tier/ports.ts";
+import { bodyOf, partsOf } from "../tier/object-body.ts";
+import { isPlainKey } from "../tier/object-key.ts";
+import type { ByteRange, ObjectBody, ObjectStore } from "../tier/ports.ts";
 
+/** In memory at once of an object that is written. */
+const PART_BYTES = 8 * 1024 * 1024;
 /** Suffix of files that are being written; never listed. */
 const PARTIAL_SUFFIX = ".partial";
 
@@ -16,11 +21,12 @@ export async function openFsStore(directory: string): Promise<ObjectStore> {
   await attempt(location, "", () => mkdir(directory, { recursive: true }));
   return {
     location,
-    put: (key, bytes) => attempt(location, key, () => write(pathOf(directory, location, key), bytes, rename)),
+    put: (key, content) =>
+      attempt(location, key, () => write(pathOf(directory, location, key), bodyOf(content), rename)),
     putIfAbsent: async (key, bytes) => {
       const path = pathOf(directory, location, key);
       try {
-        await write(path, bytes, linkThenUnlink);
+        await write(path, bodyOf(bytes), linkThenUnlink);
         return true;
       } catch (error) {
         if (isErrno(error, "EEXIST")) return false;
@@ -28,7 +34,9 @@ export async function openFsStore(directory: string): Promise<ObjectStore> {
       }
     },
     get: (key, range) => attempt(location, key, () => readRange(pathOf(directory, location, key), range)),
+    size: (key) => attempt(location, key, () => sizeOf(pathOf(directory, location, key))),
     list: (prefix) => attempt(location, prefix, () => listKeys(directory, prefix)),
+    close: () => {},
     remove: (key) => attempt(location, key, () => rm(pathOf(directory, location, key), { force: true })),
   };
 }
@@ -36,7 +44,7 @@ export async function openFsStore(directory: string): Promise<ObjectStore> {
 /** Writes aside, flushes, then makes it visible by `show`. */
 async function write(
   path: string,
-  bytes: Uint8Array,
+  body: ObjectBody,
   show: (partial: string, path: string) => Promise<void>,
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
@@ -44,7 +52,8 @@ async function write(
   try {
     const file = await open(partial, "wx");
     try {
-      await file.writeFile(bytes);
+      for (const { start, endExclusive } of partsOf(body, PART_BYTES))
+        await file.writeFile(await body.read(start, endExclusive));
       await file.sync();
     } finally {
       await file.close();
@@ -71,6 +80,15 @@ async function syncDirectory(path: string): Promise<void> {
 async function linkThenUnlink(partial: string, path: string): Promise<void> {
   await link(partial, path);
   await unlink(partial);
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
 }
 
 async function readRange(path: string, range: ByteRange | undefined): Promise<Buffer> {
@@ -109,9 +127,7 @@ async function listKeys(directory: string, prefix: string): Promise<readonly str
 
 /** Refuses keys that would leave the directory. */
 function pathOf(directory: string, location: string, key: string): string {
-  const isPlain =
-    key !== "" && key.split("/").every((part) => part !== "" && part !== "." && part !== "..") && !key.includes("\0");
-  if (!isPlain || key.endsWith(PARTIAL_SUFFIX)) throw new StoreError({ code: "STORE_BAD_KEY", location, key });
+  if (!isPlainKey(key) || key.endsWith(PARTIAL_SUFFIX)) throw new StoreError({ code: "STORE_BAD_KEY", location, key });
   return join(directory, key);
 }
 
@@ -124,8 +140,12 @@ async function attempt<T>(location: string, key: string, action: () => Promise<T
 }
 
 function storeError(location: string, key: string, error: unknown): unknown {
-  if (error instanceof StoreError) return error;
+  if (error instanceof TributaryError) return error;
   if (isErrno(error, "ENOENT")) return new StoreError({ code: "STORE_MISSING", location, key }, { cause: error });
+  if (isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT"))
+    return new StoreError({ code: "STORE_FULL", location, key, reason: "no space left" }, { cause: error });
+  if (isErrno(error, "EACCES") || isErrno(error, "EPERM") || isErrno(error, "EROFS"))
+    return new StoreError({ code: "STORE_DENIED", location, key, reason: "permission denied" }, { cause: error });
   const reason = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
   return new StoreError({ code: "STORE_FAILED", location, key, reason }, { cause: error });
 }

@@ -1,11 +1,13 @@
 /** ObjectStore in memory, for tests, with faults that a test sets by hand. */
 
 import { StoreError } from "../tier/errors.ts";
+import { bodyOf, wholeOf } from "../tier/object-body.ts";
+import { isPlainKey } from "../tier/object-key.ts";
 import type { ObjectStore } from "../tier/ports.ts";
 
 /** An operation about to happen; a fault may throw instead of it, or damage what was written. */
 export interface StoreOperation {
-  readonly kind: "put" | "putIfAbsent" | "get" | "list" | "remove";
+  readonly kind: "put" | "putIfAbsent" | "get" | "size" | "list" | "remove";
   readonly key: string;
 }
 
@@ -23,6 +25,8 @@ export function createMemoryStore(): MemoryStore {
   const objects = new Map<string, Buffer>();
   const location = "memory:";
   const run = async <T>(operation: StoreOperation, action: () => T): Promise<T> => {
+    if (operation.kind !== "list" && !isPlainKey(operation.key))
+      throw new StoreError({ code: "STORE_BAD_KEY", location, key: operation.key });
     store.before(operation);
     const result = action();
     store.after(operation);
@@ -33,7 +37,10 @@ export function createMemoryStore(): MemoryStore {
     objects,
     before: () => {},
     after: () => {},
-    put: (key, bytes) => run({ kind: "put", key }, () => void objects.set(key, Buffer.from(bytes))),
+    put: async (key, content) => {
+      const bytes = await wholeOf(bodyOf(content));
+      return run({ kind: "put", key }, () => void objects.set(key, bytes));
+    },
     putIfAbsent: (key, bytes) =>
       run({ kind: "putIfAbsent", key }, () => {
         if (objects.has(key)) return false;
@@ -46,8 +53,10 @@ export function createMemoryStore(): MemoryStore {
         if (object === undefined) throw new StoreError({ code: "STORE_MISSING", location, key });
         return Buffer.from(range === undefined ? object : object.subarray(range.start, range.endExclusive));
       }),
+    size: (key) => run({ kind: "size", key }, () => objects.get(key)?.length),
     list: (prefix) =>
       run({ kind: "list", key: prefix }, () => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort()),
+    close: () => {},
     remove: (key) => run({ kind: "remove", key }, () => void objects.delete(key)),
   };
   return store;

@@ -3,6 +3,8 @@
 import { type RegionSurvey, surveyRegion } from "../adapters/kafka-metadata-survey.ts";
 import { nodeClock } from "../adapters/node-clock.ts";
 import { openClient, regionAddress } from "../runtime/connect.ts";
+import { type RuleChange, type RuledRegion, ruleChangesOf } from "../runtime/rule-changes.ts";
+import { storedProgress } from "../runtime/stored-progress.ts";
 import { flowsOf } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { planTopology, type TopologyPlan } from "../topology/plan.ts";
@@ -22,6 +24,8 @@ export interface LivePlan {
   /** What the worker deletes, or keeps, because the source did. */
   readonly deletions: readonly PlannedDeletion[];
   readonly risks: readonly PlanRisk[];
+  /** Lanes that will choose records by other rules than so far, from where they are on. */
+  readonly rules: readonly RuleChange[];
   readonly fingerprint: string;
   /** Regions that could not be asked. */
   readonly unknown: readonly string[];
@@ -43,12 +47,14 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
   const changes = [...changesOf(pairs, facts), ...acls.flatMap((between) => between.changes)];
   const deletions = planDeletions(topology, live, facts);
   const limits = new Map(known.map(([name, survey]) => [name, survey.limits]));
+  const ruled = known.map(([name, { facts, states }]) => [name, { clusterId: facts.clusterId, states }] as const);
   return {
     plan,
     changes,
     acls,
     deletions,
     risks: risksOf(pairs, limits, nodeClock().nowMs()),
+    rules: ruleChangesOf(topology, new Map(ruled)),
     fingerprint: fingerprintOf(pairs, changes, deletions),
     unknown: topology.regions.map(({ name }) => name).filter((name) => surveys.get(name) === undefined),
     reached: known.length,
@@ -59,12 +65,14 @@ function liveAcls({ topics, facts, acls }: RegionSurvey): LiveAcls {
   return { clusterId: facts.clusterId, topics: topics.map(({ name }) => name), acls, made: facts.made };
 }
 
-async function ask(context: CliContext, inUse: TopologyInUse, region: string): Promise<RegionSurvey | undefined> {
+type Found = RegionSurvey & Pick<RuledRegion, "states">;
+
+async function ask(context: CliContext, inUse: TopologyInUse, region: string): Promise<Found | undefined> {
   const { topology, state } = inUse;
   const from = flowsOf(topology).filter(({ source }) => source === region);
   try {
     await using client = await openClient(regionAddress(topology, state, region), { clientId: "tributary-plan" });
-    return await surveyRegion(
+    const survey = await surveyRegion(
       { client, clock: nodeClock() },
       {
         isAged: (topic) => from.some(({ mirror }) => selects(mirror.topics, topic)),
@@ -73,6 +81,8 @@ async function ask(context: CliContext, inUse: TopologyInUse, region: string): P
         ),
       },
     );
+    await using store = await storedProgress(client);
+    return { ...survey, states: store === undefined ? [] : await store.list() };
   } catch (error) {
     context.talk(error instanceof Error ? error.message : String(error));
     return undefined;

@@ -12,7 +12,7 @@ import { counted } from "./output.ts";
 const MARKS: Readonly<Record<string, string>> = { create: "+", grow: "~", keep: " ", unknown: "?" };
 
 /** For a person. */
-export function planText({ plan, changes, acls, deletions, risks }: LivePlan): string {
+export function planText({ plan, changes, acls, deletions, risks, rules: otherRules }: LivePlan): string {
   const flows = plan.flows.flatMap((flow) => flowLines(flow, changes));
   const risky = risks.flatMap(({ region, topic, what, mend }) => [
     `! ${region} ${topic}: ${what}`,
@@ -21,6 +21,10 @@ export function planText({ plan, changes, acls, deletions, risks }: LivePlan): s
   const collisions = plan.collisions.map(
     ({ region, topic, writers }) => `! ${region} ${topic} would be written by ${writers.join(" and ")}`,
   );
+  const choices = otherRules.map(
+    ({ mirror, source, target, lanes, from, to }) =>
+      `~ ${mirror}: ${source} -> ${target} ${counted(lanes, "lane")} will go on by other rules: ${from} -> ${to}`,
+  );
   const all = plan.flows.flatMap((flow) => flow.topics);
   const count = (action: string): number => all.filter((topic) => topic.action === action).length;
   const set = changes.filter(({ kind }) => kind === "set").length;
@@ -28,9 +32,8 @@ export function planText({ plan, changes, acls, deletions, risks }: LivePlan): s
   const rules = changes.filter(({ kind }) => kind === "add-rule" || kind === "remove-rule").length;
   const ruleCount = rules === 0 ? "" : `, ${counted(rules, "rule")} to add or remove`;
   const summary = `${counted(all.length, "topic")}: ${count("create")} to create, ${count("grow")} to grow, ${count("keep")} there already${settings}${ruleCount}`;
-  return [...flows, ...acls.flatMap(aclLines), ...deletionLines(deletions), ...risky, ...collisions, summary].join(
-    "\n",
-  );
+  const others = [...acls.flatMap(aclLines), ...deletionLines(deletions), ...risky, ...collisions, ...choices];
+  return [...flows, ...others, summary].join("\n");
 }
 
 function flowLines(flow: FlowPlan, changes: readonly PlannedChange[]): readonly string[] {
@@ -43,7 +46,8 @@ function flowLines(flow: FlowPlan, changes: readonly PlannedChange[]): readonly 
   ]);
   const idle = flow.sourceKnown ? flow.patterns.filter((pattern) => pattern.topics.length === 0).map(idleLine) : [];
   const excluded = flow.excluded.length === 0 ? [] : [`    excluded: ${flow.excluded.join(", ")}`];
-  return [head, ...topics, ...idle, ...excluded, ""];
+  const filter = flow.filter === undefined ? [] : [`    filter: ${flow.filter}`];
+  return [head, ...topics, ...idle, ...excluded, ...filter, ""];
 }
 
 function settingText({ name, from, to }: SettingChange): string {
@@ -75,7 +79,7 @@ function idleLine({ pattern, nearMisses }: PatternMatches): string {
 }
 
 /** For programs, and for `topology apply`, which needs `fingerprint` alone of it. */
-export function planJson({ plan, changes, acls, deletions, risks, fingerprint, unknown }: LivePlan): object {
+export function planJson({ plan, changes, acls, deletions, risks, rules, fingerprint, unknown }: LivePlan): object {
   return {
     fingerprint,
     unknown_regions: unknown,
@@ -87,6 +91,7 @@ export function planJson({ plan, changes, acls, deletions, risks, fingerprint, u
       topics: flow.topics,
       patterns: flow.patterns.map(({ pattern, topics, nearMisses }) => ({ pattern, topics, near_misses: nearMisses })),
       excluded: flow.excluded,
+      filter: flow.filter ?? null,
     })),
     changes: changes.map(changeJson),
     rules_unknown: acls.flatMap(({ source, target, problem }) =>
@@ -102,6 +107,7 @@ export function planJson({ plan, changes, acls, deletions, risks, fingerprint, u
       due_ms: one.dueMs ?? null,
     })),
     risks: risks.map((risk) => ({ ...risk, mend: risk.mend ?? null })),
+    rule_changes: rules,
     collisions: plan.collisions,
   };
 }

@@ -63,11 +63,14 @@ export type LaneOwnFault =
       readonly obstacle?: string;
     } & At)
   /** Takeover found a target that no rule explains; nothing was written. */
-  | ({ readonly code: "LANE_UNEXPLAINED"; readonly what: string } & At);
+  | ({ readonly code: "LANE_UNEXPLAINED"; readonly what: string } & At)
+  /** A worker that began later chooses records by other rules (provenance, filter): this one must not go on. */
+  | ({ readonly code: "LANE_RULES_CHANGED"; readonly ours: string; readonly theirs: string } & At);
 
 /** Faults of a flow and its settings. */
 export type FlowFault =
   | { readonly code: "NAMING_INVALID"; readonly template: string; readonly what: string }
+  | { readonly code: "FILTER_INVALID"; readonly what: string }
   | { readonly code: "LOOP_UNGUARDED"; readonly what: string };
 
 /** Everything that can go wrong in the mirror. */
@@ -81,7 +84,7 @@ export type LaneFault = SourceFault | TargetFault | LaneOwnFault;
 
 /** True for faults that belong to one lane. */
 export function isLaneFault(fault: MirrorFault): fault is LaneFault {
-  return fault.code !== "NAMING_INVALID" && fault.code !== "LOOP_UNGUARDED";
+  return fault.code !== "NAMING_INVALID" && fault.code !== "LOOP_UNGUARDED" && fault.code !== "FILTER_INVALID";
 }
 
 const RETRIABLE: ReadonlySet<MirrorFault["code"]> = new Set([

@@ -8,6 +8,7 @@ import { toError } from "../core/errors.ts";
 import type { LogFields, Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import type { Selection } from "../topology/patterns.ts";
+import type { RecordFilter } from "../topology/record-filter.ts";
 import { KnownLanes, lackingOn, type WantedLane, type WantedTopic, wantedLanes, wantedTopics } from "./discovery.ts";
 import { type LaneFault, MirrorError } from "./errors.ts";
 import { Lane } from "./lane.ts";
@@ -25,6 +26,7 @@ import {
 } from "./offset-ports.ts";
 import type { Provenance } from "./plan.ts";
 import type { Delivery, NewTopic, Source, Target, TopicInfo, TopicPartition } from "./ports.ts";
+import { compileFilter, type Filter } from "./record-filter.ts";
 import { type FlowStatus, type LaneStatus, restingLane, type TopicTrouble } from "./status.ts";
 
 /** New topics and partitions are copied this soon after they appear. */
@@ -54,6 +56,8 @@ export interface FlowOptions {
   readonly onGap: "stop" | "skip";
   readonly onRecreate: "stop" | "restart";
   readonly provenance: Provenance;
+  /** Records that are left out; default: none. */
+  readonly filter?: RecordFilter | undefined;
   /** Replicas of topics that the flow makes; default: as many as on the source. Never more than the target has brokers. */
   readonly replicationFactor?: number | "source";
   readonly discoverEveryMs?: number;
@@ -97,6 +101,7 @@ export class Flow implements AsyncDisposable {
   /** Lanes that are not run because their source topic was made again. */
   readonly #recreated = new Map<LaneKey, LaneStatus>();
   readonly #stopping = new AbortController();
+  readonly #filter: Filter | undefined;
   #troubles: readonly TopicTrouble[] = [];
   #discoveryFailure: string | undefined;
   #discoveredMs: number | undefined;
@@ -108,11 +113,12 @@ export class Flow implements AsyncDisposable {
   private constructor(options: FlowOptions, deps: FlowDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#filter = options.filter && compileFilter(options.filter);
     this.#roundAtMs = deps.clock.monotonicMs();
   }
 
   /** Starts at once and does not wait for anything: an unreachable side shows in the status and is tried again.
-   *  @throws {MirrorError} `LOOP_UNGUARDED` when copies could come back as new records for ever */
+   *  @throws {MirrorError} `LOOP_UNGUARDED` when copies could come back as new records for ever, `FILTER_INVALID` */
   static open(options: FlowOptions, deps: FlowDeps): Flow {
     if (options.delivery === "at-least-once" && options.naming.keepsNames && options.provenance === "local")
       throw new MirrorError({
@@ -321,7 +327,7 @@ export class Flow implements AsyncDisposable {
       {
         ...wanted,
         producerId: producerIdOf(wanted.lane),
-        rules: { provenance, reverseProducerId: producerIdOf(reverseLane(wanted.lane)) },
+        rules: { provenance, reverseProducerId: producerIdOf(reverseLane(wanted.lane)), filter: this.#filter },
         delivery,
         historyObstacle: this.#options.naming.keepsNames ? SAME_NAMES_OBSTACLE : undefined,
         gapPolicy: onGap,

@@ -15,9 +15,9 @@ import { AckWindow } from "./ack-window.ts";
 import type { CopyContext, CopyMode, Sent } from "./copy-mode.ts";
 import { MirrorError, type TargetFault } from "./errors.ts";
 import { joins, merge } from "./merge-rule.ts";
-import { type PlanRules, planBatch } from "./plan.ts";
+import { afterLook, type Plan, type PlanRules, planBatch } from "./plan.ts";
 import type { SourceChunk, SourceReader } from "./ports.ts";
-import { rewriteBatch, type SourceRun } from "./rewrite.ts";
+import { rewriteBatch, type SourceRun, selectRecords } from "./rewrite.ts";
 import { TurnWatch } from "./turn-watch.ts";
 
 /** Copies until the mode turns, something fails or `signal` aborts; what is in flight is settled before it returns the way it
@@ -90,7 +90,7 @@ class CopyRun {
       const aborted = new AbortedTransactions(chunk.aborted);
       mode.beginChunk();
       for (const batch of batchesIn(chunk.records)) {
-        const plan = planBatch(batch, rules, this.#sourceNext, aborted.covers(batch));
+        const { plan, offsets } = this.#planned(batch, rules, aborted);
         if (plan.kind !== "forward" && this.#waiting.length > 0) await this.#sendWaiting();
         if (plan.kind === "skip") {
           counts.skippedBatches[plan.reason]++;
@@ -106,7 +106,7 @@ class CopyRun {
           await this.#forward(batch);
         } else {
           counts.rewrittenBatches[plan.reason]++;
-          await this.#sendRewritten(batch);
+          await this.#sendRewritten(batch, offsets, rules);
         }
         if (isEnding) signal.throwIfAborted();
       }
@@ -119,6 +119,21 @@ class CopyRun {
   async #turn(): Promise<boolean> {
     await this.settled();
     return this.#mode.turn();
+  }
+
+  /** Looks into the batches that cannot go on as they are. */
+  #planned(
+    batch: BatchView,
+    rules: PlanRules,
+    aborted: AbortedTransactions,
+  ): { readonly plan: Plan; readonly offsets: readonly bigint[] } {
+    const plan = planBatch(batch, rules, this.#sourceNext, aborted.covers(batch));
+    if (plan.kind !== "rewrite") return { plan, offsets: [] };
+    const { filteredRecords } = this.#context.counts;
+    const { offsets, isUntouched } = selectRecords(batch, this.#sourceNext, rules.filter, (reason) => {
+      filteredRecords[reason]++;
+    });
+    return { plan: afterLook(plan, batch, rules, { kept: offsets.length, isUntouched }), offsets };
   }
 
   /** All of the chunk is sent or skipped. */
@@ -164,9 +179,9 @@ class CopyRun {
     await this.#send(batch, [run], batch.nextOffset, batch.leaderEpoch);
   }
 
-  async #sendRewritten(batch: BatchView): Promise<void> {
+  async #sendRewritten(batch: BatchView, offsets: readonly bigint[], rules: PlanRules): Promise<void> {
     const { nextOffset, leaderEpoch } = batch;
-    for (const part of rewriteBatch(batch, this.#sourceNext, this.#context.limits.maxBatchBytes))
+    for (const part of rewriteBatch(batch, offsets, rules))
       await this.#send(part.batch, part.runs, part.nextOffset, leaderEpoch);
     this.#passOver(nextOffset, leaderEpoch);
   }

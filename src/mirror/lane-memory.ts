@@ -4,9 +4,9 @@ import { MirrorError } from "./errors.ts";
 import type { HistoryRecord } from "./history/record.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { OffsetMap } from "./offset-map.ts";
-import { earlier } from "./offset-order.ts";
+import { earlier, later } from "./offset-order.ts";
 import type { Era, Gap, LaneMode, LaneStateRecord, Progress, StoredLane } from "./offset-ports.ts";
-import type { Provenance } from "./plan.ts";
+import { planText, rulesOf } from "./plan.ts";
 
 /** Everything but counters. The map is also the progress: it ends where the lane stands. */
 export interface LaneMemory {
@@ -22,8 +22,10 @@ export interface LaneMemory {
   gaps: readonly Gap[];
   gapCount: number;
   repeats: bigint;
-  /** The provenance under which the records beyond the map were chosen. */
-  walkProvenance: Provenance;
+  /** The rules under which the records beyond the map were chosen, as stored. */
+  walkPlan: string;
+  /** The position from which on they were chosen so, where the era does not say it: in history mode. */
+  planBase: bigint;
 }
 
 /** Gaps kept with a lane; the rest is only counted. */
@@ -60,7 +62,7 @@ function fromStored(
     ...emptyMemory(options),
     ...(state && { gaps: state.gaps, gapCount: state.gapCount, repeats: state.repeats }),
     ...(isDecided ? fromRecord(record, stored) : fromState(stored, { start, record })),
-    walkProvenance: provenanceIn((isDecided ? record : state)?.plan ?? "", options.rules.provenance),
+    ...walkRules(options, isDecided ? record : state),
   };
 }
 
@@ -109,9 +111,8 @@ function isNew({ state, map }: StoredLane): boolean {
 }
 
 function emptyMemory(options: LaneOptions): Omit<LaneMemory, "map"> {
-  const { provenance } = options.rules;
   const nothing = { history: undefined, returned: undefined, gaps: [], gapCount: 0, repeats: 0n } as const;
-  return { ...nothing, era: FIRST_ERA, sourceEpoch: -1, walkProvenance: provenance };
+  return { ...nothing, era: FIRST_ERA, sourceEpoch: -1, ...walkRules(options, undefined) };
 }
 
 async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> {
@@ -125,8 +126,8 @@ async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> 
  *  map of a worker that began elsewhere is no place to go on from: the state says who was first. */
 function agreedMap({ state, map }: StoredLane, start: Progress, knownFrom: bigint): OffsetMap {
   if (state === undefined) return map ?? OffsetMap.startingAt(start);
-  const { progress, floor } = state;
-  if (map === undefined || map.progress.count < knownFrom) return OffsetMap.startingAt(progress);
+  const { progress, floor, planBase = 0n } = state;
+  if (map === undefined || map.progress.count < later(knownFrom, planBase)) return OffsetMap.startingAt(progress);
   if (map.progress.count === 0n && floor !== undefined && map.floor.source !== floor.source)
     return OffsetMap.startingAt(progress);
   if (map.progress.count > progress.count && map.truncateTarget(progress.targetNext) === undefined)
@@ -143,7 +144,8 @@ export function toRecord(options: LaneOptions, memory: LaneMemory, nowMs: number
     progress: memory.map.progress,
     mode: modeOf(options, memory),
     era: memory.era,
-    plan: `provenance=${memory.walkProvenance}`,
+    plan: memory.walkPlan,
+    planBase: memory.planBase,
     targetEpoch: -1,
     sourceEpoch: memory.sourceEpoch,
     floor: memory.map.floor,
@@ -174,7 +176,11 @@ export function noteGap(memory: LaneMemory, gap: Gap): void {
   memory.gapCount++;
 }
 
-function provenanceIn(plan: string, fallback: Provenance): Provenance {
-  if (plan === "provenance=local") return "local";
-  return plan === "provenance=all" ? "all" : fallback;
+/** Older texts for the same rules are no other rules; a text that is not understood stays as it is. */
+function walkRules(
+  options: LaneOptions,
+  stored: { readonly plan: string; readonly planBase?: bigint } | undefined,
+): Pick<LaneMemory, "walkPlan" | "planBase"> {
+  const rules = stored === undefined ? options.rules : rulesOf(stored.plan);
+  return { walkPlan: rules === undefined ? (stored?.plan ?? "") : planText(rules), planBase: stored?.planBase ?? 0n };
 }

@@ -22,6 +22,7 @@ import { Standby } from "./history/standby.ts";
 import { type LaneMemory, noteRecord, openMemory } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { LiveMode } from "./live-mode.ts";
+import { type ChoiceRules, planText, rulesOf } from "./plan.ts";
 import type { TargetLimits } from "./ports.ts";
 import { walkSource } from "./source-walk.ts";
 import { noTakeovers } from "./status.ts";
@@ -48,6 +49,8 @@ export class LanePlace {
   #memory: LaneMemory | undefined;
   /** What is known must be loaded again before it is used; until then it is shown. */
   #isStale = false;
+  /** Set once this worker's rules are the ones that are stored; from then on, other ones come from a later worker. */
+  #hasChosenRules = false;
   /** Set when live mode cannot go on: the epoch of a fence that stands already, if one does. */
   #entering: { readonly fence: number | undefined } | undefined;
   /** The lane's time as its transactional writer. */
@@ -79,7 +82,10 @@ export class LanePlace {
     this.#isStale = false;
     const memory = this.#memory;
     assertInvariant(memory !== undefined, "A lane that seeks knows where it stood");
-    if (this.#options.delivery !== "exactly-once" || this.#deps.hooks?.takeover === false) return;
+    if (this.#options.delivery !== "exactly-once" || this.#deps.hooks?.takeover === false) {
+      this.#chooseRules(memory);
+      return;
+    }
     const how = { limits, isFresh, signal };
     if (memory.history === undefined && this.#entering === undefined) await this.#takeOver(memory, how);
     if (memory.history === undefined && this.#entering === undefined) return;
@@ -137,17 +143,19 @@ export class LanePlace {
       this.#entering = { fence: found.fence };
       return;
     }
-    const isNewEra = found.era.epoch !== memory.era.epoch || found.map.progress.count < memory.era.base;
+    const hasOtherRules = memory.walkPlan !== planText(this.#options.rules);
+    const isNewEra =
+      hasOtherRules || found.era.epoch !== memory.era.epoch || found.map.progress.count < memory.era.base;
     if (isNewEra && this.#obstacle === undefined) {
       this.#entering = { fence: undefined };
       return;
     }
     this.#note(found);
     memory.map = found.map;
-    memory.era = found.era;
+    memory.era = hasOtherRules ? { epoch: memory.era.epoch + 1, base: found.map.progress.count } : found.era;
     memory.sourceEpoch = found.sourceEpoch;
     memory.repeats += found.repeats;
-    memory.walkProvenance = this.#options.rules.provenance;
+    this.#chooseRules(memory);
     this.#save(memory);
     if (isNewEra) await this.#deps.progress.flush();
     await this.#fenceReturn(memory);
@@ -166,10 +174,31 @@ export class LanePlace {
   #context(memory: LaneMemory, { maxBatchBytes }: TargetLimits): TakeoverContext {
     const { source, target, hooks } = this.#deps;
     const { sourcePartition, targetPartition, producerId } = this.#options;
-    const rules = { ...this.#options.rules, provenance: memory.walkProvenance, maxBatchBytes };
+    const rules = { ...this.#options.rules, ...this.#rulesInForce(memory), maxBatchBytes };
     const past = memory.returned?.stretches ?? [];
     const walk = hooks?.walk ?? walkSource;
     return { source, target, sourcePartition, targetPartition, producerId, past, isFenced: false, rules, walk };
+  }
+
+  /** Those under which the records beyond the map were chosen: "A walk counts under the rules that were in force". */
+  #rulesInForce({ walkPlan }: LaneMemory): ChoiceRules {
+    const ours = planText(this.#options.rules);
+    const { topic, partition } = this.#options.targetPartition;
+    if (this.#hasChosenRules && walkPlan !== ours)
+      throw new MirrorError({ code: "LANE_RULES_CHANGED", topic, partition, ours, theirs: walkPlan });
+    const rules = rulesOf(walkPlan);
+    if (rules !== undefined) return rules;
+    const what = `its records were chosen by rules that this version does not know: ${walkPlan}`;
+    throw new MirrorError({ code: "LANE_UNEXPLAINED", topic, partition, what });
+  }
+
+  /** From here on this worker's rules hold. "Other rules begin another era": what workers with the old ones still send is
+   *  refused, and no walk mixes both. */
+  #chooseRules(memory: LaneMemory): void {
+    const ours = planText(this.#options.rules);
+    if (memory.walkPlan !== ours) memory.planBase = memory.map.progress.count;
+    memory.walkPlan = ours;
+    this.#hasChosenRules = true;
   }
 
   #note({ outcome, walkedRecords, repeats }: Pick<Found, "outcome" | "walkedRecords" | "repeats">): void {
@@ -207,7 +236,7 @@ export class LanePlace {
     const { session, map, sourceEpoch, walkedRecords } = entry;
     memory.map = map;
     memory.sourceEpoch = sourceEpoch;
-    memory.walkProvenance = this.#options.rules.provenance;
+    this.#chooseRules(memory);
     this.#session = session;
     this.repeatsAvoided += walkedRecords;
     this.modes.entries++;

@@ -72,6 +72,8 @@ export interface LaneStateRecord {
   readonly producerId?: bigint | undefined;
   /** Fingerprint of the settings that decide what is forwarded; the recovery walk must use the same. Any text. */
   readonly plan: string;
+  /** The position from which on records were chosen by `plan`: no walk from below it may count under that. Absent: 0. */
+  readonly planBase?: bigint;
   /** Leader epoch of the target partition under which the record before `targetNext` was acked; -1 when unknown. With it a
    *  reader asks the target whether its log was truncated since (OffsetForLeaderEpoch). Must be an epoch known
    *  *before* the acked request was sent: too low costs a longer walk, too high hides a truncation. */

@@ -1,7 +1,9 @@
-/** Decides from a batch's header alone what becomes of it: forward, rewrite or skip, with the reason to be counted. */
+/** Decides from a batch's header alone what becomes of it: forward, rewrite or skip, with the reason to be counted. Only where
+ *  a filter has a say, the records are looked at afterwards (`afterLook`). */
 
 import type { BatchView } from "../wire/record-batch.ts";
 import { isTributaryProducerId } from "./lane-id.ts";
+import { type Filter, filterOf } from "./record-filter.ts";
 
 /** Why a batch is not copied. */
 export type SkipReason =
@@ -14,7 +16,9 @@ export type SkipReason =
   /** Compaction removed all its records. */
   | "empty"
   /** A fetch begins with the batch that holds the position; everything in this one lies before it. */
-  | "behind";
+  | "behind"
+  /** The filter leaves out all its records. */
+  | "filtered";
 
 /** Why a batch has to be decoded and built anew. */
 export type RewriteReason =
@@ -26,6 +30,10 @@ export type RewriteReason =
   | "append-time"
   /** The base timestamp holds a delete horizon, which brokers would store again. */
   | "delete-horizon"
+  /** Messages as they were before Kafka 0.11, put into a batch by the source's reader. */
+  | "old-format"
+  /** The filter leaves out some records, or headers of records. */
+  | "filter"
   /** Larger than the target's max.message.bytes: split. */
   | "too-large";
 
@@ -44,9 +52,14 @@ export interface PlanRules {
   readonly provenance: Provenance;
   /** Producer id of the lane that copies the other way. */
   readonly reverseProducerId: bigint;
+  /** Which records are left out; undefined when none. */
+  readonly filter: Filter | undefined;
   /** The target's max.message.bytes. */
   readonly maxBatchBytes: number;
 }
+
+/** The rules by which records are chosen. A position means the same record to every worker only under the same ones. */
+export type ChoiceRules = Pick<PlanRules, "provenance" | "filter">;
 
 const FORWARD: Plan = { kind: "forward" };
 const SKIP = {
@@ -55,12 +68,15 @@ const SKIP = {
   loop: { kind: "skip", reason: "loop" },
   empty: { kind: "skip", reason: "empty" },
   behind: { kind: "skip", reason: "behind" },
+  filtered: { kind: "skip", reason: "filtered" },
 } as const satisfies Record<SkipReason, Plan>;
 const REWRITE = {
   "offset-gaps": { kind: "rewrite", reason: "offset-gaps" },
   "mid-batch": { kind: "rewrite", reason: "mid-batch" },
   "append-time": { kind: "rewrite", reason: "append-time" },
   "delete-horizon": { kind: "rewrite", reason: "delete-horizon" },
+  "old-format": { kind: "rewrite", reason: "old-format" },
+  filter: { kind: "rewrite", reason: "filter" },
   "too-large": { kind: "rewrite", reason: "too-large" },
 } as const satisfies Record<RewriteReason, Plan>;
 
@@ -77,8 +93,23 @@ export function planBatch(batch: BatchView, rules: PlanRules, sourceNext: bigint
   if (!batch.isDense) return REWRITE["offset-gaps"];
   if (batch.isLogAppendTime) return REWRITE["append-time"];
   if (batch.hasDeleteHorizon) return REWRITE["delete-horizon"];
+  if (batch.wasOldFormat) return REWRITE["old-format"];
+  if (rules.filter !== undefined) return REWRITE.filter;
   if (batch.sizeBytes > rules.maxBatchBytes) return REWRITE["too-large"];
   return FORWARD;
+}
+
+/** The plan for a batch to be rewritten once its records were looked at: one from which nothing is left is skipped, and one
+ *  that the filter leaves as it is goes on as it is. */
+export function afterLook(
+  plan: Plan,
+  batch: BatchView,
+  rules: PlanRules,
+  seen: { readonly kept: number; readonly isUntouched: boolean },
+): Plan {
+  if (seen.kept === 0) return rules.filter === undefined ? SKIP.behind : SKIP.filtered;
+  if (plan !== REWRITE.filter || !seen.isUntouched) return plan;
+  return batch.sizeBytes > rules.maxBatchBytes ? REWRITE["too-large"] : FORWARD;
 }
 
 function isLooped(producerId: bigint, rules: PlanRules): boolean {
@@ -86,7 +117,19 @@ function isLooped(producerId: bigint, rules: PlanRules): boolean {
   return rules.provenance === "local" || producerId === rules.reverseProducerId;
 }
 
-/** The settings that decide what is copied, as text: a lane's past can only be counted again under the same ones. */
-export function planFingerprint(rules: PlanRules): string {
-  return `v1 provenance=${rules.provenance}`;
+const PLAN_TEXT = /^(?:v1 )?provenance=(local|all)(?: filter=(.+))?$/s;
+
+/** The rules that decide what is copied, as text that is stored with a lane's progress. */
+export function planText({ provenance, filter }: ChoiceRules): string {
+  return `v1 provenance=${provenance}${filter === undefined ? "" : ` filter=${filter.text}`}`;
+}
+
+/** The rules that a stored text stands for; undefined when this version does not understand it. */
+export function rulesOf(text: string): ChoiceRules | undefined {
+  const match = PLAN_TEXT.exec(text);
+  if (match === null) return undefined;
+  const provenance = match[1] === "local" ? "local" : "all";
+  if (match[2] === undefined) return { provenance, filter: undefined };
+  const filter = filterOf(match[2]);
+  return filter && { provenance, filter };
 }

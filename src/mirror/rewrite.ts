@@ -1,9 +1,11 @@
-/** Builds anew what cannot be forwarded: drops records below the position, closes offset gaps, fixes timestamps, splits what
- *  is too large. The codec stays, and so does every key, value and header, byte for byte. */
+/** Builds anew what cannot be forwarded: drops records below the position and those that a filter leaves out, closes offset
+ *  gaps, fixes timestamps, splits what is too large. The codec stays, and so does every key, value and header that goes along,
+ *  byte for byte. */
 
 import { rebuildBatch } from "../wire/rebuild.ts";
 import { type BatchView, NO_PRODUCER_ID } from "../wire/record-batch.ts";
 import { decodeRecords } from "../wire/records.ts";
+import type { Filter, FilterReason } from "./record-filter.ts";
 
 /** Source offsets without a hole. */
 export interface SourceRun {
@@ -23,46 +25,76 @@ export interface Rewritten {
 /** Stands in until the lane stamps the batch. */
 const NO_STAMP = { producerId: NO_PRODUCER_ID, producerEpoch: -1, baseSequence: -1 };
 
-/** The runs of a batch's records at or above a source offset; from the header alone when the batch is dense.
- *  @throws {WireError} when a batch with gaps is malformed */
-export function keptRuns(batch: BatchView, sourceNext: bigint): SourceRun[] {
-  if (!batch.isDense) return toRuns(keptOffsets(batch, sourceNext));
+/** What is left of a batch. */
+export interface Selected {
+  /** Source offsets of the records to be copied, ascending. */
+  readonly offsets: readonly bigint[];
+  /** True when that is every record with every header. */
+  readonly isUntouched: boolean;
+}
+
+/** Chooses the records at or above a source offset that the filter, if there is one, leaves in.
+ *  @throws {WireError} when the batch is malformed */
+export function selectRecords(
+  batch: BatchView,
+  sourceNext: bigint,
+  filter: Filter | undefined,
+  onRejected?: (reason: FilterReason) => void,
+): Selected {
+  const offsets: bigint[] = [];
+  const drops = filter?.dropsHeader;
+  const records = decodeRecords(batch);
+  let isUntouched = true;
+  for (const record of records) {
+    const offset = batch.baseOffset + BigInt(record.offsetDelta);
+    if (offset < sourceNext) continue;
+    const reason = filter?.rejects(record, offset);
+    if (reason === undefined) {
+      offsets.push(offset);
+      if (drops !== undefined && record.headers.some(({ key }) => drops(key))) isUntouched = false;
+    } else {
+      onRejected?.(reason);
+    }
+  }
+  return { offsets, isUntouched: isUntouched && offsets.length === records.length };
+}
+
+/** The runs of a batch's records to be copied at or above a source offset; from the header alone when the batch is dense and
+ *  there is no filter. @throws {WireError} when a batch that has to be looked into is malformed */
+export function keptRuns(batch: BatchView, sourceNext: bigint, filter: Filter | undefined): SourceRun[] {
+  if (!batch.isDense || filter !== undefined) return toRuns(selectRecords(batch, sourceNext, filter).offsets);
   const start = batch.baseOffset < sourceNext ? sourceNext : batch.baseOffset;
   return start >= batch.nextOffset ? [] : [{ sourceStart: start, length: Number(batch.nextOffset - start) }];
 }
 
-/** The records at or above `sourceNext` as producible batches of at most `maxBatchBytes`, in order; a single record may be
- *  larger, which is for the target to refuse. Empty when no record is left.
- *  @throws {WireError} when the batch is malformed */
-export function rewriteBatch(batch: BatchView, sourceNext: bigint, maxBatchBytes: number): Rewritten[] {
-  const offsets = keptOffsets(batch, sourceNext);
-  return offsets.length === 0 ? [] : buildParts(batch, offsets, maxBatchBytes);
+/** How chosen records are built anew. */
+export interface RewriteRules {
+  readonly filter: Filter | undefined;
+  readonly maxBatchBytes: number;
 }
 
-/** Halves until the parts fit: at most log2(records) times. */
-function buildParts(batch: BatchView, offsets: readonly bigint[], maxBatchBytes: number): Rewritten[] {
+/** The chosen records as producible batches of at most `maxBatchBytes`, in order; a single record may be larger, which is for
+ *  the target to refuse. Empty when none is chosen. Halves until the parts fit: at most log2(records) times.
+ *  @throws {WireError} when the batch is malformed */
+export function rewriteBatch(batch: BatchView, offsets: readonly bigint[], rules: RewriteRules): Rewritten[] {
   const wanted = new Set(offsets);
   const base = batch.baseOffset;
+  const drops = rules.filter?.dropsHeader;
   const built = rebuildBatch(batch, {
     keep: (record) => wanted.has(base + BigInt(record.offsetDelta)),
+    ...(drops === undefined ? {} : { dropsHeader: drops }),
     timestamps: "append-time",
     stamp: NO_STAMP,
   });
   const last = offsets.at(-1);
   if (built === undefined || last === undefined) return [];
-  if (built.sizeBytes <= maxBatchBytes || offsets.length === 1)
+  if (built.sizeBytes <= rules.maxBatchBytes || offsets.length === 1)
     return [{ batch: built, runs: toRuns(offsets), nextOffset: last + 1n }];
   const middle = offsets.length >> 1;
   return [
-    ...buildParts(batch, offsets.slice(0, middle), maxBatchBytes),
-    ...buildParts(batch, offsets.slice(middle), maxBatchBytes),
+    ...rewriteBatch(batch, offsets.slice(0, middle), rules),
+    ...rewriteBatch(batch, offsets.slice(middle), rules),
   ];
-}
-
-function keptOffsets(batch: BatchView, sourceNext: bigint): bigint[] {
-  const base = batch.baseOffset;
-  const offsets = decodeRecords(batch).map((record) => base + BigInt(record.offsetDelta));
-  return offsets.filter((offset) => offset >= sourceNext);
 }
 
 function toRuns(offsets: readonly bigint[]): SourceRun[] {

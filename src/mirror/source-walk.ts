@@ -80,7 +80,7 @@ class Walk {
       if (this.isDone) return;
       const plan = planBatch(batch, this.#rules, this.#next.offset, aborted.covers(batch));
       if (plan.kind !== "skip") {
-        for (const run of keptRuns(batch, this.#next.offset)) this.#add(run, batch);
+        for (const run of keptRuns(batch, this.#next.offset, this.#rules.filter)) this.#add(run, batch);
         if (this.isDone) return;
       }
       this.#moveTo(batch.nextOffset, batch.leaderEpoch);

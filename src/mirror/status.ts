@@ -6,6 +6,7 @@ import type { OffsetMap } from "./offset-map.ts";
 import type { Gap, LaneIdentity, LaneMode } from "./offset-ports.ts";
 import type { RewriteReason, SkipReason } from "./plan.ts";
 import type { Delivery, TopicPartition } from "./ports.ts";
+import type { FilterReason } from "./record-filter.ts";
 import type { TakeoverOutcome } from "./takeover.ts";
 
 /** What became of batches since the lane was opened. */
@@ -22,6 +23,8 @@ export interface PlanCounts {
   expiredBatches: number;
   readonly rewrittenBatches: Record<RewriteReason, number>;
   readonly skippedBatches: Record<SkipReason, number>;
+  /** Records that the filter left out. */
+  readonly filteredRecords: Record<FilterReason, number>;
   /** Of acknowledged batches. */
   readonly latency: LatencyCounts;
 }
@@ -35,8 +38,17 @@ export function noPlanCounts(): PlanCounts {
     forwardedRecords: 0,
     forwardedBytes: 0,
     expiredBatches: 0,
-    rewrittenBatches: { "offset-gaps": 0, "mid-batch": 0, "append-time": 0, "delete-horizon": 0, "too-large": 0 },
-    skippedBatches: { control: 0, aborted: 0, loop: 0, empty: 0, behind: 0 },
+    rewrittenBatches: {
+      "offset-gaps": 0,
+      "mid-batch": 0,
+      "append-time": 0,
+      "delete-horizon": 0,
+      "old-format": 0,
+      filter: 0,
+      "too-large": 0,
+    },
+    skippedBatches: { control: 0, aborted: 0, loop: 0, empty: 0, behind: 0, filtered: 0 },
+    filteredRecords: { key: 0, keyless: 0, header: 0, tombstone: 0, sample: 0 },
     latency: noLatency(),
   };
 }
@@ -47,6 +59,7 @@ export function copyOf(counts: PlanCounts): PlanCounts {
     ...counts,
     rewrittenBatches: { ...counts.rewrittenBatches },
     skippedBatches: { ...counts.skippedBatches },
+    filteredRecords: { ...counts.filteredRecords },
     latency: { batches: [...counts.latency.batches], sumMs: counts.latency.sumMs },
   };
 }

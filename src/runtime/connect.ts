@@ -1,6 +1,5 @@
 /** From a region's name to an open client: the embedded region when it runs here, else the brokers of the topology. */
 
-import { readFileSync } from "node:fs";
 import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeNetwork } from "../adapters/node-network.ts";
 import { nodeRandom } from "../adapters/node-random.ts";
@@ -9,9 +8,9 @@ import { toError } from "../core/errors.ts";
 import { type Logger, silentLogger } from "../core/logger.ts";
 import type { Endpoint } from "../core/network.ts";
 import { parseEndpoint, type Region, type Topology } from "../topology/model.ts";
-import { resolveReferences } from "../topology/references.ts";
 import { RuntimeError } from "./errors.ts";
 import { regionNamed } from "./region-spec.ts";
+import { resolved } from "./secrets.ts";
 import type { StateDirectory } from "./state-directory.ts";
 
 /** Where to find a region's brokers. */
@@ -45,9 +44,8 @@ export function regionAddress(topology: Topology, state: StateDirectory, name: s
 
 /** The addresses of an existing cluster with all references resolved. */
 function externalBootstrap(region: Region): readonly Endpoint[] {
-  const sources = { env: (name: string) => process.env[name], file: readSecret };
   return region.brokers.flatMap((text) =>
-    resolveReferences(text, sources)
+    resolved(text)
       .split(",")
       .map((part) => parseEndpoint(part) ?? badAddress(region, part)),
   );
@@ -60,14 +58,6 @@ function badAddress(region: Region, text: string): never {
     { code: "REGION_UNREACHABLE", region: region.name, endpoint: text, why: "address" },
     { message },
   );
-}
-
-function readSecret(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined; // the reference says which file it is about
-  }
 }
 
 /** Opens a client. @throws {RuntimeError} `REGION_UNREACHABLE` with the reason in words */

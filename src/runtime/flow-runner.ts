@@ -155,6 +155,7 @@ export class FlowRunner implements AsyncDisposable {
         onRecreate: mirror.onRecreate,
         openTransactionMs: mirror.warnOpenTransactionMs,
         provenance: mirror.provenance,
+        filter: mirror.filter,
         replicationFactor: mirror.create.replicationFactor,
       },
       {

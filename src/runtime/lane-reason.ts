@@ -56,6 +56,8 @@ export function laneReason(fault: LaneFault): string {
       return "the topic on the target was deleted and made again; restart the worker to copy into the new one";
     case "LANE_UNEXPLAINED":
       return `the target holds what nothing explains, so nothing was written: ${fault.what}`;
+    case "LANE_RULES_CHANGED":
+      return `a worker that started later copies this lane by other rules (${fault.theirs}; here ${fault.ours}); restart this one with the same topology file`;
     default:
       return describeFault(fault);
   }

@@ -4,6 +4,7 @@ import type { LogLevel } from "../adapters/pino-logger.ts";
 import type { Region, Tiering, Topology } from "../topology/model.ts";
 import { nearestName } from "../topology/nearest.ts";
 import { compilePattern, type Selection } from "../topology/patterns.ts";
+import type { StoreDeclaration } from "../topology/store-schema.ts";
 import { RuntimeError } from "./errors.ts";
 
 /** A selection as text. */
@@ -13,12 +14,10 @@ export interface SelectionSpec {
 }
 
 /** One tiering rule of the region. */
-export interface TieringSpec {
+export interface TieringSpec extends StoreDeclaration {
   readonly topics: SelectionSpec;
   readonly olderThanMs: number;
   readonly keepLocalBytes: number;
-  /** `file://` and a path. */
-  readonly store: string;
   readonly deleteLocal: "never" | "after-verify";
   readonly everyMs: number;
 }
@@ -99,8 +98,9 @@ function segmentDefaults(rules: readonly Tiering[]): Readonly<Record<string, str
 }
 
 function tieringSpec(rule: Tiering): TieringSpec {
-  const { topics, olderThanMs, keepLocalBytes, store, deleteLocal, everyMs } = rule;
-  return { topics: selectionSpec(topics), olderThanMs, keepLocalBytes, store, deleteLocal, everyMs };
+  const { topics, olderThanMs, keepLocalBytes, store, s3, deleteLocal, everyMs } = rule;
+  const how = s3 === undefined ? {} : { s3 };
+  return { topics: selectionSpec(topics), olderThanMs, keepLocalBytes, store, ...how, deleteLocal, everyMs };
 }
 
 function selectionSpec(selection: Selection): SelectionSpec {

@@ -1,18 +1,19 @@
 /** Moves the cold segments of one region to its stores, from time to time, and reads them back for its brokers. */
 
-import { isAbsolute, join } from "node:path";
 import { coldStoreOver } from "../adapters/cold-store.ts";
 import { embeddedSegments } from "../adapters/embedded-segments.ts";
-import { openFsStore } from "../adapters/fs-store.ts";
+import { lateStore } from "../adapters/late-store.ts";
 import type { EmbeddedRegion } from "../broker/embedded-region.ts";
 import type { ColdStore } from "../broker/ports.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
+import { StoreError } from "../tier/errors.ts";
 import { type OffloadReport, offloadOnce } from "../tier/offload.ts";
 import type { ObjectStore } from "../tier/ports.ts";
 import { selects } from "../topology/patterns.ts";
+import { openStore } from "./open-store.ts";
 import { type RegionSpec, selectionOf, type TieringSpec } from "./region-spec.ts";
 
 /** What a runner stands on. */
@@ -57,14 +58,15 @@ export class TierRunner {
           );
   }
 
-  /** Opens the stores. @throws {StoreError} when one cannot be used */
+  /** Opens the stores. One that is away for the moment is opened when it is back.
+   *  @throws {StoreError} when one cannot be used as it is declared @throws {RuntimeError | TopologyError} */
   static async open(spec: RegionSpec, deps: TierRunnerDeps): Promise<TierRunner> {
     const stores = new Map<string, ObjectStore>();
     const rules: Rule[] = [];
     for (const rule of spec.tiering) {
-      const directory = storeDirectory(rule.store, deps.statePath);
-      const store = stores.get(directory) ?? (await openFsStore(directory));
-      stores.set(directory, store);
+      const place = JSON.stringify([rule.store, rule.s3]);
+      const store = stores.get(place) ?? (await openedOrLate(rule, deps));
+      stores.set(place, store);
       const selection = selectionOf(rule.topics);
       rules.push({ spec: rule, store, wants: (topic) => selects(selection, topic) });
     }
@@ -95,6 +97,7 @@ export class TierRunner {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     await this.#running.catch(() => undefined);
+    for (const { store } of this.#rules) store.close();
   }
 
   #schedule(rule: Rule): void {
@@ -139,9 +142,16 @@ export class TierRunner {
   }
 }
 
-function storeDirectory(url: string, statePath: string): string {
-  const path = url.slice("file://".length);
-  return isAbsolute(path) ? path : join(statePath, path);
+/** Faults that pass without anybody's hands on the topology. */
+const PASSING: ReadonlySet<string> = new Set(["STORE_UNAVAILABLE", "STORE_CLOCK_SKEW", "STORE_FULL"]);
+
+async function openedOrLate(rule: TieringSpec, deps: TierRunnerDeps): Promise<ObjectStore> {
+  const store = lateStore(rule.store, () => openStore(rule, deps));
+  await store.ready().catch((error: unknown) => {
+    if (!(error instanceof StoreError) || !PASSING.has(error.fault.code)) throw error;
+    deps.logger.warn("store cannot be reached yet", { store: rule.store, cause: error.message });
+  });
+  return store;
 }
 
 function sum(a: OffloadReport, b: OffloadReport): OffloadReport {

@@ -112,6 +112,7 @@ function laneJson(lane: LaneSnapshot): object {
     skipped_batches: lane.skippedBatches,
     mode: lane.mode,
     modes: lane.modes,
+    filtered_records: lane.filteredRecords,
     takeovers: lane.takeovers,
     faults: lane.faults,
     repeats_avoided: lane.repeatsAvoided,

@@ -140,6 +140,8 @@ export interface LaneSnapshot {
   readonly mode: string | null;
   /** Entries into history mode, returns from it, transactions committed. */
   readonly modes: Counts;
+  /** Left out by the filter, by the rule. */
+  readonly filteredRecords: Counts;
   /** By outcome. */
   readonly takeovers: Counts;
   /** By code. */
@@ -173,6 +175,7 @@ export const NOTHING_COUNTED = {
   skippedBatches: {},
   mode: null,
   modes: {},
+  filteredRecords: {},
   takeovers: {},
   faults: {},
   repeatsAvoided: 0,
@@ -265,6 +268,7 @@ function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
     skippedBatches: counts.skippedBatches,
     mode: lane.mode,
     modes: { ...lane.modes },
+    filteredRecords: counts.filteredRecords,
     takeovers: lane.takeovers,
     faults: lane.faults,
     repeatsAvoided: Number(lane.repeatsAvoided),

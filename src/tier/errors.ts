@@ -6,7 +6,25 @@ import { TributaryError } from "../core/errors.ts";
 export type StoreFault =
   | { readonly code: "STORE_MISSING"; readonly location: string; readonly key: string }
   | { readonly code: "STORE_BAD_KEY"; readonly location: string; readonly key: string }
-  | { readonly code: "STORE_FAILED"; readonly location: string; readonly key: string; readonly reason: string };
+  | { readonly code: "STORE_NO_BUCKET"; readonly location: string; readonly key: string }
+  | {
+      readonly code:
+        | "STORE_FAILED"
+        /** The credentials are wrong, or do not allow it. */
+        | "STORE_DENIED"
+        /** The clocks of both sides differ by more than the store bears. */
+        | "STORE_CLOCK_SKEW"
+        | "STORE_FULL"
+        /** The store lacks something that the archive cannot do without. */
+        | "STORE_UNSUPPORTED"
+        /** What arrived was not what was sent. */
+        | "STORE_CORRUPT"
+        /** No answer in time, or one that says: later. */
+        | "STORE_UNAVAILABLE";
+      readonly location: string;
+      readonly key: string;
+      readonly reason: string;
+    };
 
 /** An operating error of an object store. */
 export class StoreError extends TributaryError<StoreFault> {}

@@ -54,18 +54,29 @@ export interface ByteRange {
   readonly endExclusive: number;
 }
 
+/** Content of an object that is too large to be held whole: read in parts, and again when one has to be repeated. */
+export interface ObjectBody {
+  readonly sizeBytes: number;
+  /** At most `endExclusive - start` bytes; all of them within the size. */
+  read(start: number, endExclusive: number): Buffer | Promise<Buffer>;
+}
+
 /** A flat store of immutable objects. Keys are `/`-separated; no key is a directory of another. */
 export interface ObjectStore {
   /** For messages: `file:///var/archive`. Never holds secrets. */
   readonly location: string;
   /** Writes the whole object or nothing. @throws {StoreError} */
-  put(key: string, bytes: Uint8Array): Promise<void>;
+  put(key: string, content: Uint8Array | ObjectBody): Promise<void>;
   /** Like `put`, but false when the key exists; of several concurrent callers exactly one gets true. */
   putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
   /** The object, or the part of the range that exists. @throws {StoreError} `STORE_MISSING` */
   get(key: string, range?: ByteRange): Promise<Buffer>;
+  /** Size in bytes; undefined when there is no such object. */
+  size(key: string): Promise<number | undefined>;
   /** All keys below a prefix, in order. */
   list(prefix: string): Promise<readonly string[]>;
   /** Nothing happens when the key does not exist. */
   remove(key: string): Promise<void>;
+  /** Lets go of connections. Idempotent. */
+  close(): void;
 }

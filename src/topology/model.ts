@@ -4,7 +4,9 @@ import type { RegionId } from "../core/brand.ts";
 import type { Endpoint } from "../core/network.ts";
 import type { Place } from "./errors.ts";
 import type { Selection } from "./patterns.ts";
+import type { RecordFilter } from "./record-filter.ts";
 import type { ReplicationPolicy } from "./replication-policy.ts";
+import type { StoreDeclaration } from "./store-schema.ts";
 import type { AclSync } from "./topic-acls.ts";
 
 /** Regions, mirrors and tiering of one file. */
@@ -58,6 +60,8 @@ export interface Mirror {
   readonly warnOpenTransactionMs: number;
   /** `local`: carry only what was written in the source itself; `all`: also what other lanes wrote there (chains). */
   readonly provenance: "local" | "all";
+  /** Absent: every record is copied as it is. */
+  readonly filter?: RecordFilter;
   readonly create: TopicCreation;
   /** Present: records for MirrorMaker 2's readers are written beside the copies. */
   readonly compat?: Mm2Compatibility;
@@ -97,13 +101,13 @@ export interface GroupSync {
 }
 
 /** Closed segments of a region's topics move to a store. */
-export interface Tiering {
+export interface Tiering extends StoreDeclaration {
   readonly region: RegionId;
   readonly topics: Selection;
   /** A closed segment is cold when it is older than `olderThanMs` and lies beyond the newest `keepLocalBytes` of its partition. */
   readonly olderThanMs: number;
   readonly keepLocalBytes: number;
-  /** `file://path`; a relative path lies in the topology's state directory. */
+  /** `file://path`, where a relative path lies in the topology's state directory, or `s3://bucket/prefix`. */
   readonly store: string;
   readonly deleteLocal: "never" | "after-verify";
   readonly everyMs: number;

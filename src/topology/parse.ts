@@ -1,6 +1,7 @@
 /** YAML text -> Topology. Everything that is wrong is reported at once: each entry is checked on its own, and references
  *  between entries are checked even when an entry has other mistakes. */
 
+import type { z } from "zod";
 import type { RegionId } from "../core/brand.ts";
 import { checkTopology } from "./checks.ts";
 import { type Path, YamlFile } from "./document.ts";
@@ -9,6 +10,7 @@ import { check, type Origin, placeOf } from "./explain.ts";
 import { flowsOf, type Mirror, type Region, type Tiering, type Topology } from "./model.ts";
 import { keepsNames } from "./naming.ts";
 import { nearestName } from "./nearest.ts";
+import type { RecordFilter } from "./record-filter.ts";
 import { policyOf } from "./replication-policy.ts";
 import { mirrorSchema, regionSchema, tieringSchema, topSchema } from "./schema.ts";
 import { DEFAULT_SYNCED_SETTINGS } from "./topic-settings.ts";
@@ -143,7 +145,7 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
   const origin: Origin = { yaml, path: ["mirrors", index], defaults: { yaml, path: ["defaults", "mirror"] } };
   const { value, issues } = check(mirrorSchema, entry, origin, labelOf("mirror", entry, index));
   if (value === undefined) return { value, issues };
-  const { groups, provenance, create, compat, deleteAfter, warnOpenTransaction, ...rest } = value;
+  const { groups, provenance, create, compat, deleteAfter, warnOpenTransaction, filter, ...rest } = value;
   const policy = policyOf(value.rename);
   const mirror: Mirror = {
     ...rest,
@@ -153,6 +155,7 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
     create: { replicationFactor: create.replicationFactor, sync: create.sync ?? BY_DEFAULT },
     warnOpenTransactionMs: warnOpenTransaction,
     deleteAfterMs: deleteAfter,
+    ...(filter === undefined ? {} : { filter: recordFilter(filter) }),
     place: yaml.placeOf(["mirrors", index]),
     ...(compat === undefined || policy === undefined ? {} : { compat: { policy, ...compat.mm2 } }),
     ...(groups === undefined
@@ -171,6 +174,10 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
   }
   // Undefined until the other mirrors are known; withProvenance decides.
   return { value: provenance === undefined ? { ...mirror, provenance: UNDECIDED } : mirror, issues };
+}
+
+function recordFilter({ sample, ...rest }: NonNullable<z.output<typeof mirrorSchema>["filter"]>): RecordFilter {
+  return { ...rest, samplePpm: sample };
 }
 
 /** Stands for "not written in the file" until withProvenance has seen all mirrors. */
@@ -228,10 +235,11 @@ function readTiering(yaml: YamlFile, entry: unknown, index: number): Part<Tierin
   const origin: Origin = { yaml, path: ["tiering", index] };
   const { value, issues } = check(tieringSchema, entry, origin, labelOf("tiering", entry, index));
   if (value === undefined) return { value, issues };
-  const { cold, every, segment, region, ...rest } = value;
+  const { cold, every, segment, region, store, ...rest } = value;
   return {
     value: {
       ...rest,
+      ...store,
       region: region as RegionId,
       olderThanMs: cold.olderThan,
       keepLocalBytes: cold.keepLocal,

@@ -4,6 +4,7 @@ import type { Uuid } from "../core/brand.ts";
 import { targetName } from "./checks.ts";
 import { type Flow, flowsOf, type Topology } from "./model.ts";
 import { isInternalName, nearMisses, type Pattern, selects } from "./patterns.ts";
+import { describeFilter } from "./record-filter.ts";
 import type { TopicSettings } from "./topic-settings.ts";
 
 /** A topic of a live region. */
@@ -52,6 +53,8 @@ export interface FlowPlan {
   readonly topics: readonly PlannedTopic[];
   readonly patterns: readonly PatternMatches[];
   readonly excluded: readonly string[];
+  /** What the mirror leaves out of its topics, in words; undefined when nothing. */
+  readonly filter: string | undefined;
 }
 
 /** The plan of a topology. */
@@ -88,6 +91,7 @@ function planFlow(flow: Flow, live: LiveRegions): FlowPlan {
     }),
     patterns: mirror.topics.include.map((pattern) => matchesOf(pattern, { names, taken, known: topics !== undefined })),
     excluded: names.filter((name) => mirror.topics.exclude.some((pattern) => pattern.matches(name))),
+    filter: mirror.filter && describeFilter(mirror.filter),
   };
 }
 

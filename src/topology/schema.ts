@@ -5,7 +5,9 @@ import { parseEndpoint, type StartPosition } from "./model.ts";
 import { templateProblem } from "./naming.ts";
 import { nearestName } from "./nearest.ts";
 import { compilePattern, type Pattern } from "./patterns.ts";
+import { compileHeader, compileText, parseSamplePpm } from "./record-filter.ts";
 import { hasReference, referenceProblem } from "./references.ts";
+import { storeSchema } from "./store-schema.ts";
 import { SYNCABLE_SETTINGS, settingProblem } from "./topic-settings.ts";
 import { DURATION_UNITS, parseDurationMs, parseSizeBytes, SIZE_UNITS } from "./units.ts";
 
@@ -147,6 +149,59 @@ const compat = z.union([
     }),
   }),
 ]);
+/** Patterns of one list; each is tried on every record. */
+const FILTER_PATTERNS_MAX = 64;
+
+function textPattern(compile: (text: string) => object) {
+  return z
+    .string()
+    .max(1_000)
+    .transform((text, context): string => {
+      const compiled = compile(text);
+      return "problem" in compiled ? refuse(context, String(compiled.problem)) : text;
+    });
+}
+
+function textSelection(compile: (text: string) => object, describe: string) {
+  const list = z.union([
+    textPattern(compile).transform((only) => [only]),
+    z.array(textPattern(compile)).max(FILTER_PATTERNS_MAX),
+  ]);
+  return z.strictObject({ include: list.default([]), exclude: list.default([]) }).describe(describe);
+}
+
+const onlyTrue = z.boolean().transform((value) => (value ? (true as const) : undefined));
+
+const filter = z.strictObject({
+  keys: textSelection(
+    compileText,
+    "Records by their key as text: globs, or regular expressions in slashes, for the whole key.",
+  ).optional(),
+  headers: textSelection(
+    compileHeader,
+    "Records by their headers: name, or name=value; globs or regular expressions.",
+  ).optional(),
+  skipTombstones: onlyTrue.optional().describe("Leaves out records without a value."),
+  skipKeyless: onlyTrue.optional().describe("Leaves out records without a key, which a compacted topic refuses."),
+  sample: z
+    .string({
+      error: (issue) =>
+        typeof issue.input === "number" ? `sample ${issue.input} has no unit; write a share such as 10%` : undefined,
+    })
+    .transform((text, context): number => {
+      const ppm = parseSamplePpm(text);
+      return ppm ?? refuse(context, `sample "${text}" is no share; write one above 0% and up to 100%, such as 10%`);
+    })
+    .optional()
+    .describe("A share of the keys, such as 10%: all records of a key are copied, or none."),
+  dropHeaders: z
+    .union([
+      textPattern(compileText).transform((only) => [only]),
+      z.array(textPattern(compileText)).max(FILTER_PATTERNS_MAX),
+    ])
+    .optional()
+    .describe("Headers, by name, that are taken off the records that are copied."),
+});
 
 /** One mirror. */
 export const mirrorSchema = z.strictObject({
@@ -174,6 +229,7 @@ export const mirrorSchema = z.strictObject({
     .default(15 * 60_000)
     .describe("A transaction of the source that is open for longer is told as trouble: nothing behind it can be read."),
   provenance: z.literal(["local", "all"]).optional(),
+  filter: filter.optional().describe("Records and headers that are left out."),
   create: create.prefault({}),
   compat: compat.optional().describe("mm2: also write checkpoints, heartbeats and offset syncs as MirrorMaker 2 does."),
   onDelete: z
@@ -196,12 +252,7 @@ export const tieringSchema = z.strictObject({
   cold: z
     .strictObject({ olderThan: duration.default(0), keepLocal: size.default(0) })
     .default({ olderThan: 0, keepLocal: 0 }),
-  store: z.string().transform((text, context): string => {
-    const problem = referenceProblem(text);
-    if (problem !== undefined) return refuse(context, problem);
-    if (text.startsWith("file://") && text.length > "file://".length) return text;
-    return refuse(context, `store "${text}" is not supported; write file://path`, { code: "unsupported" });
-  }),
+  store: storeSchema,
   deleteLocal: z.literal(["never", "after-verify"]).default("never"),
   every: duration.default(2_000).describe("How often closed segments are looked for."),
   segment: z
@@ -231,7 +282,6 @@ export const LATER_KEYS: Readonly<Record<string, string>> = {
   tls: "connections are plaintext so far",
   drills: "drills cannot be run yet",
   coordination: "a topology is mirrored by one worker so far",
-  filter: "records cannot be filtered yet",
   limits: "rates cannot be limited yet",
   objectives: "objectives are not measured yet",
   compress: "segments are stored as they are",

@@ -82,8 +82,14 @@ const DEFINITIONS: readonly Definition[] = [
   {
     name: "tributary_mirror_batches_skipped_total",
     type: "counter",
-    help: "Source batches not to be copied, by reason: transaction markers, aborted data, written by another lane, empty, behind the position.",
+    help: "Source batches not to be copied, by reason: transaction markers, aborted data, written by another lane, empty, behind the position, filtered as a whole.",
     value: { label: "reason", of: (lanes) => addUp(lanes.map((lane) => lane.skippedBatches)) },
+  },
+  {
+    name: "tributary_mirror_records_filtered_total",
+    type: "counter",
+    help: "Source records that the mirror's filter left out, by its rule: key, keyless, header, tombstone, sample.",
+    value: { label: "rule", of: (lanes) => addUp(lanes.map((lane) => lane.filteredRecords)) },
   },
 ];
 

@@ -12,6 +12,8 @@ import { type DecodedRecord, SectionScan } from "./records.ts";
 export interface RebuildOptions {
   /** Whether a record stays; all do by default. Called in order of offsets. */
   readonly keep?: (record: DecodedRecord) => boolean;
+  /** Whether a header of a kept record is taken off; none is by default. */
+  readonly dropsHeader?: (name: string) => boolean;
   /** `keep` leaves the producers' timestamps. `append-time` writes into every record of a LogAppendTime batch the time
    *  that consumers of the source see; in other batches the two are the same. */
   readonly timestamps: "keep" | "append-time";
@@ -57,15 +59,26 @@ export function rebuildBatch(batch: BatchView, options: RebuildOptions): BatchVi
 function keptRecords(batch: BatchView, section: Buffer, options: RebuildOptions): Kept[] {
   const scan = new SectionScan(batch, section);
   const kept: Kept[] = [];
+  const { dropsHeader } = options;
   for (let record = scan.next(); record !== undefined; record = scan.next()) {
     if (options.keep !== undefined && !options.keep(record)) continue;
     kept.push({
       attributes: scan.attributes,
       timestampMs: options.timestamps === "append-time" ? record.timestampMs : scan.storedMs,
-      tail: section.subarray(scan.tailStart, scan.tailEnd),
+      tail: dropsHeader === undefined ? scan.tail : tailWithout(scan, record, dropsHeader),
     });
   }
   return kept;
+}
+
+/** Key and value as they are, then the headers that stay, copied as bytes: a name that is no UTF-8 goes on as it is. */
+function tailWithout(scan: SectionScan, { headers }: DecodedRecord, drops: (name: string) => boolean): Buffer {
+  const stays = headers.map(({ key }) => !drops(key));
+  if (stays.every(Boolean)) return scan.tail;
+  const parts = scan.headerBytes().filter((_, index) => stays[index]);
+  const count = new RecordSink(varintBytes(parts.length));
+  count.varint(parts.length);
+  return Buffer.concat([scan.tail.subarray(0, scan.headersStart - scan.tailStart), count.bytes, ...parts]);
 }
 
 function writeSection(kept: readonly Kept[], baseTimestamp: bigint): Buffer {

@@ -41,6 +41,10 @@ export const CONTROL_BIT = 0x20;
 /** The base timestamp is the time from which a compacted log drops the tombstones (KIP-534). */
 export const DELETE_HORIZON_BIT = 0x40;
 
+/** Marks, in memory only, a batch that was made of messages of an older format (see `upgradeMessages`). Kafka uses no bit above
+ *  the delete horizon's, and a batch with this one is always rebuilt before it is sent. */
+export const OLD_FORMAT_BIT = 0x4000;
+
 /** The magic of batches since Kafka 0.11. */
 export const MAGIC_V2 = 2;
 /** Marks a batch that no idempotent producer wrote. */
@@ -91,6 +95,10 @@ export class BatchView {
   }
   get hasDeleteHorizon(): boolean {
     return (this.attributes & DELETE_HORIZON_BIT) !== 0;
+  }
+  /** See `OLD_FORMAT_BIT`. */
+  get wasOldFormat(): boolean {
+    return (this.attributes & OLD_FORMAT_BIT) !== 0;
   }
   get lastOffsetDelta(): number {
     return this.buffer.readInt32BE(this.start + LAST_OFFSET_DELTA_AT);

@@ -95,6 +95,8 @@ export class SectionScan {
   /** Where the part after the deltas begins and ends: key, value and headers. */
   tailStart = 0;
   tailEnd = 0;
+  /** Where its header count begins. */
+  headersStart = 0;
 
   /** @throws {WireError} `WIRE_BAD_BATCH` when so many records cannot be in so few bytes */
   constructor(batch: BatchView, section: Buffer) {
@@ -127,9 +129,28 @@ export class SectionScan {
     this.tailEnd = end;
     const key = readNullable(cursor, end);
     const value = readNullable(cursor, end);
+    this.headersStart = cursor.at;
     const headers = readHeaders(cursor, end);
     if (cursor.at !== end) throw badBatch("record length");
     return { offsetDelta, timestampMs: this.#appendMs ?? this.storedMs, key, value, headers };
+  }
+
+  /** Key, value and headers of the current record; shares memory. */
+  get tail(): Buffer {
+    return this.#cursor.bytes.subarray(this.tailStart, this.tailEnd);
+  }
+
+  /** Each header of the current record, lengths included; shares memory. */
+  headerBytes(): Buffer[] {
+    const cursor = new RecordCursor(this.#cursor.bytes);
+    cursor.at = this.headersStart;
+    const count = cursor.varint();
+    return Array.from({ length: count }, () => {
+      const start = cursor.at;
+      readNullable(cursor, this.tailEnd);
+      readNullable(cursor, this.tailEnd);
+      return cursor.bytes.subarray(start, cursor.at);
+    });
   }
 
   #timestamp(delta: number | bigint): bigint {

@@ -35,7 +35,7 @@ export async function benchBatches(): Promise<void> {
   const rows: Row[] = [];
   for (const valueBytes of [100, 1_024]) {
     const buffer = fetched(0, valueBytes);
-    const rules: PlanRules = { provenance: "all", reverseProducerId: -2n, maxBatchBytes: 1 << 20 };
+    const rules: PlanRules = { provenance: "all", reverseProducerId: -2n, filter: undefined, maxBatchBytes: 1 << 20 };
     const cost = await medianCost(() => {
       let sequence = 0;
       for (let i = 0; i < rounds; i++) {

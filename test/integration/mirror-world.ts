@@ -24,7 +24,7 @@ import type { Endpoint } from "../../src/core/network.ts";
 import { Flow, type FlowOptions } from "../../src/mirror/flow.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import { compilePattern, type Selection } from "../../src/topology/patterns.ts";
-import { batchesIn } from "../../src/wire/record-batch.ts";
+import { type BatchView, batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, type EncodeOptions, encodeBatch } from "../../src/wire/records.ts";
 
 const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
@@ -35,6 +35,8 @@ export interface Seen {
   readonly timestampMs: bigint;
   readonly key: string | undefined;
   readonly value: string | undefined;
+  /** `name=value` of each. */
+  readonly headers: readonly string[];
 }
 
 /** A cluster and a client of its own for the test's needs. */
@@ -144,7 +146,7 @@ export class MirrorWorld implements AsyncDisposable {
 
   /** Appends one batch of `count` records with the time of now; the values are unique in this world. */
   async produce(
-    { client }: Side,
+    side: Side,
     topic: string,
     index: number,
     count: number,
@@ -157,7 +159,16 @@ export class MirrorWorld implements AsyncDisposable {
       key: Buffer.from(`k${at}`),
       value: Buffer.from(`value ${this.#values++}`),
     }));
-    const item = { topic, topicId: ZERO_UUID, index, records: encodeBatch(records, encode).bytes };
+    await this.append(side, { topic, index }, encodeBatch(records, encode));
+  }
+
+  /** Appends a batch. */
+  async append(
+    { client }: Side,
+    { topic, index }: { readonly topic: string; readonly index: number },
+    batch: BatchView,
+  ) {
+    const item = { topic, topicId: ZERO_UUID, index, records: batch.bytes };
     const [outcome] = await askLeaders(client, [item], {
       failed: ({ topic, index }, errorCode) => ({ topic, index, errorCode }),
       ask: (nodeId, partitions) => produceTo(client, nodeId, { partitions, acks: -1 }),
@@ -185,9 +196,10 @@ export class MirrorWorld implements AsyncDisposable {
         batch.verifyCrc();
         next = batch.nextOffset;
         if (batch.isControl) continue;
-        for (const { offsetDelta, timestampMs, key, value } of decodeRecords(batch)) {
+        for (const { offsetDelta, timestampMs, key, value, headers } of decodeRecords(batch)) {
           const offset = batch.baseOffset + BigInt(offsetDelta);
-          records.push({ offset, timestampMs, key: key?.toString(), value: value?.toString() });
+          const named = headers.map((header) => `${header.key}=${header.value?.toString()}`);
+          records.push({ offset, timestampMs, key: key?.toString(), value: value?.toString(), headers: named });
         }
       }
     }

@@ -201,7 +201,8 @@ export class HistoryMode implements CopyMode {
       progress: this.#progress,
       sourceEpoch: this.#sourceEpoch,
       stretches: session.stretches,
-      plan: `provenance=${memory.walkProvenance}`,
+      plan: memory.walkPlan,
+      planBase: memory.planBase,
       updatedMs: deps.clock.nowMs(),
     };
   }

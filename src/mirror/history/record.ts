@@ -29,13 +29,15 @@ export interface HistoryRecord {
   readonly stretches: readonly Stretch[];
   /** See `LaneStateRecord.plan`. */
   readonly plan: string;
+  /** The position from which on records were chosen by `plan`: no walk from below it may count under that. */
+  readonly planBase: bigint;
   /** For people only. */
   readonly updatedMs: number;
 }
 
 /** The record's value: compact JSON, offsets as decimal strings. */
 export function encodeHistory(record: HistoryRecord): Buffer {
-  const { lane, mode, epoch, progress, sourceEpoch, stretches, plan, updatedMs } = record;
+  const { lane, mode, epoch, progress, sourceEpoch, stretches, plan, planBase, updatedMs } = record;
   const json = {
     v: HISTORY_VERSION,
     lane,
@@ -51,6 +53,7 @@ export function encodeHistory(record: HistoryRecord): Buffer {
       base: String(stretch.base),
     })),
     plan,
+    planBase: String(planBase),
     updatedMs,
   };
   return Buffer.from(JSON.stringify(json));
@@ -71,6 +74,7 @@ export function decodeHistory(bytes: Buffer): HistoryRecord {
       base: fields.natural("base"),
     })),
     plan: root.text("plan"),
+    planBase: root.natural("planBase"),
     updatedMs: root.integer("updatedMs"),
   };
 }

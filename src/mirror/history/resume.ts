@@ -72,16 +72,18 @@ async function look(
   return holds(scan.runs, count - 1n, fromOffset) ? "intact" : "truncated";
 }
 
-/** Adds what lies between the map's end and the record's; false when both sides do not fit together (compaction took some). */
+/** Adds what lies between the map's end and the record's; false when both sides do not fit together (compaction took some), or
+ *  the rules changed in between. */
 async function extend(
   context: TakeoverContext,
   held: Held,
-  { progress, stretches }: HistoryRecord,
+  { progress, stretches, planBase }: HistoryRecord,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { source, sourcePartition, target, targetPartition, producerId, rules } = context;
   const { map, sourceEpoch } = held;
   const { count, sourceNext, targetNext } = map.progress;
+  if (count < planBase) return false;
   const scan = await scanOwn({
     target,
     partition: targetPartition,

@@ -3,9 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { producerIdOf, reverseLane } from "../../../src/mirror/lane-id.ts";
+import type { LaneOptions } from "../../../src/mirror/lane-options.ts";
+import { planText } from "../../../src/mirror/plan.ts";
+import { compileFilter } from "../../../src/mirror/record-filter.ts";
+import type { RecordFilter } from "../../../src/topology/record-filter.ts";
 import { decodeRecords } from "../../../src/wire/records.ts";
 import { MODEL_LIMITS } from "./model/model-target.ts";
-import { MODEL_LANE, type Worker, World, type WorldOptions } from "./model/world.ts";
+import { LANE_OPTIONS, MODEL_LANE, type Worker, World, type WorldOptions } from "./model/world.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -442,4 +446,82 @@ test("sequence numbers wrap without a repeat or a loss", async () => {
   await caughtUp(world, second);
   assert.equal(world.difference(), undefined);
   assert.equal(second.lane.map?.progress.count, position + 30n);
+});
+
+/** The lane's rules with a filter over the model's keys, which are `v0`, `v1` and so on. */
+function rulesWith(filter: RecordFilter): Partial<LaneOptions> {
+  return { rules: { ...LANE_OPTIONS.rules, filter: compileFilter(filter) } };
+}
+
+test("lane leaves out what its filter says, counts it by rule, and forwards untouched batches as they are", async () => {
+  const world = openWorld({ lane: rulesWith({ keys: { include: [], exclude: ["v1", "v2", "v7", "v8"] } }) });
+  for (const count of [2, 2, 2, 3, 2]) world.produce(count);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  const left = world.sourceRecords().filter(({ value }) => !["v1", "v2", "v7", "v8"].includes(value));
+  assertExact(world, worker, left);
+  const { asIsBatches, rewrittenBatches, skippedBatches, filteredRecords } = worker.lane.status.counts;
+  assert.equal(asIsBatches, 2);
+  assert.equal(rewrittenBatches.filter, 3);
+  assert.equal(skippedBatches.filtered, 0);
+  assert.equal(filteredRecords.key, 4);
+});
+
+test("lane comes to the source's end when its filter leaves nothing in", async () => {
+  const world = openWorld({ lane: rulesWith({ keys: { include: ["none"], exclude: [] } }) });
+  for (const count of [2, 3]) world.produce(count);
+  const worker = world.spawn();
+  await caughtUp(world, worker);
+  assertExact(world, worker, []);
+  assert.equal(worker.lane.status.counts.skippedBatches.filtered, 2);
+});
+
+async function stopOrderly(world: World, worker: Worker): Promise<void> {
+  await Promise.all([worker.stop(), world.until(() => false, 1_000)]);
+}
+
+test("Other rules begin another era", async () => {
+  const world = openWorld();
+  world.produce(4);
+  const first = world.spawn();
+  await caughtUp(world, first);
+  await stopOrderly(world, first);
+  const second = world.spawn(rulesWith({ keys: { include: [], exclude: ["v5"] } }));
+  world.produce(4);
+  await caughtUp(world, second);
+  assert.deepEqual(
+    world.targetRecords().map(({ value }) => value),
+    ["v0", "v1", "v2", "v3", "v4", "v6", "v7"],
+  );
+  const { state } = await second.store.load(MODEL_LANE);
+  assert.equal(state?.era.epoch, 1);
+  assert.equal(state.plan, planText(second.lane.options.rules));
+});
+
+test("lane stops when a worker that began later copies it by other rules", async () => {
+  const world = openWorld();
+  world.produce(4);
+  const first = world.spawn();
+  await caughtUp(world, first);
+  const second = world.spawn(rulesWith({ keys: { include: [], exclude: ["none"] } }));
+  await world.until(() => second.lane.status.state === "copying");
+  for (let i = 0; i < 5; i++) {
+    world.produce(2);
+    await caughtUp(world, second);
+  }
+  assert.equal(await stopped(world, first), "LANE_RULES_CHANGED");
+  assert.equal(second.lane.status.state, "copying");
+});
+
+test("lane stops when its records were chosen by rules that it does not know", async () => {
+  const world = openWorld();
+  world.produce(4);
+  const first = world.spawn();
+  await caughtUp(world, first);
+  await stopOrderly(world, first);
+  const { state, map } = await first.store.load(MODEL_LANE);
+  assert.ok(state !== undefined && map !== undefined);
+  first.store.save({ ...state, plan: "v9 moon=full" }, map);
+  await first.store.flush();
+  assert.equal(await stopped(world, world.spawn()), "LANE_UNEXPLAINED");
 });

@@ -4,9 +4,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomInt } from "../../../src/core/random.ts";
+import { compileFilter, type Filter } from "../../../src/mirror/record-filter.ts";
 import { walkSource } from "../../../src/mirror/source-walk.ts";
 import { MODEL_LIMITS } from "./model/model-target.ts";
-import { type Seen, type Worker, World, type WorldOptions } from "./model/world.ts";
+import { LANE_OPTIONS, type Seen, type Worker, World, type WorldOptions } from "./model/world.ts";
 
 const SEEDS = Number(process.env["RACE_SEEDS"] ?? 500);
 /** Seeds in which a mistake built in on purpose must show. */
@@ -75,11 +76,16 @@ async function race(options: RaceOptions, tally: Tally = noTally()): Promise<str
   tally.refusals += broker.refusals;
   tally.duplicates += broker.duplicates;
   if (world.bugs[0] !== undefined) return String(world.bugs[0]);
-  const expected = options.lane?.start === "latest" ? sinceFirst(world) : world.committedRecords();
+  const expected = options.lane?.start === "latest" ? sinceFirst(world) : chosen(world.committedRecords(), options);
   const wrong =
     world.difference(expected) ?? workers.map(({ lane }) => world.wrongTranslation(lane, expected)).find(Boolean);
   if (wrong !== undefined || done) return wrong;
   return `not done: ${workers.map(({ lane }) => lane.status.reason?.code ?? "no reason").join()}`;
+}
+
+/** The records that the lane's filter leaves in. */
+function chosen(records: readonly Seen[], { lane }: RaceOptions): Seen[] {
+  return records.filter(({ offset, value }) => !isLeftOut(lane?.rules?.filter, offset, value));
 }
 
 /** A lane that began at the end: everything since the first record that it copied. */
@@ -87,6 +93,11 @@ function sinceFirst(world: World): Seen[] {
   const all = world.sourceRecords();
   const [first] = world.targetRecords();
   return all.slice(all.findIndex(({ value }) => value === first?.value));
+}
+
+function isLeftOut(filter: Filter | undefined, offset: bigint, text: string): boolean {
+  const value = Buffer.from(text);
+  return filter?.rejects({ offsetDelta: 0, timestampMs: 0n, key: value, value, headers: [] }, offset) !== undefined;
 }
 
 /** The next of the source's batches. */
@@ -173,6 +184,47 @@ test("lane appends each record once when batches that wait travel together as on
   assert.deepEqual(await failingSeeds(SEEDS / 4, { hooks }, tally), []);
   assert.deepEqual(await failingSeeds(SEEDS / 4, { hooks, mixed: true }, tally), []);
   assert.ok(tally.mergedBatches > SEEDS);
+});
+
+/** Two thirds of the model's records, and whole batches of them now and then. */
+const FILTER = compileFilter({ keys: { include: [], exclude: ["v*3", "v*4", "v2?"] }, samplePpm: 700_000 });
+const FILTERED = { ...LANE_OPTIONS.rules, filter: FILTER };
+
+test("lane appends each record that its filter leaves in once, whatever happens", async () => {
+  const tally = noTally();
+  const lane = { rules: FILTERED };
+  assert.deepEqual(await failingSeeds(SEEDS / 4, { lane }, tally), []);
+  assert.deepEqual(await failingSeeds(SEEDS / 4, { lane, mixed: true }, tally), []);
+  assert.ok(tally.walkedRecords > SEEDS / 4);
+});
+
+/** Workers without a filter die in the middle of things, and others with one go on. Answers what is wrong. */
+async function changeRules(seed: number): Promise<string | undefined> {
+  const world = new World({ seed, faults: { ...FAULTS, breaks: 0.1 }, storeEveryMs: 200 });
+  const { random, clock } = world;
+  for (let i = 0; i < 60; i++) clock.after(random.next() * 800, () => produceSome(world, true));
+  replicateNowAndThen(world);
+  const before = [world.spawn(), world.spawn()];
+  await world.until(() => false, 100 + random.next() * 400);
+  for (const worker of before) worker.crash();
+  // What is still on its way arrives.
+  await world.until(() => false, 20 * FAULTS.delayMsMax);
+  const after = [world.spawn({ rules: FILTERED }), world.spawn({ rules: FILTERED })];
+  after[0]?.crash();
+  await world.until(() => false, 1_000);
+  const isDone = (): boolean => after[1]?.lane.map?.progress.sourceNext === world.source.endOffset;
+  if (!(await world.until(isDone, 60_000))) return `not done: ${after[1]?.lane.status.reason?.code}`;
+  const got = world.targetRecords().map(({ value }) => value);
+  const all = world.committedRecords();
+  const isExact = Array.from({ length: all.length + 1 }, (_, at) => [
+    ...all.slice(0, at),
+    ...all.slice(at).filter(({ offset, value }) => !isLeftOut(FILTER, offset, value)),
+  ]).some((expected) => expected.map(({ value }) => value).join() === got.join());
+  return isExact ? undefined : `not the records before one offset and the chosen ones after it: ${got.join()}`;
+}
+
+test("A walk counts under the rules that were in force", async () => {
+  for (let seed = 1; seed <= SEEDS / 5; seed++) assert.equal(await changeRules(seed), undefined, `seed ${seed}`);
 });
 
 test("lane appends each record once when sequence numbers wrap during the race", async () => {

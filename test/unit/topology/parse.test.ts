@@ -34,6 +34,19 @@ function faultsOf(text: string, regionFiles: Readonly<Record<string, string>> = 
 
 const MIRROR = `mirrors:\n  - name: m\n    from: a\n    to: b\n    topics: [t]\n    rename: "{topic}"\n`;
 
+test("filter of a mirror has its defaults, and its share as parts per million", () => {
+  const text = framed(
+    `${MIRROR}    filter: { keys: { exclude: "t*" }, skipTombstones: false, skipKeyless: true, sample: 2.5% }\n`,
+  );
+  const [mirror] = parseTopology({ file: "t.yaml", text }).mirrors;
+  assert.deepEqual(mirror?.filter, {
+    keys: { include: [], exclude: ["t*"] },
+    skipTombstones: undefined,
+    skipKeyless: true,
+    samplePpm: 25_000,
+  });
+});
+
 const cases: readonly { readonly id: string; readonly text: string; readonly want: readonly string[] }[] = [
   { id: "accepts a minimal file", text: framed(MIRROR), want: [] },
   { id: "accepts regions without mirrors", text: framed(""), want: [] },
@@ -45,6 +58,25 @@ const cases: readonly { readonly id: string; readonly text: string; readonly wan
   { id: "suggests the nearest top key", text: framed("mirors: []\n"), want: ["7:1 unknown-key mirrors"] },
   { id: "lists known keys when none is near", text: framed("zzz: 1\n"), want: ["7:1 unknown-key"] },
   { id: "refuses what comes later by name", text: framed("drills: []\n"), want: ["7:1 unsupported"] },
+  {
+    id: "accepts a filter",
+    text: framed(
+      `${MIRROR}    filter: { keys: { include: "eu:*" }, headers: { exclude: [x-test, env=dev] }, sample: 10%, dropHeaders: x-* }\n`,
+    ),
+    want: [],
+  },
+  {
+    id: "places every mistake of a filter",
+    text: framed(
+      `${MIRROR}    filter:\n      keys: { includes: [a] }\n      headers: { exclude: ["/(/"] }\n      sample: 200%\n      dropHeader: x\n`,
+    ),
+    want: ["14:15 unknown-key include", "15:28 bad-value", "16:15 bad-value", "17:7 unknown-key dropHeaders"],
+  },
+  {
+    id: "demands a unit of a sample",
+    text: framed(`${MIRROR}    filter: { sample: 10 }\n`),
+    want: ["13:23 unit-missing"],
+  },
   {
     id: "suggests the nearest region for source, target and list",
     text: framed(MIRROR).replace("from: a\n    to: b", "from: [aa, b]\n    to: cc"),

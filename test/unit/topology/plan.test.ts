@@ -45,6 +45,7 @@ test("plan lists what each pattern matches, near misses, and what the target lac
         { pattern: "/x.*/", topics: [], nearMisses: [] },
       ],
       excluded: ["orders-tmp"],
+      filter: undefined,
     },
     {
       mirror: "in",
@@ -54,6 +55,7 @@ test("plan lists what each pattern matches, near misses, and what the target lac
       topics: [],
       patterns: ["orders-*", "flights", "/x.*/"].map((pattern) => ({ pattern, topics: [], nearMisses: [] })),
       excluded: [],
+      filter: undefined,
     },
   ]);
   assert.deepEqual(plan.collisions, []);

@@ -39,6 +39,7 @@ function busyWorker(): WorkerStatus {
     lagBytes: 4_000,
     behindMs: 2_500,
     skippedBatches: { control: 3, aborted: 0 },
+    filteredRecords: { key: 4, sample: 0 },
     rewrittenBatches: { "offset-gaps": 2 },
     takeovers: { unchanged: 1, walked: 1 },
     faults: { SOURCE_GAP: 1, TARGET_DOUBT: 2 },
@@ -74,6 +75,7 @@ test("metrics sum lanes up by topic, and take the largest time", async () => {
   assert.equal(series.get('tributary_mirror_bytes_total{topic="users",stage="written"}'), 1_000);
   assert.equal(series.get('tributary_mirror_records_lost_total{topic="orders"}'), 6);
   assert.equal(series.get('tributary_mirror_batches_skipped_total{topic="orders",reason="control"}'), 3);
+  assert.equal(series.get('tributary_mirror_records_filtered_total{topic="orders",rule="key"}'), 4);
   assert.equal(series.get('tributary_mirror_lanes{topic="orders",state="copying"}'), 1);
   assert.equal(series.get('tributary_mirror_lanes{topic="orders",state="stopped"}'), 1);
   assert.equal(series.get('tributary_mirror_lanes_held{topic="orders",reason="source-gap"}'), 1);

@@ -13,6 +13,7 @@ import type { LaneHooks, LaneOptions } from "../../../../src/mirror/lane-options
 import { OffsetMap } from "../../../../src/mirror/offset-map.ts";
 import { later } from "../../../../src/mirror/offset-order.ts";
 import type { LaneIdentity, ProgressStore } from "../../../../src/mirror/offset-ports.ts";
+import { planText } from "../../../../src/mirror/plan.ts";
 import type { Target, TargetLimits, TopicPartition } from "../../../../src/mirror/ports.ts";
 import { BatchView, stampBatch } from "../../../../src/wire/record-batch.ts";
 import { decodeRecords, type EncodeOptions, encodeBatch } from "../../../../src/wire/records.ts";
@@ -37,12 +38,13 @@ export const MODEL_LANE: LaneIdentity = {
   targetPartition: 0,
 };
 
-const LANE_OPTIONS: LaneOptions = {
+/** What the lane does unless a test says otherwise. */
+export const LANE_OPTIONS: LaneOptions = {
   lane: MODEL_LANE,
   sourcePartition: SOURCE,
   targetPartition: TARGET,
   producerId: producerIdOf(MODEL_LANE),
-  rules: { provenance: "all", reverseProducerId: producerIdOf(reverseLane(MODEL_LANE)) },
+  rules: { provenance: "all", reverseProducerId: producerIdOf(reverseLane(MODEL_LANE)), filter: undefined },
   delivery: "exactly-once",
   gapPolicy: "stop",
   openTransactionMs: 60_000,
@@ -154,7 +156,8 @@ export class World {
     const map = OffsetMap.startingAt({ sourceNext: 1n, targetNext: 1n, count: position });
     const store = new MemoryProgressStore(this.lanes);
     const memory = { map, era: { epoch: 0, base: 0n }, sourceEpoch: -1, gaps: [], gapCount: 0, repeats: 0n };
-    const held = { ...memory, walkProvenance: "all", history: undefined, returned: undefined } as const;
+    const rules = { walkPlan: planText(LANE_OPTIONS.rules), planBase: 0n };
+    const held = { ...memory, ...rules, history: undefined, returned: undefined } as const;
     store.save(toRecord(LANE_OPTIONS, held, this.clock.nowMs()), map);
     void store.flush();
   }
@@ -167,8 +170,8 @@ export class World {
     });
   }
 
-  /** Starts a worker. */
-  spawn(): Worker {
+  /** Starts a worker, whose options may differ from the other ones'. */
+  spawn(own: Partial<LaneOptions> = {}): Worker {
     const life = { dead: false };
     const { clock, random, broker } = this;
     const mortal = mortalClock(clock, life);
@@ -181,7 +184,7 @@ export class World {
     const store = new MemoryProgressStore(this.lanes);
     const source = modelSource(this.source, { clock: mortal, random, clusterId: MODEL_LANE.sourceClusterId });
     const lane = new Lane(
-      { ...LANE_OPTIONS, ...this.#options.lane },
+      { ...LANE_OPTIONS, ...this.#options.lane, ...own },
       {
         source,
         target: mortalTarget(target, life),

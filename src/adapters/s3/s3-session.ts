@@ -1,0 +1,62 @@
+/** A connection to one bucket, through the SDK, which is loaded here. */
+
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { Clock } from "../../core/clock.ts";
+import type { Random } from "../../core/random.ts";
+import { crc32c } from "../../wire/crc32c.ts";
+import { S3Calls } from "./s3-calls.ts";
+import { type S3StoreOptions, s3Location } from "./s3-options.ts";
+
+/** Below it servers of AWS's kind refuse the chunks of a streamed body. */
+const STREAM_BUFFER_BYTES = 64 * 1024;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Connections kept open; more requests than the adaptive limit allows never run. */
+const SOCKETS_MAX = 32;
+
+/** What a store stands on. */
+export interface S3Deps {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** The SDK, the client and the way requests are sent. */
+export interface S3Session {
+  readonly sdk: typeof import("@aws-sdk/client-s3");
+  readonly client: S3Client;
+  readonly calls: S3Calls;
+  readonly bucket: string;
+  readonly location: string;
+}
+
+/** Does no request. */
+export async function openSession(options: S3StoreOptions, deps: S3Deps): Promise<S3Session> {
+  const sdk = await import("@aws-sdk/client-s3");
+  const { endpoint, ca, credentials, bucket } = options;
+  const region = options.region ?? (endpoint === undefined ? undefined : "us-east-1");
+  const agent = { keepAlive: true, maxSockets: SOCKETS_MAX };
+  const client = new sdk.S3Client({
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(credentials === undefined ? {} : { credentials }),
+    forcePathStyle: options.pathStyle ?? endpoint !== undefined,
+    // Checksums are given with each object; those that the SDK adds by itself are refused by older servers.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestStreamBufferSize: STREAM_BUFFER_BYTES,
+    // Attempts are counted, spaced and limited in S3Calls.
+    maxAttempts: 1,
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      httpAgent: agent,
+      httpsAgent: ca === undefined ? agent : { ...agent, ca },
+    },
+  });
+  return { sdk, client, calls: new S3Calls(deps), bucket, location: s3Location(options) };
+}
+
+/** The CRC-32C of an object as S3 writes it: base64 of the big-endian number. */
+export function crc32cText(bytes: Uint8Array): string {
+  const buffer = Buffer.alloc(4);
+  buffer.writeUInt32BE(crc32c(bytes));
+  return buffer.toString("base64");
+}

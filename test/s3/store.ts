@@ -1,0 +1,55 @@
+/** The contract of object stores on real servers, with and without trouble on the way. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { hasFaultCode } from "../../src/core/errors.ts";
+import { STORE_CASES } from "../support/store-contract.ts";
+import { newBucket, openStore } from "./buckets.ts";
+import { type HttpFault, startFaultProxy } from "./fault-proxy.ts";
+import { SERVERS } from "./shared-servers.ts";
+
+const timeout = 120_000;
+
+/** Fails every request once, and lets its repetition pass. */
+function eachOnce(fault: HttpFault) {
+  const failed = new Set<string>();
+  return ({ method, url }: { readonly method: string; readonly url: string }): HttpFault | undefined => {
+    const which = `${method} ${url}`;
+    if (failed.has(which)) return undefined;
+    failed.add(which);
+    return fault;
+  };
+}
+
+for (const { name, skip, get: server } of SERVERS) {
+  for (const one of STORE_CASES) {
+    test(`${name} store ${one.name}`, { skip, timeout }, async () => {
+      const store = await openStore(await newBucket(await server()));
+      await one.run(store);
+      store.close();
+    });
+  }
+
+  for (const fault of ["slow-down", "reset-request", "cut-answer", "lose-answer"] as const) {
+    for (const one of STORE_CASES) {
+      test(`${name} store ${one.name} although each request meets ${fault} once`, { skip, timeout }, async () => {
+        const options = await newBucket(await server());
+        await using proxy = await startFaultProxy((await server()).endpoint);
+        const store = await openStore({ ...options, endpoint: proxy.endpoint });
+        proxy.choose = eachOnce(fault);
+        await one.run(store);
+        store.close();
+      });
+    }
+  }
+
+  test(`${name} store says what is wrong with the keys, the bucket, the server`, { skip, timeout }, async () => {
+    const options = await newBucket(await server());
+    const credentials = { accessKeyId: options.credentials?.accessKeyId ?? "", secretAccessKey: "wrong" };
+    await assert.rejects(openStore({ ...options, credentials }), (error) => hasFaultCode(error, "STORE_DENIED"));
+    const bucket = "nowhere-to-be-found";
+    await assert.rejects(openStore({ ...options, bucket }), (error) => hasFaultCode(error, "STORE_NO_BUCKET"));
+    const endpoint = "http://127.0.0.1:1";
+    await assert.rejects(openStore({ ...options, endpoint }), (error) => hasFaultCode(error, "STORE_UNAVAILABLE"));
+  });
+}
