@@ -56,7 +56,10 @@ function readFiles(partition: Partition, baseOffset: bigint): SegmentFiles {
   const files = partition.log.readSegmentFiles(baseOffset);
   const epochs = partition.log.closedSegments().find((segment) => segment.baseOffset === baseOffset)?.epochs ?? [];
   return {
-    log: files.readLog(0, files.sizeBytes),
+    log: {
+      sizeBytes: files.sizeBytes,
+      read: (start, endExclusive) => files.readLog(start, endExclusive - start),
+    },
     index: files.index,
     timeindex: files.timeindex,
     txnindex: files.txnindex,

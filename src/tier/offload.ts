@@ -3,12 +3,18 @@
 import type { Clock } from "../core/clock.ts";
 import { assertInvariant } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
-import { crc32c } from "../wire/crc32c.ts";
-import { batchesIn } from "../wire/record-batch.ts";
 import { type ArchiveHead, publish, readHead } from "./archive.ts";
 import { ArchiveError } from "./errors.ts";
 import { type ArchivedGap, type ArchivedSegment, archivedTo, segmentKey, sha256 } from "./manifest.ts";
-import type { ArchivedPartition, ClosedSegment, ObjectStore, SegmentFiles, SegmentSource } from "./ports.ts";
+import type {
+  ArchivedPartition,
+  ClosedSegment,
+  ObjectBody,
+  ObjectStore,
+  SegmentFiles,
+  SegmentSource,
+} from "./ports.ts";
+import { digestOf, walkSegment } from "./segment-walk.ts";
 
 /** When a closed segment is cold, and what becomes of its local copy. */
 export interface ColdPolicy {
@@ -127,7 +133,7 @@ async function offloadSegment(task: SegmentTask, deps: OffloadDeps): Promise<Arc
   const files = deps.source.readSegment(partition, segment.baseOffset);
   const nonce = Buffer.from(deps.random.bytes(8)).toString("hex");
   const key = segmentKey(partition, segment.baseOffset, { epoch: task.writerEpoch, nonce });
-  const entry = describeSegment(key, segment, files);
+  const entry = await describeSegment(key, segment, files);
   await upload(key, files, deps.store);
   await verifyReadBack(entry, files, deps.store);
   return publishSegment(task, entry, deps);
@@ -140,21 +146,29 @@ async function upload(key: string, files: SegmentFiles, store: ObjectStore): Pro
   if (files.txnindex !== undefined) await store.put(`${key}.txnindex`, files.txnindex);
 }
 
+/** Reads everything back and compares it with what was sent. */
 async function verifyReadBack(entry: ArchivedSegment, files: SegmentFiles, store: ObjectStore): Promise<void> {
-  const wanted: readonly (readonly [suffix: string, content: Buffer | undefined])[] = [
-    ["log", files.log],
+  const log = { sizeBytes: entry.logBytes, read: rangesOf(store, `${entry.key}.log`) };
+  demandSame(`${entry.key}.log`, entry.logSha256, (await digestOf(log)).sha256);
+  const small: readonly (readonly [suffix: string, content: Buffer | undefined])[] = [
     ["index", files.index],
     ["timeindex", files.timeindex],
     ["txnindex", files.txnindex],
   ];
-  for (const [suffix, content] of wanted) {
+  for (const [suffix, content] of small) {
     if (content === undefined) continue;
     const key = `${entry.key}.${suffix}`;
-    const expectedSha256 = sha256(content);
-    const actualSha256 = sha256(await store.get(key));
-    if (actualSha256 !== expectedSha256)
-      throw new ArchiveError({ code: "ARCHIVE_READ_BACK_DIFFERS", key, expectedSha256, actualSha256 });
+    demandSame(key, sha256(content), sha256(await store.get(key)));
   }
+}
+
+function rangesOf(store: ObjectStore, key: string): ObjectBody["read"] {
+  return (start, endExclusive) => store.get(key, { start, endExclusive });
+}
+
+function demandSame(key: string, expectedSha256: string, actualSha256: string): void {
+  if (actualSha256 !== expectedSha256)
+    throw new ArchiveError({ code: "ARCHIVE_READ_BACK_DIFFERS", key, expectedSha256, actualSha256 });
 }
 
 /** Adds the segment to the newest manifest. When another writer archived it meanwhile, that copy counts and ours is an orphan. */
@@ -186,30 +200,26 @@ async function publishSegment(task: SegmentTask, entry: ArchivedSegment, deps: O
 }
 
 /** Walks the batch headers once; also the last check before the local copy may go: every batch's CRC must hold. */
-function describeSegment(key: string, segment: ClosedSegment, files: SegmentFiles): ArchivedSegment {
+async function describeSegment(key: string, segment: ClosedSegment, files: SegmentFiles): Promise<ArchivedSegment> {
   let recordCount = 0;
   let next = segment.baseOffset;
-  let walkedBytes = 0;
   const gaps: ArchivedGap[] = [];
-  for (const batch of batchesIn(files.log)) {
+  const walked = await walkSegment(files.log, (batch) => {
     batch.verifyCrc();
     if (batch.baseOffset > next) gaps.push({ startOffset: next, nextOffset: batch.baseOffset, cause: "compaction" });
     if (!batch.isControl) recordCount += batch.recordCount;
     next = batch.nextOffset;
-    walkedBytes += batch.sizeBytes;
-  }
-  assertInvariant(walkedBytes === files.log.length, "a closed segment ends with a whole batch", {
-    walkedBytes,
-    logBytes: files.log.length,
   });
+  const { trailingBytes, bytes: logBytes } = walked;
+  assertInvariant(trailingBytes === 0, "a closed segment ends with a whole batch", { trailingBytes, logBytes });
   return {
     key,
     baseOffset: segment.baseOffset,
     lastOffset: next - 1n,
     nextOffset: segment.nextOffset,
-    logBytes: files.log.length,
-    logSha256: sha256(files.log),
-    logCrc32c: crc32c(files.log),
+    logBytes,
+    logSha256: walked.sha256,
+    logCrc32c: walked.crc32c,
     indexBytes: files.index.length,
     timeindexBytes: files.timeindex.length,
     txnindexBytes: files.txnindex?.length ?? 0,

@@ -26,9 +26,16 @@ export interface LeaderEpochStart {
   readonly startOffset: bigint;
 }
 
+/** Content of an object that is too large to be held whole: read in parts, and again when one has to be repeated. */
+export interface ObjectBody {
+  readonly sizeBytes: number;
+  /** At most `endExclusive - start` bytes; all of them within the size. */
+  read(start: number, endExclusive: number): Buffer | Promise<Buffer>;
+}
+
 /** The files of one closed segment, byte for byte as the broker keeps them. */
 export interface SegmentFiles {
-  readonly log: Buffer;
+  readonly log: ObjectBody;
   readonly index: Buffer;
   readonly timeindex: Buffer;
   /** Absent when no transaction was aborted in the segment. */

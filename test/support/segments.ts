@@ -1,6 +1,7 @@
 /** Segments made by hand, with the sparse index a broker would write, and a source that hands them out. */
 
 import type { Uuid } from "../../src/core/brand.ts";
+import { bodyOf } from "../../src/tier/object-body.ts";
 import type { ArchivedPartition, ClosedSegment, SegmentFiles, SegmentSource } from "../../src/tier/ports.ts";
 import { assembleBatch } from "../../src/wire/record-batch.ts";
 
@@ -36,8 +37,13 @@ export function fillerBatch(shape: BatchShape): Buffer {
   ).buffer;
 }
 
+/** A segment's files, and the bytes behind its data file, for those who want to damage them. */
+export interface HeldFiles extends SegmentFiles {
+  readonly bytes: Buffer;
+}
+
 /** The files of a segment with an index entry for every `everyBatches`-th batch but the first. */
-export function segmentFiles(baseOffset: number, shapes: readonly BatchShape[], everyBatches = 3): SegmentFiles {
+export function segmentFiles(baseOffset: number, shapes: readonly BatchShape[], everyBatches = 3): HeldFiles {
   const batches = shapes.map(fillerBatch);
   const entries: Buffer[] = [];
   let position = 0;
@@ -50,8 +56,10 @@ export function segmentFiles(baseOffset: number, shapes: readonly BatchShape[], 
     }
     position += batches[i]?.length ?? 0;
   }
+  const log = Buffer.concat(batches);
   return {
-    log: Buffer.concat(batches),
+    log: bodyOf(log),
+    bytes: log,
     index: Buffer.concat(entries),
     timeindex: Buffer.alloc(12),
     txnindex: undefined,
@@ -62,7 +70,7 @@ export function segmentFiles(baseOffset: number, shapes: readonly BatchShape[], 
 /** One closed segment with its files. */
 export interface HeldSegment {
   readonly info: ClosedSegment;
-  readonly files: SegmentFiles;
+  readonly files: HeldFiles;
 }
 
 /** `count` consecutive segments of `batchesPerSegment` batches with five records each, newest record at `maxTimestampMs`. */
@@ -81,7 +89,7 @@ export function consecutiveSegments(
     const info = {
       baseOffset: BigInt(base),
       nextOffset: BigInt(base + options.batchesPerSegment * 5),
-      sizeBytes: files.log.length,
+      sizeBytes: files.bytes.length,
       maxTimestampMs: options.maxTimestampMs,
     };
     return { info, files };

@@ -108,7 +108,7 @@ test("offload keeps the local copy when the read-back differs", async () => {
 
 test("offload refuses a segment whose batches fail their CRC", async () => {
   const segments = consecutiveSegments(1, { batchesPerSegment: 4, maxTimestampMs: 0 });
-  const log = segments[0]?.files.log;
+  const log = segments[0]?.files.bytes;
   if (log !== undefined) log[100] = (log[100] ?? 0) ^ 1;
   const world = openWorld({ segments });
   await assert.rejects(world.offload(), (error) => hasFaultCode(error, "WIRE_BAD_CRC"));
@@ -178,7 +178,7 @@ test("cold reader returns the batch that holds each offset, whole and unchanged"
   const world = openWorld();
   await world.offload();
   const reader = new ColdReader(world.store);
-  const all = Buffer.concat(world.segments.map(({ files }) => files.log));
+  const all = Buffer.concat(world.segments.map(({ files }) => files.bytes));
   const batches = [...batchesIn(all)];
   for (let offset = 0n; offset < 200n; offset++) {
     const bytes = await reader.read({ partition: PARTITION, offset, maxBytes: 1 });
