@@ -11,7 +11,7 @@ import {
 } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
 import { endpointKey, MemoryConnection } from "./memory-connection.ts";
-import { type LinkSettings, OPEN_LINK, Pipe, type PipeOptions } from "./memory-link.ts";
+import { type LinkSettings, OPEN_LINK, Pipe, type PipeOptions, type PipeReceiver } from "./memory-link.ts";
 
 /** First port handed out when a listener asks for any. */
 const FIRST_FREE_PORT = 20_000;
@@ -30,6 +30,16 @@ export interface MemoryNetworkOptions {
   readonly randomPieces?: boolean;
 }
 
+/** What a memory network stands on. */
+export interface MemoryNetworkDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** A stream of chance for each direction, so that traffic on one changes nothing on another. Default: `random` for all. */
+  readonly randomOf?: (from: string, to: string) => Random;
+  /** Sees every piece that is delivered. */
+  readonly onDelivered?: (from: string, to: string, bytes: Uint8Array) => void;
+}
+
 interface MemoryListener {
   readonly place: string;
   readonly endpoint: Endpoint;
@@ -40,21 +50,22 @@ interface MemoryListener {
 export class MemoryNetwork implements Network {
   readonly #options: PipeOptions;
   readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #deps: MemoryNetworkDeps;
+  readonly #randoms = new Map<string, Random>();
   readonly #listeners = new Map<string, MemoryListener>();
   readonly #links = new Map<string, LinkSettings>();
   readonly #connections = new Set<MemoryConnection>();
   #waiters: (() => void)[] = [];
   #nextPort = FIRST_FREE_PORT;
 
-  constructor(options: MemoryNetworkOptions, deps: { readonly clock: Clock; readonly random: Random }) {
+  constructor(options: MemoryNetworkOptions, deps: MemoryNetworkDeps) {
     this.#options = {
       bufferBytesMax: options.bufferBytesMax ?? DEFAULT_BUFFER_BYTES_MAX,
       pieceBytesMax: options.pieceBytesMax ?? DEFAULT_PIECE_BYTES_MAX,
       randomPieces: options.randomPieces ?? false,
     };
     this.#clock = deps.clock;
-    this.#random = deps.random;
+    this.#deps = deps;
   }
 
   /** The network as seen from `place`: what it connects and listens there belongs to that place. */
@@ -170,7 +181,7 @@ export class MemoryNetwork implements Network {
     const pipe = (sender: MemoryConnection, receiver: MemoryConnection): Pipe =>
       new Pipe(
         { ...this.#options, settings: this.link(sender.places.from, sender.places.to) },
-        { clock: this.#clock, random: this.#random, receiver: receiver.receiverFor(sender) },
+        { clock: this.#clock, random: this.#randomOf(sender.places), receiver: this.#receiver(sender, receiver) },
       );
     const there = pipe(client, server);
     const back = pipe(server, client);
@@ -179,6 +190,29 @@ export class MemoryNetwork implements Network {
     this.#connections.add(client).add(server);
     listener.accept(server);
     return client;
+  }
+
+  #receiver(sender: MemoryConnection, receiver: MemoryConnection): PipeReceiver {
+    const { onDelivered } = this.#deps;
+    const there = receiver.receiverFor(sender);
+    if (onDelivered === undefined) return there;
+    const { from, to } = sender.places;
+    return {
+      ...there,
+      onBytes: (bytes) => {
+        onDelivered(from, to, bytes);
+        there.onBytes(bytes);
+      },
+    };
+  }
+
+  #randomOf({ from, to }: { readonly from: string; readonly to: string }): Random {
+    const { random, randomOf } = this.#deps;
+    if (randomOf === undefined) return random;
+    const key = linkKey(from, to);
+    const stream = this.#randoms.get(key) ?? randomOf(from, to);
+    this.#randoms.set(key, stream);
+    return stream;
   }
 }
 

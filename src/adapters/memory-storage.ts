@@ -36,6 +36,11 @@ export class MemoryStorage implements Storage {
     return this.#openFiles;
   }
 
+  /** Between `fillDisk` and `freeDisk`. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
   /** From now on nothing can be written: every append and write answers `STORAGE_FULL`. */
   fillDisk(): void {
     this.#isFull = true;

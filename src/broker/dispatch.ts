@@ -75,6 +75,8 @@ export class Dispatcher {
         return this.#late(this.#run(request), action.delayMs);
       case "cut-reply":
         return settled(this.#run(request), { kind: "close", reason: undefined });
+      case "repeat":
+        return this.#again(this.#run(request), request);
       case "swallow-reply":
         return settled(this.#run(request), NONE);
     }
@@ -102,6 +104,11 @@ export class Dispatcher {
     const ready = await reply;
     await sleep(this.#services.clock, delayMs);
     return ready;
+  }
+
+  async #again(first: Reply | Promise<Reply>, request: Request): Promise<Reply> {
+    await first;
+    return this.#run(request);
   }
 
   /** A broker that does not know the version of ApiVersions says so in the one version every client knows (KIP-511). */

@@ -25,6 +25,8 @@ export type FaultAction =
   | { readonly kind: "drop" }
   /** The handler runs, then the connection is closed without a response: a lost acknowledgement. */
   | { readonly kind: "cut-reply" }
+  /** The handler runs twice, as for a request that a network delivered twice; the second response counts. */
+  | { readonly kind: "repeat" }
   /** The handler runs and no response is ever sent; the connection stays open and serves what follows. */
   | { readonly kind: "swallow-reply" };
 
