@@ -238,7 +238,9 @@ export class KafkaProgressStore implements ProgressStore, AsyncDisposable {
   async #readNew(): Promise<void> {
     const { offsets, lanes } = this.#deps;
     assertInvariant(offsets.name === OFFSETS_TOPIC && lanes.name === LANES_TOPIC, "Each internal topic has its name");
-    for (const topic of [offsets, lanes]) {
+    // Writers store a lane's map before its state. Read the other way round, a map is at least as new as the state found: a lane
+    // written for the first time in between would else seem to have a state and no map, and lose its beginning.
+    for (const topic of [lanes, offsets]) {
       await topic.readNew((key, value) => this.#stored.apply(topic.name, key, value));
     }
   }

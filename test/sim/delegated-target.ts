@@ -6,6 +6,7 @@ import type { Target } from "../../src/mirror/ports.ts";
 export function delegatedTarget(target: Target, instead: Partial<Target>): Target {
   return {
     clusterId: target.clusterId,
+    history: target.history,
     append: (at, batch) => target.append(at, batch),
     producer: (at, producerId) => target.producer(at, producerId),
     bounds: (at) => target.bounds(at),

@@ -2,7 +2,7 @@
 
 import { fetchOffsets } from "../../src/client/groups.ts";
 import type { KafkaClient } from "../../src/client/kafka-client.ts";
-import { laneFacts, laneName, type LaneFacts } from "./lane-facts.ts";
+import { type LaneFacts, laneFacts, laneName } from "./lane-facts.ts";
 import { type Finding, pairsOf } from "./oracle.ts";
 import type { Position } from "./readers.ts";
 import { targetTopicOf } from "./sim-worker.ts";
@@ -36,12 +36,16 @@ function judge(
 ): Finding | undefined {
   const { offset, group } = position;
   // What a group means that stands below the log's start, or beyond an end that was cut off, nobody can say.
-  if (lane.stopped !== undefined || offset < lane.sourceStart || offset > lane.sourceEnd) return undefined;
+  if (lane.stopped !== undefined || lane.repeats > 0n || offset < lane.sourceStart || offset > lane.sourceEnd)
+    return undefined;
   const where = `${group} in ${laneName(lane)} at ${offset}`;
   if (commit === undefined) return { anomaly: "DR-REPROCESS", what: `${where}: no position on the target` };
   const pairs = pairsOf(lane, lane.source);
   const unread = pairs.filter(({ source }) => source >= offset).map(({ target }) => target);
-  const first = unread.reduce<bigint | undefined>((low, next) => (low === undefined || next < low ? next : low), undefined);
+  const first = unread.reduce<bigint | undefined>(
+    (low, next) => (low === undefined || next < low ? next : low),
+    undefined,
+  );
   if (commit > (first ?? lane.targetEnd))
     return { anomaly: "DR-SKIP", what: `${where}: ${commit} on the target, past ${first ?? lane.targetEnd}` };
   // In two-way worlds a group may read again what it met as a copy; never more than that.
@@ -52,10 +56,7 @@ function judge(
     : undefined;
 }
 
-async function committed(
-  client: KafkaClient,
-  positions: readonly Position[],
-): Promise<ReadonlyMap<string, bigint>> {
+async function committed(client: KafkaClient, positions: readonly Position[]): Promise<ReadonlyMap<string, bigint>> {
   const groups = [...new Set(positions.map(({ group }) => group))];
   const answers = await fetchOffsets(
     client,

@@ -2,6 +2,7 @@
 
 import type { LaneFault } from "../../src/mirror/errors.ts";
 import { OffsetMap } from "../../src/mirror/offset-map.ts";
+import { later } from "../../src/mirror/offset-order.ts";
 import type { LaneStatus } from "../../src/mirror/status.ts";
 import { type LogRecord, recordsOf } from "./log-records.ts";
 import { destroysIn, hasFault, type SimPlan } from "./plan.ts";
@@ -29,12 +30,19 @@ export interface LaneFacts extends Direction {
   readonly targetEnd: bigint;
   readonly target: readonly LogRecord[];
   readonly views: readonly LaneView[];
+  /** Records that the lane itself reports to be on the target twice. */
+  readonly repeats: bigint;
   /** Set when some worker's lane has stopped. */
   readonly stopped: LaneFault | undefined;
 }
 
 /** `orders/0 east -> west`. */
-export function laneName({ topic, partition, from, to }: Pick<LaneFacts, "topic" | "partition" | "from" | "to">): string {
+export function laneName({
+  topic,
+  partition,
+  from,
+  to,
+}: Pick<LaneFacts, "topic" | "partition" | "from" | "to">): string {
   return `${topic}/${partition} ${from} -> ${to}`;
 }
 
@@ -70,6 +78,7 @@ export function laneFacts(world: SimWorld, place: LanePlace): LaneFacts {
     targetEnd: targetLog?.endOffset ?? 0n,
     target: recordsOf(targetLog),
     views,
+    repeats: views.reduce((most, { status }) => later(most, status?.repeats ?? 0n), 0n),
     stopped: views.find(({ status }) => status?.state === "stopped")?.status?.reason,
   };
 }

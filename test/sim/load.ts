@@ -1,8 +1,8 @@
 /** A region's producer: sends batches of many kinds, repeats what certainly had no effect, and writes down what it knows. */
 
+import { hadNoEffect } from "../../src/client/errors.ts";
 import { KafkaClient } from "../../src/client/kafka-client.ts";
 import { produceTo } from "../../src/client/produce.ts";
-import { hadNoEffect } from "../../src/client/errors.ts";
 import { type Clock, sleep } from "../../src/core/clock.ts";
 import { TributaryError } from "../../src/core/errors.ts";
 import type { Logger } from "../../src/core/logger.ts";

@@ -4,6 +4,9 @@
 export const MARKS = {
   "takeover-unchanged": "a takeover found the target as known",
   "takeover-walked": "a takeover found records that were appended without an ack",
+  "takeover-unverified":
+    "a takeover could not prove where it stands, because retention had removed what it would compare",
+  "repeats-reported": "records are on the target twice, and the lane says so",
   "takeover-truncated": "a takeover found that the target had lost acknowledged records, and walked the map back",
   "duplicate-answer": "a broker answered a repeated batch with the offset of the first time",
   "sequence-refused": "a broker refused a batch that another worker had overtaken",

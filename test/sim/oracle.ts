@@ -1,9 +1,9 @@
 /** Judges a run from the outside: from what producers and groups know, and from what the logs hold. */
 
 import type { OffsetMap } from "../../src/mirror/offset-map.ts";
-import type { LogRecord } from "./log-records.ts";
-import type { LedgerRecord } from "./ledger.ts";
 import { isExplained, type LaneFacts, laneName } from "./lane-facts.ts";
+import type { LedgerRecord } from "./ledger.ts";
+import type { LogRecord } from "./log-records.ts";
 import { destroysIn, type SimPlan } from "./plan.ts";
 import type { SimWorld } from "./world.ts";
 
@@ -60,11 +60,15 @@ function judgeCopies(world: SimWorld, lane: LaneFacts): readonly Finding[] {
   const order = new Map(ownRecords(world, lane).map((record, index) => [record.content, { record, index }]));
   const seen = new Set<string>();
   let last = -1;
+  let repeatsLeft = lane.repeats;
   for (const copy of lane.target) {
     const entry = world.ledger.find(copy.content);
     const known = order.get(copy.content);
     if (entry === undefined) find("DR-MUTATE", copy, "a record that nobody produced");
-    else if (seen.has(copy.content))
+    else if (seen.has(copy.content) && entry.origin.region === lane.from && repeatsLeft > 0n) {
+      repeatsLeft--;
+      world.marks.hit("repeats-reported");
+    } else if (seen.has(copy.content))
       find(entry.origin.region === lane.to ? "DR-LOOP" : "DR-DUP-MIRROR", copy, "a record for the second time");
     else if (entry.origin.topic !== lane.topic || entry.origin.partition !== lane.partition)
       find("DR-MUTATE", copy, `a record of ${entry.origin.topic}/${entry.origin.partition}`);
@@ -72,7 +76,8 @@ function judgeCopies(world: SimWorld, lane: LaneFacts): readonly Finding[] {
       find("DR-MUTATE", copy, `timestamp ${copy.timestampMs}, not ${known?.record.timestampMs ?? entry.timestampMs}`);
     else if (known !== undefined) {
       if (known.index < last) find("DR-REORDER", copy, `source offset ${known.record.offset} after later ones`);
-      else if (known.index > last + 1 && !(last < 0 && lane.targetStart > 0n)) find("DR-GAP", copy, `${known.index - last - 1} records missing`);
+      else if (known.index > last + 1 && !(last < 0 && lane.targetStart > 0n))
+        find("DR-GAP", copy, `${known.index - last - 1} records missing`);
       last = Math.max(last, known.index);
     }
     seen.add(copy.content);
@@ -107,7 +112,10 @@ function judgeLedger(world: SimWorld, plan: SimPlan, lane: LaneFacts): readonly 
     if (offset === undefined || at.get(offset) === content) continue;
     if (offset < lane.sourceStart) {
       if (!copied.has(content) && !isInGap(lane, offset) && hadBegun(lane, offset) && lane.stopped === undefined)
-        findings.push({ anomaly: "DR-LOST", what: `${laneName(lane)}: ${short(content)} was deleted, not copied, and no gap tells` });
+        findings.push({
+          anomaly: "DR-LOST",
+          what: `${laneName(lane)}: ${short(content)} was deleted, not copied, and no gap tells`,
+        });
       continue;
     }
     world.marks.hit("source-lost");
@@ -130,12 +138,14 @@ function isInGap({ views }: LaneFacts, offset: bigint): boolean {
 
 /** For every source offset the map names the first target record at or after it, and back. */
 function judgeMaps(world: SimWorld, lane: LaneFacts): readonly Finding[] {
-  if (lane.stopped !== undefined) return [];
+  // What is there twice has no one place.
+  if (lane.stopped !== undefined || lane.repeats > 0n) return [];
   const pairs = pairsOf(lane, ownRecords(world, lane));
   for (const { map, worker } of lane.views) {
     if (map === undefined) continue;
     const wrong = wrongTranslation(map, lane, pairs);
-    if (wrong !== undefined) return [{ anomaly: "WRONG-TRANSLATION", what: `${laneName(lane)} by ${worker}: ${wrong}` }];
+    if (wrong !== undefined)
+      return [{ anomaly: "WRONG-TRANSLATION", what: `${laneName(lane)} by ${worker}: ${wrong}` }];
   }
   return [];
 }
@@ -163,10 +173,13 @@ function wrongTranslation(map: OffsetMap, lane: LaneFacts, pairs: readonly Pair[
     while (at < pairs.length && (pairs[at]?.source ?? 0n) < offset) at++;
     const expected = pairs[at]?.target ?? map.progress.targetNext;
     const { kind, targetOffset } = map.translate(offset);
+    // A map that begins behind what retention took knows less, and says so.
+    if (kind === "expired" && lane.targetStart > 0n) continue;
     if (kind !== "exact" || targetOffset !== expected) return `${offset} -> ${kind} ${targetOffset}, not ${expected}`;
   }
   for (const { source, target } of pairs) {
     const { kind, sourceOffset } = map.reverse(target);
+    if (kind === "expired" && lane.targetStart > 0n) continue;
     if (kind !== "exact" || sourceOffset !== source) return `${target} <- ${kind} ${sourceOffset}, not ${source}`;
   }
   return undefined;

@@ -119,7 +119,9 @@ export function parsePlan(text: string): SimPlan {
 
 /** Says whether the plan holds a fault of the kind, in the region if one is given. */
 export function hasFault(plan: SimPlan, kind: PlannedFault["kind"], where?: RegionName): boolean {
-  return plan.faults.some((each) => each.kind === kind && (where === undefined || !("region" in each) || each.region === where));
+  return plan.faults.some(
+    (each) => each.kind === kind && (where === undefined || !("region" in each) || each.region === where),
+  );
 }
 
 /** Says whether the plan takes acknowledged records away from a region. */

@@ -105,7 +105,7 @@ export class Readers {
         const offsets = [...new Map(ofGroup.map((each) => [`${each.topic}/${each.partition}`, each])).values()].map(
           ({ topic, partition: index, offset: committedOffset }) => ({ topic, index, committedOffset }),
         );
-        const outcomes = await commitOffsets(client, group, { offsets }, );
+        const outcomes = await commitOffsets(client, group, { offsets });
         if (outcomes.some(({ errorCode }) => errorCode !== ErrorCode.NONE)) return false;
       }
       return true;

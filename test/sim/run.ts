@@ -58,7 +58,8 @@ async function judged(world: SimWorld, plan: SimPlan): Promise<readonly Finding[
   if (findings.length > 0) return findings;
   if (!isComplete) return [{ anomaly: "STUCK", what: standing(world) }];
   for (const { stopped, ...lane } of lanes) {
-    if (stopped !== undefined && !isExplained(plan, lane, stopped)) return [{ anomaly: "STOPPED", what: laneName(lane) }];
+    if (stopped !== undefined && !isExplained(plan, lane, stopped))
+      return [{ anomaly: "STOPPED", what: laneName(lane) }];
   }
   return settledGroups(world);
 }

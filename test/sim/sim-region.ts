@@ -3,7 +3,7 @@
 import { MemoryStorage } from "../../src/adapters/memory-storage.ts";
 import { EmbeddedRegion } from "../../src/broker/embedded-region.ts";
 import type { Clock } from "../../src/core/clock.ts";
-import { toError, TributaryError } from "../../src/core/errors.ts";
+import { TributaryError, toError } from "../../src/core/errors.ts";
 import type { Logger } from "../../src/core/logger.ts";
 import type { Endpoint, Network } from "../../src/core/network.ts";
 import { type Random, randomInt } from "../../src/core/random.ts";
@@ -85,9 +85,8 @@ export class SimRegion {
   }
 
   get #options() {
-    const { brokers, followDelayMs, uncleanElections, expirationMs, targetBytesMax } = this.#shape;
+    const { brokers, followDelayMs, uncleanElections, expirationMs } = this.#shape;
     const count = brokers[this.name];
-    const isSmall = this.name === "west" && targetBytesMax > 0;
     return {
       directory: `/${this.name}`,
       clusterId: `cluster-${this.name}`,
@@ -96,10 +95,7 @@ export class SimRegion {
       ports: Array.from({ length: count }, (_, i) => FIRST_PORTS[this.name] + i),
       followDelayMs,
       flushIntervalMs: FLUSH_MS,
-      topicDefaults: {
-        "unclean.leader.election.enable": String(uncleanElections),
-        ...(isSmall ? { "max.message.bytes": String(targetBytesMax) } : {}),
-      },
+      topicDefaults: { "unclean.leader.election.enable": String(uncleanElections) },
       brokerConfigs: {
         "replica.lag.time.max.ms": String(REPLICA_LAG_MS),
         "producer.id.expiration.ms": String(expirationMs),

@@ -46,5 +46,7 @@ export class Trace {
 export function firstDifference(one: Trace, other: Trace): string | undefined {
   const at = one.lines.findIndex((line, i) => line !== other.lines[i]);
   if (at >= 0) return `event ${at}: ${one.lines[at]}, the second time ${other.lines[at] ?? "nothing"}`;
-  return one.lines.length === other.lines.length ? undefined : `the second run goes on: ${other.lines[one.lines.length]}`;
+  return one.lines.length === other.lines.length
+    ? undefined
+    : `the second run goes on: ${other.lines[one.lines.length]}`;
 }

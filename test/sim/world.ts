@@ -238,21 +238,30 @@ export class SimWorld {
     await this.#makeTopics();
   }
 
-  /** Those that are there already stay as they are. */
+  /** Those that are there already stay as they are. Targets with a limit of their own are made beforehand, with it. */
   async #makeTopics(): Promise<void> {
-    for (const { from } of directionsOf(this.shape)) {
-      const client = await this.admin(from);
-      await createTopics(
-        client,
-        this.shape.topics.map(({ name }) => this.#topicSpec(name)),
-      );
-      await client.close();
-    }
+    const { directions, topics, targetBytesMax } = this.shape;
+    await this.#make(
+      "east",
+      topics.map(({ name }) => this.#topicSpec(name)),
+    );
+    if (directions === "one-way" && targetBytesMax === 0) return;
+    const configs = targetBytesMax === 0 ? {} : { "max.message.bytes": String(targetBytesMax) };
+    await this.#make(
+      "west",
+      topics.map(({ name, partitions }) => ({ name: targetTopicOf(this.shape, name), partitions, configs })),
+    );
+  }
+
+  async #make(region: RegionName, specs: Parameters<typeof createTopics>[1]): Promise<void> {
+    const client = await this.admin(region);
+    await createTopics(client, specs);
+    await client.close();
   }
 
   #topicSpec(name: string) {
     const topic = this.shape.topics.find((each) => each.name === name);
-    const configs = topic?.appendTime === true ? { "message.timestamp.type": "LogAppendTime" } : {};
+    const configs = topic?.appendTime === true ? { "message.timestamp.type": "LogAppendTime" } : undefined;
     return { name, partitions: topic?.partitions ?? 1, configs };
   }
 
@@ -345,6 +354,7 @@ export class SimWorld {
         const { rewrittenBatches, skippedBatches } = counts;
         this.marks.hit("takeover-unchanged", takeovers.unchanged);
         this.marks.hit("takeover-walked", takeovers.walked);
+        this.marks.hit("takeover-unverified", takeovers.unverified);
         this.marks.hit("takeover-truncated", takeovers.truncated);
         this.marks.hit("lane-merged", counts.mergedBatches);
         this.marks.hit("lane-rewrote-gaps", rewrittenBatches["offset-gaps"]);

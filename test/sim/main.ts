@@ -1,0 +1,146 @@
+/** `npm run sim`: runs seeds in the simulator, prints one line for each that fails and a summary. Ends with 0, 1 or 64. */
+
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { toError } from "../../src/core/errors.ts";
+import { type Job, runJobs } from "./jobs.ts";
+import { allMarks, MARKS, type Mark } from "./marks.ts";
+import { parsePlan, type SimPlan } from "./plan.ts";
+import type { SimResult } from "./run.ts";
+import { planOf } from "./swarm.ts";
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 64;
+
+/** Every so many seeds one is run twice, to see that it repeats exactly. */
+const TWICE_EVERY = 25;
+/** With fewer seeds some marks are missed by chance. */
+const MARKS_FROM_SEEDS = 500;
+/** After so many failures more of them tell nothing new. */
+const FAILURES_MAX = 20;
+const PERCENT = 100;
+
+const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--jobs N] | --seed S | --plan FILE
+  --seeds N    run N seeds (default 100)
+  --from S     the first of them (default 1)
+  --seed S     run one seed, twice, and print its plan and result
+  --plan FILE  run a stored plan, twice
+  --jobs N     processes (default: one per core)`;
+
+/** What the command line asks for. */
+interface Request {
+  readonly jobs: number;
+  readonly plans: Iterable<SimPlan>;
+  readonly count: number;
+  readonly isVerbose: boolean;
+}
+
+/** Sums over results. */
+class Summary {
+  readonly #startedMs = performance.now();
+  readonly #marks = new Map<Mark, number>();
+  #runs = 0;
+  #failures = 0;
+  #virtualMs = 0;
+  #records = 0;
+
+  add({ findings, virtualMs, records, marks }: SimResult): void {
+    this.#runs++;
+    if (findings.length > 0) this.#failures++;
+    this.#virtualMs += virtualMs;
+    this.#records += records;
+    for (const mark of allMarks()) this.#marks.set(mark, (this.#marks.get(mark) ?? 0) + (marks[mark] ?? 0));
+  }
+
+  get failures(): number {
+    return this.#failures;
+  }
+
+  get missedMarks(): readonly Mark[] {
+    return allMarks().filter((mark) => (this.#marks.get(mark) ?? 0) === 0);
+  }
+
+  /** Lines for people. */
+  get lines(): readonly string[] {
+    const tookMs = performance.now() - this.#startedMs;
+    const ratio = Math.round(this.#virtualMs / tookMs);
+    const marks = allMarks().map(
+      (mark) => `  ${String(this.#marks.get(mark) ?? 0).padStart(7)} ${mark}: ${MARKS[mark]}`,
+    );
+    return [
+      "marks:",
+      ...marks,
+      `${this.#runs} runs, ${this.#failures} failed, ${this.#records} records, ${(tookMs / 1_000).toFixed(1)} s, ` +
+        `${((this.#runs / tookMs) * 1_000).toFixed(1)} seeds/s, ${ratio} times as fast as real time`,
+    ];
+  }
+}
+
+async function main(): Promise<number> {
+  let request: Request;
+  try {
+    request = requested(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`sim: ${toError(error).message}\n${USAGE}\n`);
+    return EXIT_USAGE;
+  }
+  const summary = new Summary();
+  await runJobs(jobsOf(request), request.jobs, (result, { plan }) => {
+    summary.add(result);
+    if (request.isVerbose) process.stdout.write(`${JSON.stringify({ plan, result }, null, 2)}\n`);
+    else if (result.findings.length > 0) process.stdout.write(`${failureLine(result)}\n`);
+    return summary.failures < FAILURES_MAX;
+  });
+  process.stdout.write(`${summary.lines.join("\n")}\n`);
+  if (summary.failures > 0) return EXIT_FAILED;
+  if (request.count < MARKS_FROM_SEEDS || summary.missedMarks.length === 0) return 0;
+  process.stdout.write(`FAILED: no seed reached ${summary.missedMarks.join(", ")}\n`);
+  return EXIT_FAILED;
+}
+
+function* jobsOf({ plans, isVerbose }: Request): Generator<Job> {
+  let index = 0;
+  for (const plan of plans) yield { plan, twice: isVerbose || index++ % TWICE_EVERY === 0 };
+}
+
+/** One line: what is wrong, and how to see it again. */
+function failureLine({ seed, findings }: SimResult): string {
+  const [first] = findings;
+  const what = (first?.what ?? "").split("\n").slice(0, 2).join(" ");
+  return `FAILED seed ${seed}: ${first?.anomaly} ${what} -- again with: npm run sim -- --seed ${seed}`;
+}
+
+/** @throws {Error} what is wrong with the arguments */
+function requested(args: readonly string[]): Request {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seeds: { type: "string" },
+      seed: { type: "string" },
+      from: { type: "string" },
+      plan: { type: "string" },
+      jobs: { type: "string" },
+    },
+  });
+  const jobs = values.jobs === undefined ? availableParallelism() : natural("--jobs", values.jobs);
+  if (jobs === 0 || jobs > PERCENT) throw new Error("--jobs is a number from 1 to 100");
+  if (values.plan !== undefined)
+    return { jobs: 1, plans: [parsePlan(readFileSync(values.plan, "utf8"))], count: 1, isVerbose: true };
+  if (values.seed !== undefined)
+    return { jobs: 1, plans: [planOf(natural("--seed", values.seed))], count: 1, isVerbose: true };
+  const count = natural("--seeds", values.seeds ?? "100");
+  const from = natural("--from", values.from ?? "1");
+  return { jobs, plans: seedPlans(from, count), count, isVerbose: false };
+}
+
+function* seedPlans(from: number, count: number): Generator<SimPlan> {
+  for (let seed = from; seed < from + count; seed++) yield planOf(seed);
+}
+
+function natural(name: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`${name} is a whole number, not "${text}"`);
+  return Number(text);
+}
+
+process.exitCode = await main();
