@@ -4,9 +4,26 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deleteRecords, deleteTopics } from "../../src/client/admin.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
+import type { RequestOutput } from "../../src/wire/api.ts";
+import { writeTxnMarkers } from "../../src/wire/apis/27-write-txn-markers.ts";
+import { ErrorCode } from "../../src/wire/error-codes.ts";
 import { contents, eventually, type MirrorWorker, MirrorWorld, type Side } from "./mirror-world.ts";
 
 const SAME_NAMES = namingOf("{topic}", { source: "west", target: "central", mirror: "test" });
+
+/** The answer to a worker without ClusterAction. */
+function denied(body: unknown) {
+  const { markers } = body as RequestOutput<typeof writeTxnMarkers>;
+  return {
+    markers: markers.map(({ producerId, topics }) => ({
+      producerId,
+      topics: topics.map(({ name, partitionIndexes }) => ({
+        name,
+        partitions: partitionIndexes.map((index) => ({ index, errorCode: ErrorCode.CLUSTER_AUTHORIZATION_FAILED })),
+      })),
+    })),
+  };
+}
 
 /** Two small regions. */
 async function sides(world: MirrorWorld): Promise<[Side, Side]> {
@@ -171,9 +188,29 @@ test("flows both ways between the same names carry each record over once", async
   for (const records of seen) assert.equal(new Set(records.map(({ value }) => value)).size, records.length);
 });
 
-test("flow does not pass over records that are too old, unless the mirror is at-least-once", async () => {
+test("flow copies records that are too old for live mode in transactions, each once under kills", async () => {
   await using world = new MirrorWorld();
   const [west, central] = await sides(world);
+  await world.topic(west, "orders", 1);
+  const yesterdayMs = Date.now() - 20 * 3_600_000;
+  await world.produce(west, "orders", 0, 5, {}, yesterdayMs);
+  const first = await world.worker(west, central);
+  await eventually(() => laneOf(first)?.count === 5n, "it is copied");
+  assert.equal(laneOf(first)?.mode, "history");
+  await first.kill();
+  for (let i = 0; i < 5; i++) await world.produce(west, "orders", 0, 3, {}, yesterdayMs);
+  const second = await world.worker(west, central);
+  await eventually(() => copied(world, west, central, "orders", 1), "all is copied");
+  await eventually(() => laneOf(second)?.count === 20n, "it counts them");
+});
+
+test("flow does not pass over records that are too old where the target takes no fence, unless the mirror is at-least-once", async () => {
+  await using world = new MirrorWorld();
+  const west = await world.side("west");
+  const central = await world.side("central");
+  central.region.faults.control(writeTxnMarkers.key, ({ body }) => ({ kind: "answer", response: denied(body) }), {
+    stays: true,
+  });
   await world.topic(west, "orders", 1);
   await world.produce(west, "orders", 0, 5, {}, Date.now() - 20 * 3_600_000);
   const first = await world.worker(west, central);

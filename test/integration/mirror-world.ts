@@ -21,6 +21,7 @@ import { produceTo } from "../../src/client/produce.ts";
 import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { Endpoint } from "../../src/core/network.ts";
+import { AbortedTransactions } from "../../src/mirror/aborted.ts";
 import { Flow, type FlowOptions } from "../../src/mirror/flow.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import { compilePattern, type Selection } from "../../src/topology/patterns.ts";
@@ -192,10 +193,11 @@ export class MirrorWorld implements AsyncDisposable {
         maxBytes: 1 << 22,
         isolation: "read_committed",
       });
+      const aborted = new AbortedTransactions(fetched?.abortedTransactions ?? []);
       for (const batch of batchesIn(fetched?.records ?? Buffer.alloc(0))) {
         batch.verifyCrc();
         next = batch.nextOffset;
-        if (batch.isControl) continue;
+        if (aborted.covers(batch) || batch.isControl) continue;
         for (const { offsetDelta, timestampMs, key, value, headers } of decodeRecords(batch)) {
           const offset = batch.baseOffset + BigInt(offsetDelta);
           const named = headers.map((header) => `${header.key}=${header.value?.toString()}`);

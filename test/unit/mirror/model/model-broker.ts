@@ -1,5 +1,6 @@
-/** The leader of one target partition in memory: Kafka's idempotence rules, a high watermark, and what goes wrong. */
+/** The leader of one target partition in memory: Kafka's idempotence rules, transactions, a high watermark, and what goes wrong. */
 
+import { markerBatch, markerIn } from "../../../../src/broker/log/txn-marker.ts";
 import type { AppendOutcome } from "../../../../src/mirror/ports.ts";
 import { BatchView, SEQUENCE_MODULUS, sequenceAfter } from "../../../../src/wire/record-batch.ts";
 
@@ -29,6 +30,10 @@ export class ModelBroker {
   leaderEpoch = 0;
   refusals = 0;
   duplicates = 0;
+  /** First offset of each open transaction, by producer. */
+  readonly #open = new Map<bigint, bigint>();
+  /** Offsets of batches that were aborted. */
+  readonly #aborted = new Set<bigint>();
   readonly #dedup: boolean;
 
   constructor(options: { readonly dedup?: boolean } = {}) {
@@ -56,6 +61,32 @@ export class ModelBroker {
     return this.#store(batch);
   }
 
+  /** A marker of a transaction's end, or a fence: undefined when the epoch is too low. Answers the offset after it. */
+  mark(producerId: bigint, how: { readonly epoch: number; readonly commit: boolean; readonly nowMs: number }) {
+    const { epoch: producerEpoch, commit, nowMs } = how;
+    if ((this.producers.get(producerId)?.epoch ?? -1) > producerEpoch) return undefined;
+    const said = { producerId, producerEpoch, committed: commit, coordinatorEpoch: 0 };
+    const marker = markerBatch(said, { nowMs, isAppendTime: false });
+    marker.setBaseOffset(this.endOffset);
+    marker.setLeaderEpoch(this.leaderEpoch);
+    this.log.push(marker);
+    this.#remember(marker);
+    return marker.nextOffset;
+  }
+
+  /** Where readers of committed data stop. */
+  get lastStableOffset(): bigint {
+    let end = this.highWatermark;
+    for (const first of this.#open.values()) if (first < end) end = first;
+    return end;
+  }
+
+  /** What they see. */
+  get committed(): readonly BatchView[] {
+    const end = this.lastStableOffset;
+    return this.log.filter((batch) => batch.baseOffset < end && !this.#aborted.has(batch.baseOffset));
+  }
+
   /** Everything appended so far is replicated. */
   commit(upTo = this.endOffset): void {
     if (upTo > this.highWatermark) this.highWatermark = upTo;
@@ -67,6 +98,8 @@ export class ModelBroker {
     while (this.endOffset > offset) this.log.pop();
     if (this.highWatermark > this.endOffset) this.highWatermark = this.endOffset;
     this.producers.clear();
+    this.#open.clear();
+    this.#aborted.clear();
     for (const batch of this.log) this.#remember(batch);
   }
 
@@ -77,7 +110,8 @@ export class ModelBroker {
 
   /** The expiry tick: forgets producers whose last record is older than the limit. */
   expire(olderThanMs: number): void {
-    for (const [id, memory] of this.producers) if (memory.lastTimestampMs < olderThanMs) this.producers.delete(id);
+    for (const [id, memory] of this.producers)
+      if (memory.lastTimestampMs < olderThanMs && !this.#open.has(id)) this.producers.delete(id);
   }
 
   #refuse(why: string): Append {
@@ -101,10 +135,25 @@ export class ModelBroker {
       memory = { epoch: batch.producerEpoch, batches: [], lastTimestampMs: 0 };
       this.producers.set(batch.producerId, memory);
     }
+    memory.lastTimestampMs = Number(batch.maxTimestamp);
+    if (batch.isControl) {
+      this.#settle(batch);
+      return;
+    }
+    if (batch.isTransactional && !this.#open.has(batch.producerId)) this.#open.set(batch.producerId, batch.baseOffset);
     const first = batch.baseSequence;
     memory.batches.push({ first, last: sequenceAfter(first, batch.recordCount - 1), baseOffset: batch.baseOffset });
     memory.batches = memory.batches.slice(-BATCHES_REMEMBERED);
-    memory.lastTimestampMs = Number(batch.maxTimestamp);
+  }
+
+  #settle(marker: BatchView): void {
+    const { producerId } = marker;
+    const first = this.#open.get(producerId);
+    this.#open.delete(producerId);
+    if (first === undefined || markerIn(marker)?.committed === true) return;
+    for (const batch of this.log)
+      if (batch.producerId === producerId && batch.baseOffset >= first && batch.baseOffset < marker.baseOffset)
+        this.#aborted.add(batch.baseOffset);
   }
 }
 

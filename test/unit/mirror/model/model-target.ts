@@ -2,6 +2,7 @@
 
 import type { Clock } from "../../../../src/core/clock.ts";
 import type { Random } from "../../../../src/core/random.ts";
+import type { HistoryTarget } from "../../../../src/mirror/history/ports.ts";
 import type { AppendOutcome, Target, TargetLimits } from "../../../../src/mirror/ports.ts";
 import { BatchView } from "../../../../src/wire/record-batch.ts";
 import { failed, type ModelBroker } from "./model-broker.ts";
@@ -39,12 +40,12 @@ export const MODEL_LIMITS: TargetLimits = {
 /** One worker's view of the target; several share a broker. */
 export class ModelTarget implements Target {
   readonly clusterId: string;
-  readonly history = undefined;
+  history: HistoryTarget | undefined;
   limitsNow: TargetLimits = MODEL_LIMITS;
   readonly #broker: ModelBroker;
   readonly #clock: Clock;
   readonly #random: Random;
-  #faults: NetworkFaults;
+  faults: NetworkFaults;
   #connection: Request[] = [];
   #delivering = false;
   inFlightMax = 0;
@@ -57,7 +58,7 @@ export class ModelTarget implements Target {
     deps: { readonly broker: ModelBroker; readonly clock: Clock; readonly random: Random },
   ) {
     this.clusterId = options.clusterId;
-    this.#faults = options.faults;
+    this.faults = options.faults;
     this.#broker = deps.broker;
     this.#clock = deps.clock;
     this.#random = deps.random;
@@ -65,13 +66,13 @@ export class ModelTarget implements Target {
 
   /** From now on everything goes well. */
   calm(): void {
-    this.#faults = NO_FAULTS;
+    this.faults = NO_FAULTS;
   }
 
   append(_partition: unknown, batch: BatchView): Promise<AppendOutcome> {
     this.#countIn();
     return new Promise((resolve) => {
-      const refused = this.#random.next() < this.#faults.refuses;
+      const refused = this.#random.next() < this.faults.refuses;
       const answer = (outcome: AppendOutcome): void => {
         request.bytes = Buffer.from(request.bytes);
         this.#inFlight--;
@@ -94,7 +95,7 @@ export class ModelTarget implements Target {
     await this.#pause();
     const memory = this.#broker.producers.get(producerId);
     const last = memory?.batches.at(-1);
-    return memory === undefined || last === undefined ? undefined : { epoch: memory.epoch, lastSequence: last.last };
+    return memory === undefined ? undefined : { epoch: memory.epoch, lastSequence: last?.last ?? -1 };
   }
 
   async bounds() {
@@ -128,7 +129,7 @@ export class ModelTarget implements Target {
   }
 
   #pause(): Promise<void> {
-    return new Promise((resolve) => this.#clock.after(this.#random.next() * this.#faults.delayMsMax, resolve));
+    return new Promise((resolve) => this.#clock.after(this.#random.next() * this.faults.delayMsMax, resolve));
   }
 
   /** One connection delivers in order, one request after the other. */
@@ -136,12 +137,12 @@ export class ModelTarget implements Target {
     const connection = this.#connection;
     if (this.#delivering || connection.length === 0) return;
     this.#delivering = true;
-    this.#clock.after(this.#random.next() * this.#faults.delayMsMax, () => {
+    this.#clock.after(this.#random.next() * this.faults.delayMsMax, () => {
       if (connection !== this.#connection) return;
       this.#delivering = false;
       const request = connection[0];
       if (request === undefined) return;
-      if (this.#random.next() < this.#faults.breaks) this.#break();
+      if (this.#random.next() < this.faults.breaks) this.#break();
       else {
         connection.shift();
         this.#apply(request);
@@ -158,7 +159,7 @@ export class ModelTarget implements Target {
     const stored = this.#broker.append(view(request.bytes));
     if (stored.kind === "refused") request.answer(failed(stored.why));
     else this.#answerWhenCommitted(request, stored);
-    if (this.#random.next() < this.#faults.repeats) this.#arriveLate(request);
+    if (this.#random.next() < this.faults.repeats) this.#arriveLate(request);
   }
 
   #answerWhenCommitted(request: Request, stored: { readonly baseOffset: bigint; readonly nextOffset: bigint }): void {

@@ -6,6 +6,7 @@ import type { Uuid } from "../../../../src/core/brand.ts";
 import type { Clock } from "../../../../src/core/clock.ts";
 import { type Logger, silentLogger } from "../../../../src/core/logger.ts";
 import type { Random } from "../../../../src/core/random.ts";
+import type { HistoryTarget } from "../../../../src/mirror/history/ports.ts";
 import { Lane } from "../../../../src/mirror/lane.ts";
 import { producerIdOf, reverseLane } from "../../../../src/mirror/lane-id.ts";
 import { toRecord } from "../../../../src/mirror/lane-memory.ts";
@@ -21,6 +22,7 @@ import { seededRandom } from "../../../support/seeded-random.ts";
 import { ModelBroker } from "./model-broker.ts";
 import { ModelSourceLog, modelSource } from "./model-source.ts";
 import { ModelTarget, type NetworkFaults, NO_FAULTS } from "./model-target.ts";
+import { ModelCoordinator, modelHistory, type TransactionMistakes } from "./model-transactions.ts";
 
 const SOURCE: TopicPartition = { topic: "orders", topicId: "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid, partition: 0 };
 const TARGET: TopicPartition = { topic: "west.orders", topicId: "AAAAAAAAAAAAAAAAAAAAAg" as Uuid, partition: 0 };
@@ -59,6 +61,8 @@ export interface WorldOptions {
   readonly dedup?: boolean;
   readonly lane?: Partial<LaneOptions>;
   readonly limits?: TargetLimits;
+  /** The target knows transactions. */
+  readonly history?: TransactionMistakes;
   /** How often a worker stores its progress. */
   readonly storeEveryMs?: number;
   /** Followers copy everything this often; without it, when the test says so. */
@@ -76,6 +80,8 @@ export interface Worker {
   crash(): void;
   /** Stops in an orderly way and stores its progress. */
   stop(): Promise<void>;
+  /** Stands still, and then goes on as if nothing had been: what it sends was decided before. */
+  freeze(forMs: number): void;
 }
 
 /** What a record is known by in the model. */
@@ -91,6 +97,7 @@ export class World {
   readonly source = new ModelSourceLog();
   readonly broker: ModelBroker;
   readonly lanes = new MemoryLanes();
+  readonly coordinator: ModelCoordinator | undefined;
   readonly #options: WorldOptions;
   #produced = 0;
   /** Errors that only a bug can cause. */
@@ -100,6 +107,7 @@ export class World {
     this.#options = options;
     this.random = seededRandom(options.seed);
     this.broker = new ModelBroker(options.dedup === undefined ? {} : { dedup: options.dedup });
+    if (options.history !== undefined) this.coordinator = new ModelCoordinator(this.broker, this.clock, this.random);
     if (options.replicatesMs !== undefined) this.#replicate(options.replicatesMs);
   }
 
@@ -172,7 +180,7 @@ export class World {
 
   /** Starts a worker, whose options may differ from the other ones'. */
   spawn(own: Partial<LaneOptions> = {}): Worker {
-    const life = { dead: false };
+    const life = new Life(this.clock);
     const { clock, random, broker } = this;
     const mortal = mortalClock(clock, life);
     const target = new ModelTarget(
@@ -180,6 +188,8 @@ export class World {
       { broker, clock, random },
     );
     if (this.#options.limits !== undefined) target.limitsNow = this.#options.limits;
+    const faults = (): NetworkFaults => target.faults;
+    if (this.coordinator !== undefined) target.history = modelHistory(this.coordinator, faults, this.#options.history);
     const storeMs = (this.#options.faults ?? NO_FAULTS).delayMsMax;
     const store = new MemoryProgressStore(this.lanes);
     const source = modelSource(this.source, { clock: mortal, random, clusterId: MODEL_LANE.sourceClusterId });
@@ -219,6 +229,7 @@ export class World {
         life.dead = true;
         target.crash();
       },
+      freeze: (forMs) => life.freeze(forMs),
       stop: async () => {
         stopping.abort();
         await running;
@@ -239,7 +250,7 @@ export class World {
   }
   /** What the lane wrote. */
   targetRecords(): Seen[] {
-    return this.broker.log.flatMap(seen).filter(({ value }) => value !== FOREIGN);
+    return this.broker.committed.flatMap(seen).filter(({ value }) => value !== FOREIGN);
   }
 
   /** The first difference between two lists of values, for messages; undefined when equal. */
@@ -273,8 +284,33 @@ export class World {
   }
 }
 
-interface Life {
-  dead: boolean;
+/** A process: it may stand still for a while, or be dead. */
+class Life {
+  dead = false;
+  readonly #clock: Clock;
+  #frozenUntilMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  freeze(forMs: number): void {
+    this.#frozenUntilMs = Math.max(this.#frozenUntilMs, this.#clock.monotonicMs() + forMs);
+  }
+
+  /** How long it will stand still. */
+  get frozenMs(): number {
+    return Math.max(0, this.#frozenUntilMs - this.#clock.monotonicMs());
+  }
+
+  /** What others do for it goes on meanwhile; it hears of the result when it is awake, or never. */
+  async guard<T>(work: Promise<T>): Promise<T> {
+    const [settled] = await Promise.allSettled([work]);
+    while (this.frozenMs > 0) await new Promise<void>((resolve) => this.#clock.after(this.frozenMs, resolve));
+    if (this.dead) return never<T>();
+    if (settled.status === "rejected") throw settled.reason;
+    return settled.value;
+  }
 }
 
 /** What a dead process waits for never comes. */
@@ -286,18 +322,26 @@ function mortalClock(clock: Clock, life: Life): Clock {
   return {
     nowMs: () => clock.nowMs(),
     monotonicMs: () => clock.monotonicMs(),
-    after: (delayMs, callback) =>
-      clock.after(delayMs, () => {
-        if (!life.dead) callback();
-      }),
+    after: (delayMs, callback) => {
+      const fire = (): void => {
+        if (life.dead || isCancelled) return;
+        if (life.frozenMs > 0) clock.after(life.frozenMs, fire);
+        else callback();
+      };
+      let isCancelled = false;
+      const timer = clock.after(delayMs, fire);
+      return {
+        cancel: () => {
+          isCancelled = true;
+          timer.cancel();
+        },
+      };
+    },
   };
 }
 
 function mortalTarget(target: ModelTarget, life: Life): Target {
-  const guard = async <T>(work: Promise<T>): Promise<T> => {
-    const result = await work;
-    return life.dead ? never<T>() : result;
-  };
+  const guard = <T>(work: Promise<T>): Promise<T> => life.guard(work);
   return {
     clusterId: target.clusterId,
     append: (partition, batch) => (life.dead ? never() : guard(target.append(partition, batch))),
@@ -308,7 +352,27 @@ function mortalTarget(target: ModelTarget, life: Life): Target {
     topics: () => guard(target.topics()),
     createTopic: () => target.createTopic(),
     growTopic: () => target.growTopic(),
-    history: undefined,
+    history: target.history && mortalHistory(target.history, life),
+  };
+}
+
+function mortalHistory(history: HistoryTarget, life: Life): HistoryTarget {
+  return {
+    fence: (partition, producerId, epoch) => life.guard(history.fence(partition, producerId, epoch)),
+    read: (lane) => life.guard(history.read(lane)),
+    stableEnd: (partition) => life.guard(history.stableEnd(partition)),
+    open: async (lane, partition) => {
+      const writer = await life.guard(history.open(lane, partition));
+      const { producerId, producerEpoch } = writer;
+      return {
+        producerId,
+        producerEpoch,
+        begin: () => life.guard(writer.begin()),
+        append: (batch) => (life.dead ? never() : life.guard(writer.append(batch))),
+        commit: (record) => life.guard(writer.commit(record)),
+        close: () => writer.close(),
+      };
+    },
   };
 }
 
