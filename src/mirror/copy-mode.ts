@@ -6,6 +6,7 @@ import type { TargetFault } from "./errors.ts";
 import type { LaneMemory } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { noteLatency } from "./latency.ts";
+import type { LoopWatch } from "./loop-watch.ts";
 import type { AppendOutcome, SourceChunk, SourceReader, TargetLimits } from "./ports.ts";
 import type { SourceRun } from "./rewrite.ts";
 import type { PlanCounts } from "./status.ts";
@@ -17,6 +18,7 @@ export interface CopyContext {
   readonly limits: TargetLimits;
   readonly memory: LaneMemory;
   readonly counts: PlanCounts;
+  readonly loops: LoopWatch;
   /** True until the first ack after takeover. */
   readonly isAlone: () => boolean;
   /** Called once with the reader, whose `endOffset` then tells the source's readable end. */

@@ -14,8 +14,10 @@ import { type LaneFault, MirrorError } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import { producerIdOf, reverseLane } from "./lane-id.ts";
 import type { LaneHooks } from "./lane-options.ts";
+import type { LoopWatch } from "./loop-watch.ts";
 import type { LaneMap } from "./mm2/ports.ts";
 import type { Naming } from "./naming.ts";
+import type { OffsetMap } from "./offset-map.ts";
 import {
   type LaneDirectory,
   type LaneEntry,
@@ -23,6 +25,7 @@ import {
   type LaneKey,
   laneKey,
   type ProgressStore,
+  type ReverseLane,
 } from "./offset-ports.ts";
 import type { Provenance } from "./plan.ts";
 import type { Delivery, NewTopic, Source, Target, TopicInfo, TopicPartition } from "./ports.ts";
@@ -171,7 +174,7 @@ export class Flow implements AsyncDisposable {
     if (lane?.map === undefined) return undefined;
     const { topic: targetTopic, partition: targetPartition } = lane.options.targetPartition;
     const company = this.#deps.companyOf?.(lane.options.lane) ?? { kind: "alone" };
-    return { targetTopic, targetPartition, map: lane.map, company };
+    return { targetTopic, targetPartition, map: lane.map, asReverse: reverseOf(lane.map, lane.loops), company };
   }
 
   /** Ends the lanes into a topic that is gone for good, and no longer speaks of them. */
@@ -348,6 +351,13 @@ function factsOf(error: unknown): LogFields {
   if (!(error instanceof MirrorError)) return { cause: toError(error).message };
   const { code } = error.fault;
   return "why" in error.fault ? { code, why: error.fault.why } : { ...error.fault };
+}
+
+function reverseOf(map: OffsetMap, loops: LoopWatch): ReverseLane {
+  return {
+    reverse: (targetOffset) => map.reverse(targetOffset),
+    foreignFrom: (offset) => loops.foreignFrom(offset, map),
+  };
 }
 
 function placeKey(topic: string, partition: number): string {

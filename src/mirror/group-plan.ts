@@ -3,6 +3,7 @@
  *  The rules, in this order: only where the lane's map knows the offset; only into a group without live members; never past
  *  the target's end; never backwards; and not when it is there already. */
 
+import { earlier } from "./offset-order.ts";
 import type { GroupCommit, GroupOccupancy, LaneEntry, LogBounds, Translation } from "./offset-ports.ts";
 
 /** What is known about one commit and its place on the target. */
@@ -57,7 +58,11 @@ export function decideCommit(facts: CommitFacts): CommitDecision {
  *
  *  Where both sides write one topic, the target also holds records of its own, which the source group met as copies. In the two logs
  *  they interleave differently, so the lane alone would jump over those that the group has not met yet: the reverse lane
- *  says where the first of them is, and the lower of both counts. */
+ *  says where the first of them is, and the lower of both counts. No offset below it is unread; records between the two that the
+ *  group has met are read again, which no single offset can avoid.
+ *
+ *  The lane's end says only where its last record lies. Records of the target's own that came after it would all be read again, so
+ *  the reverse lane, which reads them, says how far from there on no copy can lie. */
 function unreadFrom(sourceOffset: bigint, translation: Translation, lane: LaneEntry): bigint | NotWrittenReason {
   if (translation.kind === "expired") return "expired";
   const { company } = lane;
@@ -66,8 +71,10 @@ function unreadFrom(sourceOffset: bigint, translation: Translation, lane: LaneEn
   if (company.map === undefined) return "reverse-map-unknown";
   const own = company.map.reverse(sourceOffset);
   if (own.kind === "expired") return "expired";
-  const isOwnFirst = own.sourceOffset < translation.targetOffset;
-  return isOwnFirst ? own.sourceOffset : translation.targetOffset;
+  const { targetOffset } = translation;
+  const isEnd = targetOffset === lane.map.progress.targetNext;
+  const copied = isEnd ? company.map.foreignFrom(targetOffset) : targetOffset;
+  return earlier(own.sourceOffset, copied);
 }
 
 /** Between the two commits lies nothing of the lane's: only others' records, which the group has yet to read on the target. */

@@ -60,6 +60,7 @@ class CopyRun {
     this.#mode = mode;
     const { sourceNext, count } = context.memory.map.progress;
     this.#sourceNext = sourceNext;
+    context.loops.begin(sourceNext);
     this.#position = count;
     this.#window = new AckWindow<Sent>({ onAck: (sent, baseOffset) => this.#acknowledge(sent, baseOffset), onFault });
   }
@@ -94,6 +95,7 @@ class CopyRun {
         if (plan.kind !== "forward" && this.#waiting.length > 0) await this.#sendWaiting();
         if (plan.kind === "skip") {
           counts.skippedBatches[plan.reason]++;
+          if (plan.reason === "loop") this.#context.loops.note(batch.nextOffset);
           this.#passOver(batch.nextOffset, batch.leaderEpoch);
           continue;
         }

@@ -20,6 +20,7 @@ import { type LaneMemory, modeOf, noteGap, toRecord } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { LanePlace } from "./lane-place.ts";
 import { INITIAL_STATE, type LaneEvent, type LaneState, step } from "./lane-state.ts";
+import { LoopWatch } from "./loop-watch.ts";
 import type { OffsetMap } from "./offset-map.ts";
 import { earlier, later } from "./offset-order.ts";
 import type { SourceReader, TargetLimits } from "./ports.ts";
@@ -61,6 +62,9 @@ export class Lane {
     this.#deps = deps;
     this.#place = new LanePlace(options, deps, (memory) => this.#save(memory));
   }
+
+  /** What it has seen of the lane the other way. */
+  readonly loops = new LoopWatch();
 
   /** The lane's offset map; undefined before the stored state was read. */
   get map(): OffsetMap | undefined {
@@ -260,6 +264,7 @@ export class Lane {
       limits,
       memory,
       counts: this.#counts,
+      loops: this.loops,
       isAlone: () => this.#state.kind !== "copying" || this.#state.alone,
       onReader: (reader: SourceReader) => {
         this.#sourceEnd = this.#reader?.endOffset ?? this.#sourceEnd;

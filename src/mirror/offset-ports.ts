@@ -189,12 +189,21 @@ export interface LaneEntry {
   readonly targetTopic: string;
   readonly targetPartition: number;
   readonly map: OffsetTranslator & ReverseTranslator;
+  /** As the lane the other way needs it; absent where there is no map of the lane's own. */
+  readonly asReverse?: ReverseLane;
   /** Who else writes records into the target partition. `reverse`: only the lane that goes the other way between the same two
    *  partitions, with its map when this worker knows it. `others`: further lanes, so no single lane can say what a group has read. */
   readonly company:
     | { readonly kind: "alone" }
-    | { readonly kind: "reverse"; readonly map: ReverseTranslator | undefined }
+    | { readonly kind: "reverse"; readonly map: ReverseLane | undefined }
     | { readonly kind: "others" };
+}
+
+/** The lane the other way, as far as it tells about the records that were written where this lane writes. */
+export interface ReverseLane extends ReverseTranslator {
+  /** The first offset at or after this one, of the partition that both lanes share, where this lane's copies may lie that it does not
+   *  know of yet; see loop-watch.ts. */
+  foreignFrom(offset: bigint): bigint;
 }
 
 /** Answers where a lane's target offsets came from. `OffsetMap` is one. */
