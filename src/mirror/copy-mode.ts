@@ -34,10 +34,11 @@ export interface Sent {
   readonly records: number;
   readonly bytes: number;
   readonly maxTimestampMs: number;
-  readonly sourceEpoch: number;
   readonly sentAtMs: number;
   /** Grows over skipped batches that follow. */
   sourceNext: bigint;
+  /** Of the last record before `sourceNext`, skipped ones included: an older one there would look like a truncated source. */
+  sourceEpoch: number;
   /** Chunks that end with this batch, or with skipped ones behind it. */
   readonly ended: SourceChunk[];
 }

@@ -222,6 +222,7 @@ class CopyRun {
     this.#sourceNext = nextOffset;
     if (this.#window.size > 0 && this.#lastSent !== undefined) {
       this.#lastSent.sourceNext = nextOffset;
+      this.#lastSent.sourceEpoch = leaderEpoch;
     } else if (this.#window.fault === undefined) {
       this.#mode.passed(nextOffset, leaderEpoch);
     }

@@ -378,6 +378,21 @@ test("lane stops when the source lost what was copied while nobody copied", asyn
   assert.equal(await stopped(world, world.spawn()), "SOURCE_DIVERGED");
 });
 
+test("lane does not take records of a newer epoch that it passed over for a loss", async () => {
+  const world = openWorld({ replicatesMs: 20 });
+  world.produce(3);
+  world.source.epoch++;
+  world.produce(3, { producerId: producerIdOf(reverseLane(MODEL_LANE)), producerEpoch: 0, baseSequence: 0 });
+  const first = world.spawn();
+  await caughtUp(world, first);
+  await Promise.all([first.stop(), world.until(() => false, 1_000)]);
+  world.produce(2);
+  const second = world.spawn();
+  await caughtUp(world, second);
+  const expected = world.sourceRecords().filter(({ offset }) => offset < 3n || offset >= 6n);
+  assertExact(world, second, expected);
+});
+
 test("lane stops before records that are too old for the target to remember their producer", async () => {
   const world = openWorld();
   world.produce(3);
