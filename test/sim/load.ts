@@ -154,8 +154,11 @@ export class Load {
 
   /** Leaves a batch as compaction would have: put into the log itself, because no broker takes such a batch from a client. */
   #appendCompacted(topic: string, index: number): void {
-    const partition = this.#deps.region.up?.partition(topic, index);
-    if (partition === undefined || partition.leaderId < 0 || partition.isUnderMinIsr) return;
+    const region = this.#deps.region.up;
+    const partition = region?.partition(topic, index);
+    // With a full disk no election is on record, and a leader may be one that does not run.
+    if (partition === undefined || region?.runningBrokers.includes(partition.leaderId) !== true) return;
+    if (partition.isUnderMinIsr) return;
     const origin = { topic, topicId: partition.topicId, partition: index };
     const { batch, entries } = this.#prepare(origin, { isCompacted: true });
     try {

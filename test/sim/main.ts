@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { toError } from "../../src/core/errors.ts";
 import { type Job, runJobs } from "./jobs.ts";
 import { allMarks, MARKS, type Mark } from "./marks.ts";
+import { runMutants } from "./mutant-run.ts";
 import { parsePlan, type SimPlan } from "./plan.ts";
 import type { SimResult } from "./run.ts";
 import { planOf } from "./swarm.ts";
@@ -21,16 +22,18 @@ const MARKS_FROM_SEEDS = 500;
 const FAILURES_MAX = 20;
 const PERCENT = 100;
 
-const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--jobs N] | --seed S | --plan FILE
+const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--jobs N] | --seed S | --plan FILE | --mutants
   --seeds N    run N seeds (default 100)
   --from S     the first of them (default 1)
   --seed S     run one seed, twice, and print its plan and result
   --plan FILE  run a stored plan, twice
+  --mutants    plant mistakes, one after the other, and see that each is found out
   --jobs N     processes (default: one per core)`;
 
 /** What the command line asks for. */
 interface Request {
   readonly jobs: number;
+  readonly isMutants: boolean;
   readonly plans: Iterable<SimPlan>;
   readonly count: number;
   readonly isVerbose: boolean;
@@ -85,6 +88,7 @@ async function main(): Promise<number> {
     process.stderr.write(`sim: ${toError(error).message}\n${USAGE}\n`);
     return EXIT_USAGE;
   }
+  if (request.isMutants) return await mutants(request.jobs);
   const summary = new Summary();
   await runJobs(jobsOf(request), request.jobs, (result, { plan }) => {
     summary.add(result);
@@ -97,6 +101,18 @@ async function main(): Promise<number> {
   if (request.count < MARKS_FROM_SEEDS || summary.missedMarks.length === 0) return 0;
   process.stdout.write(`FAILED: no seed reached ${summary.missedMarks.join(", ")}\n`);
   return EXIT_FAILED;
+}
+
+async function mutants(jobs: number): Promise<number> {
+  let missed = 0;
+  let tried = 0;
+  for await (const { line, isCaught } of runMutants(jobs)) {
+    tried++;
+    if (!isCaught) missed++;
+    process.stdout.write(`${line}\n`);
+  }
+  process.stdout.write(`${tried} planted mistakes, ${missed} not found out\n`);
+  return missed === 0 ? 0 : EXIT_FAILED;
 }
 
 function* jobsOf({ plans, isVerbose }: Request): Generator<Job> {
@@ -121,17 +137,18 @@ function requested(args: readonly string[]): Request {
       from: { type: "string" },
       plan: { type: "string" },
       jobs: { type: "string" },
+      mutants: { type: "boolean" },
     },
   });
   const jobs = values.jobs === undefined ? availableParallelism() : natural("--jobs", values.jobs);
   if (jobs === 0 || jobs > PERCENT) throw new Error("--jobs is a number from 1 to 100");
-  if (values.plan !== undefined)
-    return { jobs: 1, plans: [parsePlan(readFileSync(values.plan, "utf8"))], count: 1, isVerbose: true };
-  if (values.seed !== undefined)
-    return { jobs: 1, plans: [planOf(natural("--seed", values.seed))], count: 1, isVerbose: true };
+  const isMutants = values.mutants === true;
+  const one = (plan: SimPlan): Request => ({ jobs: 1, isMutants, plans: [plan], count: 1, isVerbose: true });
+  if (values.plan !== undefined) return one(parsePlan(readFileSync(values.plan, "utf8")));
+  if (values.seed !== undefined) return one(planOf(natural("--seed", values.seed)));
   const count = natural("--seeds", values.seeds ?? "100");
   const from = natural("--from", values.from ?? "1");
-  return { jobs, plans: seedPlans(from, count), count, isVerbose: false };
+  return { jobs, isMutants, plans: seedPlans(from, count), count, isVerbose: false };
 }
 
 function* seedPlans(from: number, count: number): Generator<SimPlan> {
