@@ -166,7 +166,7 @@ export class Transactional {
       // Which partition of the internal topic a group's offsets lie in depends on the group's name.
       topics: topics.map(({ name, partitionIndexes: indexes }) => ({
         name,
-        indexes: name.startsWith("__") ? [] : indexes,
+        indexes: name.startsWith("__") ? [] : indexes.toSorted((a, b) => a - b),
       })),
       isStarted: transactionStartTimeMs >= 0n,
     }));

@@ -4,6 +4,7 @@ import { produce } from "../../../src/wire/apis/00-produce.ts";
 import { offsetCommit } from "../../../src/wire/apis/08-offset-commit.ts";
 import { offsetFetch } from "../../../src/wire/apis/09-offset-fetch.ts";
 import { findCoordinator } from "../../../src/wire/apis/10-find-coordinator.ts";
+import { apiVersions } from "../../../src/wire/apis/18-api-versions.ts";
 import { initProducerId } from "../../../src/wire/apis/22-init-producer-id.ts";
 import { addOffsetsToTxn } from "../../../src/wire/apis/25-add-offsets-to-txn.ts";
 import { endTxn } from "../../../src/wire/apis/26-end-txn.ts";
@@ -116,6 +117,21 @@ async function groupCoordinated(probe: Probe, groupId: string): Promise<void> {
 }
 
 export const transactionCoordinatorCases: readonly ContractCase[] = [
+  {
+    name: "clients are told that epochs rise with every transaction",
+    run: async (probe) => {
+      for (const version of [2, 3, 4]) {
+        const software = version < 3 ? {} : { clientSoftwareName: "contract", clientSoftwareVersion: "1.0" };
+        const answer = await probe.ask(apiVersions, version, software);
+        const ofTransactions = ({ name }: { readonly name: string }) => name === "transaction.version";
+        probe.tell(`v${version}`, {
+          isKnown: answer.finalizedFeaturesEpoch >= 0n,
+          supported: answer.supportedFeatures.filter(ofTransactions),
+          finalized: answer.finalizedFeatures.filter(ofTransactions),
+        });
+      }
+    },
+  },
   {
     name: "a transactional id keeps its producer id and raises its epoch",
     run: async (probe) => {
