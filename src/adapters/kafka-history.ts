@@ -17,6 +17,7 @@ import { storeFailure } from "../mirror/stored-error.ts";
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
 import { KafkaHistoryWriter } from "./kafka-history-writer.ts";
 import { KafkaInternalTopic } from "./kafka-internal-topic.ts";
+import { KafkaWriters } from "./kafka-writers.ts";
 import { Shared } from "./shared-run.ts";
 import { Slots } from "./slots.ts";
 
@@ -39,11 +40,13 @@ export class KafkaHistory implements HistoryTarget {
   readonly #slots = new Slots(OPEN_TRANSACTIONS_MAX);
   /** Latest values by lane: about a kilobyte for each lane that was ever in history mode. */
   readonly #records = new Map<string, Buffer>();
+  readonly #writers: KafkaWriters;
   readonly #refresh = new Shared(() => this.#readNew());
   #topic: KafkaInternalTopic | undefined;
 
   constructor(deps: KafkaHistoryDeps) {
     this.#deps = deps;
+    this.#writers = new KafkaWriters(deps);
   }
 
   async fence(at: TopicPartition, producerId: bigint, epoch: number): Promise<FenceOutcome> {
@@ -84,6 +87,7 @@ export class KafkaHistory implements HistoryTarget {
       this.#topic ??= await KafkaInternalTopic.open(TOPIC, this.#deps);
       const options = { transactionalId, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS };
       const writer = await TransactionalWriter.open(client, options);
+      await this.#writers.announce(writer.identity.producerId, laneKey(lane));
       const record = { topic: HISTORY_TOPIC, index: this.#topic.partitionOf(laneKey(lane)) };
       return new KafkaHistoryWriter({ client, writer, slots: this.#slots, clock: this.#deps.clock }, { at, record });
     } catch (error) {

@@ -97,13 +97,17 @@ export class KafkaInternalTopic implements InternalTopic {
     return new KafkaInternalTopic(options, metadata.topic(name)?.partitions.length ?? 0, deps);
   }
 
-  /** Undefined while the topic is missing. @throws {ClientError} */
+  /** Undefined while the topic is missing, which one that may not be read is not. @throws {ClientError} */
   static async openExisting(
     options: KafkaInternalTopicOptions,
     deps: { readonly client: KafkaClient; readonly clock: Clock },
   ): Promise<KafkaInternalTopic | undefined> {
     const topic = await KafkaInternalTopic.open({ ...options, createIfMissing: false }, deps);
-    return topic.#partitions === 0 ? undefined : topic;
+    if (topic.#partitions > 0) return topic;
+    const { name } = options;
+    const errorCode = deps.client.metadata.view.topicErrors.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) throw brokerError("Metadata", errorCode, { subject: name });
+    return undefined;
   }
 
   async readNew(apply: Apply): Promise<void> {

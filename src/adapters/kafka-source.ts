@@ -1,7 +1,7 @@
 /** The mirror's source over a Kafka client: readers are placed with their partition's leader, and moved when it moves. */
 
 import { listTopics } from "../client/admin.ts";
-import { ClientError, isDeniedCode, mayRetry } from "../client/errors.ts";
+import { ClientError, errorCodeOf, isDeniedCode, mayRetry } from "../client/errors.ts";
 import type { FetchedPartition } from "../client/fetch.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { isLeaderCode } from "../client/leaders.ts";
@@ -11,6 +11,7 @@ import type { Clock } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import { MirrorError } from "../mirror/errors.ts";
+import type { LaneKey } from "../mirror/offset-ports.ts";
 import type {
   PartitionBounds,
   Source,
@@ -25,6 +26,7 @@ import { gathering } from "./gather.ts";
 import { KafkaFetcher } from "./kafka-fetcher.ts";
 import { boundsOf, topicInfo } from "./kafka-partitions.ts";
 import { KafkaReader } from "./kafka-reader.ts";
+import { KafkaWriters, PRODUCERS_TOPIC } from "./kafka-writers.ts";
 import { PrefetchBudget } from "./prefetch-budget.ts";
 
 /** For one question about a partition. */
@@ -56,6 +58,7 @@ export class KafkaSource implements Source {
   readonly #firstChannel: number;
   readonly #budget: PrefetchBudget;
   readonly #fetchers = new Map<number, KafkaFetcher>();
+  readonly #writers: KafkaWriters;
   readonly #placed = new Map<KafkaReader, KafkaFetcher>();
   readonly #bounds: (at: TopicPartition) => Promise<PartitionBounds | Error>;
   #bufferedBytes = 0;
@@ -71,6 +74,7 @@ export class KafkaSource implements Source {
     this.#clock = clock;
     this.#random = random;
     this.#firstChannel = options.firstChannel ?? 0;
+    this.#writers = new KafkaWriters({ client, clock });
     this.#budget = deps.budget ?? new PrefetchBudget();
     this.#bounds = gathering((asked) => boundsOf(client, asked, "read_committed", CALL_TIMEOUT_MS));
   }
@@ -101,6 +105,14 @@ export class KafkaSource implements Source {
     const bounds = await this.#bounds(at).catch(toError);
     if (bounds instanceof Error) throw unavailable(at, bounds);
     return bounds;
+  }
+
+  async laneOfWriter(producerId: bigint): Promise<LaneKey | undefined> {
+    try {
+      return await this.#writers.laneOf(producerId);
+    } catch (error) {
+      throw failureOf({ topic: PRODUCERS_TOPIC, partition: 0 }, error);
+    }
   }
 
   async openTransaction(at: TopicPartition, firstOffset: bigint): Promise<{ readonly producerId: bigint } | undefined> {
@@ -292,6 +304,13 @@ function positionAfter(records: Buffer): SourcePosition | undefined {
 
 function denied({ topic, partition }: Pick<TopicPartition, "topic" | "partition">, errorCode: number): MirrorError {
   return new MirrorError({ code: "SOURCE_DENIED", topic, partition, why: errorName(errorCode) });
+}
+
+/** Where the list may not be read, nothing can be told from loops: that needs somebody's hands. */
+function failureOf(at: Pick<TopicPartition, "topic" | "partition">, error: unknown): MirrorError {
+  const errorCode = errorCodeOf(error);
+  if (errorCode === undefined || !isDeniedCode(errorCode)) return unavailable(at, toError(error));
+  return new MirrorError({ code: "SOURCE_DENIED", ...at, why: errorName(errorCode) });
 }
 
 function unavailable({ topic, partition }: Pick<TopicPartition, "topic" | "partition">, cause: Error): MirrorError {

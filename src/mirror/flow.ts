@@ -11,6 +11,7 @@ import type { Selection } from "../topology/patterns.ts";
 import type { RecordFilter } from "../topology/record-filter.ts";
 import { KnownLanes, lackingOn, type WantedLane, type WantedTopic, wantedLanes, wantedTopics } from "./discovery.ts";
 import { type LaneFault, MirrorError } from "./errors.ts";
+import { KnownWriters } from "./history/known-writers.ts";
 import { Lane } from "./lane.ts";
 import { producerIdOf, reverseLane } from "./lane-id.ts";
 import type { LaneHooks } from "./lane-options.ts";
@@ -43,10 +44,6 @@ export const DEFAULT_OPEN_TRANSACTION_MS = 15 * 60_000;
 export const DEFAULT_DRAIN_MS = 7_000;
 /** Time for the last flush of progress. */
 const FLUSH_MS = 2_000;
-
-/** Transactional producer ids do not tell that a lane wrote them. */
-const SAME_NAMES_OBSTACLE =
-  "topics keep their names, and copies made in transactions could not be told from the target's own records";
 
 /** One flow's rules. */
 export interface FlowOptions {
@@ -104,6 +101,7 @@ export class Flow implements AsyncDisposable {
   /** Lanes that are not run because their source topic was made again. */
   readonly #recreated = new Map<LaneKey, LaneStatus>();
   readonly #stopping = new AbortController();
+  readonly #writers: KnownWriters;
   readonly #filter: Filter | undefined;
   #troubles: readonly TopicTrouble[] = [];
   #discoveryFailure: string | undefined;
@@ -116,6 +114,7 @@ export class Flow implements AsyncDisposable {
   private constructor(options: FlowOptions, deps: FlowDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#writers = new KnownWriters(deps.source);
     this.#filter = options.filter && compileFilter(options.filter);
     this.#roundAtMs = deps.clock.monotonicMs();
   }
@@ -318,6 +317,12 @@ export class Flow implements AsyncDisposable {
     this.#recreated.set(key, restingLane(wanted, fault, this.#options.delivery));
   }
 
+  /** Whether what lanes wrote into the source can be among what is read and is not wanted. */
+  get #canLoop(): boolean {
+    const { provenance, naming } = this.#options;
+    return provenance === "local" || naming.keepsNames;
+  }
+
   #start(wanted: WantedLane, start: "earliest" | "latest"): void {
     const { delivery, onGap, provenance, name } = this.#options;
     const { source, target, progress, clock, random, hooks } = this.#deps;
@@ -330,9 +335,15 @@ export class Flow implements AsyncDisposable {
       {
         ...wanted,
         producerId: producerIdOf(wanted.lane),
-        rules: { provenance, reverseProducerId: producerIdOf(reverseLane(wanted.lane)), filter: this.#filter },
+        rules: {
+          provenance,
+          reverseProducerId: producerIdOf(reverseLane(wanted.lane)),
+          history: this.#canLoop
+            ? { reverseLane: laneKey(reverseLane(wanted.lane)), writers: this.#writers }
+            : undefined,
+          filter: this.#filter,
+        },
         delivery,
-        historyObstacle: this.#options.naming.keepsNames ? SAME_NAMES_OBSTACLE : undefined,
         gapPolicy: onGap,
         openTransactionMs: this.#options.openTransactionMs ?? DEFAULT_OPEN_TRANSACTION_MS,
         start,

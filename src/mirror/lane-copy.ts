@@ -15,7 +15,7 @@ import { AckWindow } from "./ack-window.ts";
 import type { CopyContext, CopyMode, Sent } from "./copy-mode.ts";
 import { MirrorError, type TargetFault } from "./errors.ts";
 import { joins, merge } from "./merge-rule.ts";
-import { afterLook, type Plan, type PlanRules, planBatch } from "./plan.ts";
+import { afterLook, isUnknownWriter, type Plan, type PlanRules, planBatch } from "./plan.ts";
 import type { SourceChunk, SourceReader } from "./ports.ts";
 import { rewriteBatch, type SourceRun, selectRecords } from "./rewrite.ts";
 import { TurnWatch } from "./turn-watch.ts";
@@ -91,6 +91,7 @@ class CopyRun {
       const aborted = new AbortedTransactions(chunk.aborted);
       mode.beginChunk();
       for (const batch of batchesIn(chunk.records)) {
+        if (isUnknownWriter(batch, rules)) await rules.history?.writers.learn(batch.producerId);
         const { plan, offsets } = this.#planned(batch, rules, aborted);
         if (plan.kind !== "forward" && this.#waiting.length > 0) await this.#sendWaiting();
         if (plan.kind === "skip") {

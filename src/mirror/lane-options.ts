@@ -20,8 +20,6 @@ export interface LaneOptions {
   readonly gapPolicy: "stop" | "skip";
   /** How long a transaction of the source may keep new records from the lane before it counts as trouble. */
   readonly openTransactionMs: number;
-  /** Why the lane must not write in history mode: one line for people. */
-  readonly historyObstacle?: string | undefined;
   /** Where a lane without stored state begins. */
   readonly start: "earliest" | "latest";
 }

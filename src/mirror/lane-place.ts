@@ -258,7 +258,7 @@ export class LanePlace {
   /** Why history mode is not possible. */
   get #obstacle(): string | undefined {
     if (this.#deps.target.history === undefined) return "the target knows no transactions";
-    return this.#options.historyObstacle ?? this.#refusal;
+    return this.#refusal;
   }
 
   #history(): HistoryTarget {

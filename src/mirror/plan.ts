@@ -2,7 +2,9 @@
  *  a filter has a say, the records are looked at afterwards (`afterLook`). */
 
 import type { BatchView } from "../wire/record-batch.ts";
+import type { KnownWriters } from "./history/known-writers.ts";
 import { isTributaryProducerId } from "./lane-id.ts";
+import type { LaneKey } from "./offset-ports.ts";
 import { type Filter, filterOf } from "./record-filter.ts";
 
 /** Why a batch is not copied. */
@@ -52,6 +54,8 @@ export interface PlanRules {
   readonly provenance: Provenance;
   /** Producer id of the lane that copies the other way. */
   readonly reverseProducerId: bigint;
+  /** That lane in history mode, and all others. */
+  readonly history?: { readonly reverseLane: LaneKey; readonly writers: KnownWriters } | undefined;
   /** Which records are left out; undefined when none. */
   readonly filter: Filter | undefined;
   /** The target's max.message.bytes. */
@@ -80,7 +84,7 @@ const REWRITE = {
   "too-large": { kind: "rewrite", reason: "too-large" },
 } as const satisfies Record<RewriteReason, Plan>;
 
-/** The plan for one batch when the lane stands at `sourceNext`. `aborted` says whether the batch is data of an aborted
+/** The plan for one batch, whose writer is known, when the lane stands at `sourceNext`. `aborted` says whether the batch is data of an aborted
  *  transaction. Committed transactional data is forwarded: stamping clears the bit. */
 export function planBatch(batch: BatchView, rules: PlanRules, sourceNext: bigint, aborted: boolean): Plan {
   const isBelow = batch.baseOffset < sourceNext;
@@ -88,7 +92,7 @@ export function planBatch(batch: BatchView, rules: PlanRules, sourceNext: bigint
   if (batch.isControl) return SKIP.control;
   if (aborted) return SKIP.aborted;
   if (batch.recordCount === 0) return SKIP.empty;
-  if (isLooped(batch.producerId, rules)) return SKIP.loop;
+  if (isLooped(batch, rules)) return SKIP.loop;
   if (isBelow) return REWRITE["mid-batch"];
   if (!batch.isDense) return REWRITE["offset-gaps"];
   if (batch.isLogAppendTime) return REWRITE["append-time"];
@@ -112,9 +116,16 @@ export function afterLook(
   return batch.sizeBytes > rules.maxBatchBytes ? REWRITE["too-large"] : FORWARD;
 }
 
-function isLooped(producerId: bigint, rules: PlanRules): boolean {
-  if (producerId < 0n || !isTributaryProducerId(producerId)) return false;
-  return rules.provenance === "local" || producerId === rules.reverseProducerId;
+/** True when it must be found out first who wrote the batch: `learn` it before `planBatch`. */
+export function isUnknownWriter({ isTransactional, producerId }: BatchView, { history }: PlanRules): boolean {
+  return isTransactional && history !== undefined && !history.writers.knows(producerId);
+}
+
+function isLooped({ producerId, isTransactional }: BatchView, rules: PlanRules): boolean {
+  if (producerId < 0n) return false;
+  if (isTributaryProducerId(producerId)) return rules.provenance === "local" || producerId === rules.reverseProducerId;
+  const lane = isTransactional ? rules.history?.writers.laneOf(producerId) : undefined;
+  return lane !== undefined && (rules.provenance === "local" || lane === rules.history?.reverseLane);
 }
 
 const PLAN_TEXT = /^(?:v1 )?provenance=(local|all)(?: filter=(.+))?$/s;

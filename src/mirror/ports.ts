@@ -6,6 +6,7 @@ import type { Uuid } from "../core/brand.ts";
 import type { BatchView } from "../wire/record-batch.ts";
 import type { TargetFault } from "./errors.ts";
 import type { HistoryTarget } from "./history/ports.ts";
+import type { LaneKey } from "./offset-ports.ts";
 
 /** A partition of a topic incarnation. */
 export interface TopicPartition {
@@ -77,6 +78,9 @@ export interface Source {
   /** The producer whose open transaction began at an offset; undefined when there is none or the source cannot tell.
    *  @throws {MirrorError} `SOURCE_*` */
   openTransaction(partition: TopicPartition, firstOffset: bigint): Promise<{ readonly producerId: bigint } | undefined>;
+  /** The lane that is listed in the cluster now as the writer with this transactional producer id; see `KnownWriters`.
+   *  @throws {MirrorError} `SOURCE_UNAVAILABLE` */
+  laneOfWriter(producerId: bigint): Promise<LaneKey | undefined>;
   /** All topics. @throws {MirrorError} `SOURCE_UNAVAILABLE` */
   topics(): Promise<readonly TopicInfo[]>;
 }

@@ -5,7 +5,7 @@ import { type BatchView, batchesIn } from "../wire/record-batch.ts";
 import { AbortedTransactions } from "./aborted.ts";
 import { hasFault } from "./errors.ts";
 import { earlier } from "./offset-order.ts";
-import { type PlanRules, planBatch } from "./plan.ts";
+import { isUnknownWriter, type PlanRules, planBatch } from "./plan.ts";
 import type { Source, SourceChunk, SourcePosition, TopicPartition } from "./ports.ts";
 import { keptRuns, type SourceRun } from "./rewrite.ts";
 
@@ -40,7 +40,7 @@ export async function walkSource(request: WalkRequest, signal: AbortSignal): Pro
   while (!walk.isDone && walk.next.offset < endOffset) {
     const reader = request.source.open(request.partition, walk.next);
     try {
-      while (!walk.isDone && walk.next.offset < endOffset) walk.take(await reader.next(signal));
+      while (!walk.isDone && walk.next.offset < endOffset) await walk.take(await reader.next(signal));
     } catch (error) {
       if (!hasFault(error, "SOURCE_GAP")) throw error;
       walk.jumpTo(error.fault.logStartOffset);
@@ -74,10 +74,11 @@ class Walk {
     return { runs: this.#runs, next: this.#next, last: this.#last, missing: this.#left };
   }
 
-  take(chunk: SourceChunk): void {
+  async take(chunk: SourceChunk): Promise<void> {
     const aborted = new AbortedTransactions(chunk.aborted);
     for (const batch of batchesIn(chunk.records)) {
       if (this.isDone) return;
+      if (isUnknownWriter(batch, this.#rules)) await this.#rules.history?.writers.learn(batch.producerId);
       const plan = planBatch(batch, this.#rules, this.#next.offset, aborted.covers(batch));
       if (plan.kind !== "skip") {
         for (const run of keptRuns(batch, this.#next.offset, this.#rules.filter)) this.#add(run, batch);

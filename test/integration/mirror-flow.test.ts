@@ -166,27 +166,35 @@ test("flow copies everything again into a target topic that was deleted", async 
   await eventually(() => copied(world, west, central, "orders", 1), "it is copied again");
 });
 
-test("flows both ways between the same names carry each record over once", async () => {
-  await using world = new MirrorWorld();
-  const [west, central] = await sides(world);
-  for (const side of [west, central]) {
-    await world.topic(side, "orders", 1);
-    await world.produce(side, "orders", 0, 5);
-  }
-  const options = { naming: SAME_NAMES, provenance: "local" } as const;
-  const there = await world.worker(west, central, options);
-  const back = await world.worker(central, west, options);
-  const all = async (): Promise<boolean> => {
-    const lengths = [west, central].map(async (side) => (await world.read(side, "orders", 0)).length);
-    return (await Promise.all(lengths)).every((length) => length === 10);
-  };
-  await eventually(all, "both sides have all");
-  await world.produce(west, "orders", 0, 1);
-  await eventually(() => there.flow.status.lagRecords + back.flow.status.lagRecords === 0n, "no lag");
-  const seen = await Promise.all([west, central].map((side) => world.read(side, "orders", 0)));
-  await eventually(() => laneOf(there)?.count === 6n && laneOf(back)?.count === 5n, "each record is carried once");
-  for (const records of seen) assert.equal(new Set(records.map(({ value }) => value)).size, records.length);
-});
+for (const [age, ageMs] of [
+  ["young", 0],
+  ["old", 20 * 3_600_000],
+] as const) {
+  test(`flows both ways between the same names carry each ${age} record over once`, async () => {
+    await using world = new MirrorWorld();
+    const [west, central] = await sides(world);
+    const produce = (side: Side, count: number) => world.produce(side, "orders", 0, count, {}, Date.now() - ageMs);
+    for (const side of [west, central]) {
+      await world.topic(side, "orders", 1);
+      await produce(side, 5);
+    }
+    const options = { naming: SAME_NAMES, provenance: "local" } as const;
+    const there = await world.worker(west, central, options);
+    const back = await world.worker(central, west, options);
+    const all = async (): Promise<boolean> => {
+      const lengths = [west, central].map(async (side) => (await world.read(side, "orders", 0)).length);
+      return (await Promise.all(lengths)).every((length) => length === 10);
+    };
+    await eventually(all, "both sides have all");
+    await produce(west, 1);
+    await eventually(() => laneOf(there)?.count === 6n && laneOf(back)?.count === 5n, "each record is carried once");
+    await eventually(() => there.flow.status.lagRecords + back.flow.status.lagRecords === 0n, "no lag");
+    const seen = await Promise.all([west, central].map((side) => world.read(side, "orders", 0)));
+    for (const records of seen) assert.equal(new Set(records.map(({ value }) => value)).size, records.length);
+    assert.deepEqual([laneOf(there)?.count, laneOf(back)?.count], [6n, 5n]);
+    assert.equal(laneOf(there)?.mode, age === "old" ? "history" : "live");
+  });
+}
 
 test("flow copies records that are too old for live mode in transactions, each once under kills", async () => {
   await using world = new MirrorWorld();

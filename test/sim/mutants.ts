@@ -190,6 +190,7 @@ function withoutProducers(source: Source): Source {
     clusterId: source.clusterId,
     bounds: (at) => source.bounds(at),
     openTransaction: (at, firstOffset) => source.openTransaction(at, firstOffset),
+    laneOfWriter: (producerId) => source.laneOfWriter(producerId),
     topics: () => source.topics(),
     open: (at, from) => {
       const reader = source.open(at, from);

@@ -106,7 +106,8 @@ export function modelSource(
     await pause();
     return { startOffset: log.startOffset, endOffset: log.endOffset };
   };
-  return { clusterId, open, bounds, topics: async () => [], openTransaction: async () => ({ producerId: 77n }) };
+  const openTransaction = async () => ({ producerId: 77n });
+  return { clusterId, open, bounds, topics: async () => [], openTransaction, laneOfWriter: async () => undefined };
 }
 
 function check(log: ModelSourceLog, { topic, partition }: TopicPartition, next: bigint, lastEpoch: number): void {
