@@ -41,6 +41,7 @@ const EXIT_BY_FAULT: Readonly<Record<string, ExitCode>> = {
   STORAGE_DENIED: EXIT.denied,
   NETWORK_PORT_DENIED: EXIT.denied,
   STATE_LOCKED: EXIT.busy,
+  MIRROR_MAKER_RUNS: EXIT.busy,
   NETWORK_PORT_TAKEN: EXIT.busy,
   STORAGE_LOCKED: EXIT.busy,
 };

@@ -152,6 +152,19 @@ function addMirrorCommands(program: Command, run: Runner): void {
     .addOption(new Option("--attached", "end when the process that started this one ends").hideHelp())
     .action(run(async () => (await import("./commands/mirror-run.ts")).mirrorRun));
   mirror
+    .command("adopt")
+    .summary("go on where MirrorMaker 2 stopped, without a gap or a repeat")
+    .description(
+      "Finds each lane's place from MirrorMaker's stored positions and the last records on the target, and shows it; --yes stores it.",
+    )
+    .argument("[mirror...]", "only these")
+    .option("--offsets-topic <topic>", "Connect's offset.storage.topic (default: mm2-offsets.SOURCE.internal)")
+    .option("--connect-group <group>", "Connect's group.id, which must be without members (default: SOURCE-mm2)")
+    .option("--connector <name>", "only positions of this connector")
+    .option("--at <topic/partition=offset>", "decide for an unclear lane; may be given again", collected)
+    .option("--yes", "store it, if no lane is unclear")
+    .action(run(async () => (await import("./commands/mirror-adopt.ts")).mirrorAdopt));
+  mirror
     .command("status")
     .summary("what each flow is doing")
     .argument("[mirror...]", "only these")
@@ -262,6 +275,10 @@ function httpAddress(text: string): Endpoint {
   const endpoint = parseHttpAddress(text);
   if (endpoint === undefined) throw new InvalidArgumentError("it must be HOST:PORT or :PORT.");
   return endpoint;
+}
+
+function collected(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
 }
 
 function wholeNumber(text: string): number {

@@ -62,6 +62,8 @@ export type LaneOwnFault =
       /** Why history mode is not possible. */
       readonly obstacle?: string;
     } & At)
+  /** Another program, which noted that it copied up to a source offset, filled the target; nobody has said that the lane goes on. */
+  | ({ readonly code: "ADOPTION_NEEDED"; readonly copiedOffset: bigint } & At)
   /** Takeover found a target that no rule explains; nothing was written. */
   | ({ readonly code: "LANE_UNEXPLAINED"; readonly what: string } & At)
   /** A worker that began later chooses records by other rules (provenance, filter): this one must not go on. */

@@ -76,6 +76,8 @@ export interface FlowDeps {
   readonly logger: Logger;
   /** Which other lanes write into a lane's target partition; only the one who knows all flows can say. Default: none. */
   readonly companyOf?: (lane: LaneIdentity) => LaneEntry["company"];
+  /** Why a lane of which nothing is stored must not begin by itself; default: it may. */
+  readonly barred?: (wanted: WantedLane) => Promise<LaneFault | undefined>;
   /** See `LaneHooks`. */
   readonly hooks?: LaneHooks;
   /** Told of every topic that the flow itself made on the target; must not reject. */
@@ -98,8 +100,8 @@ export class Flow implements AsyncDisposable {
   readonly #lanes = new Map<LaneKey, Running>();
   /** The newest lane of each source partition. */
   readonly #bySource = new Map<string, Lane>();
-  /** Lanes that are not run because their source topic was made again. */
-  readonly #recreated = new Map<LaneKey, LaneStatus>();
+  /** Lanes that are not run: their source topic was made again, or another program filled the target. */
+  readonly #resting = new Map<LaneKey, LaneStatus>();
   readonly #stopping = new AbortController();
   readonly #writers: KnownWriters;
   readonly #filter: Filter | undefined;
@@ -135,7 +137,7 @@ export class Flow implements AsyncDisposable {
 
   /** A snapshot. */
   get status(): FlowStatus {
-    const lanes = [...this.#recreated.values(), ...[...this.#lanes.values()].map(({ lane }) => lane.status)];
+    const lanes = [...this.#resting.values(), ...[...this.#lanes.values()].map(({ lane }) => lane.status)];
     return {
       name: this.#options.name,
       sourceClusterId: this.#deps.source.clusterId,
@@ -152,7 +154,7 @@ export class Flow implements AsyncDisposable {
   /** Snapshots of the lanes that are not at their source's end; much cheaper than `status` where all of them are. */
   get lanesBehind(): readonly LaneStatus[] {
     const behind = [...this.#lanes.values()].filter(({ lane }) => !lane.isAtEnd);
-    return [...this.#recreated.values(), ...behind.map(({ lane }) => lane.status)];
+    return [...this.#resting.values(), ...behind.map(({ lane }) => lane.status)];
   }
 
   /** Offset maps of the running lanes, for group sync. */
@@ -262,7 +264,7 @@ export class Flow implements AsyncDisposable {
     if (unknown.length === 0) return;
     const stored = await progress.list();
     const known = new KnownLanes([...stored, ...this.#known()]);
-    for (const wanted of unknown) this.#consider(wanted, known);
+    await Promise.all(unknown.map((wanted) => this.#consider(wanted, known)));
   }
 
   /** Creates and grows topics on the target; one that cannot be made does not hold up the others. */
@@ -300,21 +302,26 @@ export class Flow implements AsyncDisposable {
     }));
   }
 
-  #consider(wanted: WantedLane, known: KnownLanes): void {
+  async #consider(wanted: WantedLane, known: KnownLanes): Promise<void> {
     const key = laneKey(wanted.lane);
     const predecessor = known.predecessorOf(wanted);
-    if (predecessor === undefined || known.has(wanted.lane) || this.#options.onRecreate === "restart") {
-      this.#recreated.delete(key);
+    const fault = known.has(wanted.lane) ? undefined : await this.#reasonAgainst(wanted, predecessor);
+    if (fault === undefined) {
+      this.#resting.delete(key);
       this.#start(wanted, predecessor === undefined ? this.#options.start : "earliest");
       return;
     }
-    if (this.#recreated.has(key)) return;
+    if (this.#resting.has(key)) return;
+    this.#deps.logger.error("lane not started", { flow: this.#options.name, ...fault });
+    this.#resting.set(key, restingLane(wanted, fault, this.#options.delivery));
+  }
+
+  /** Why a lane must not begin; undefined when it may. */
+  async #reasonAgainst(wanted: WantedLane, predecessor: LaneIdentity | undefined): Promise<LaneFault | undefined> {
+    if (predecessor === undefined || this.#options.onRecreate === "restart") return this.#deps.barred?.(wanted);
     const { topic, partition } = wanted.sourcePartition;
     const { sourceTopicId: topicId } = predecessor;
-    const newTopicId = wanted.lane.sourceTopicId;
-    const fault: LaneFault = { code: "SOURCE_TOPIC_RECREATED", topic, partition, topicId, newTopicId };
-    this.#deps.logger.error("lane not started", { flow: this.#options.name, ...fault });
-    this.#recreated.set(key, restingLane(wanted, fault, this.#options.delivery));
+    return { code: "SOURCE_TOPIC_RECREATED", topic, partition, topicId, newTopicId: wanted.lane.sourceTopicId };
   }
 
   /** Whether what lanes wrote into the source can be among what is read and is not wanted. */

@@ -51,10 +51,17 @@ export class OffsetMap implements OffsetTranslator {
   }
 
   /** An empty map for a lane that stands at `progress`. With count 0 the lane begins here: nothing of it lies below on the
-   *  target, so `reverse` knows all target offsets. `blockRunsMax` is for tests. */
-  static startingAt(progress: Progress, options: { readonly blockRunsMax?: number } = {}): OffsetMap {
+   *  target, so `reverse` knows all target offsets, unless another program copied what lies below (`copiedBelow`).
+   *  `blockRunsMax` is for tests. */
+  static startingAt(
+    progress: Progress,
+    options: { readonly blockRunsMax?: number; readonly copiedBelow?: boolean } = {},
+  ): OffsetMap {
     const next = { source: exact(progress.sourceNext), target: exact(progress.targetNext) };
-    const floor = { source: next.source, target: progress.count === 0n ? 0 : next.target };
+    const floor = {
+      source: next.source,
+      target: progress.count === 0n && options.copiedBelow !== true ? 0 : next.target,
+    };
     const from = { ...floor, count: exact(progress.count) };
     const block = new RunBlock({ number: 0, from, runsMax: options.blockRunsMax });
     const map = new OffsetMap(new RunList([block]), floor, next);

@@ -9,13 +9,12 @@ import type { Logger } from "../core/logger.ts";
 import { Flow } from "../mirror/flow.ts";
 import { type GroupSyncReport, runGroupSync } from "../mirror/groups.ts";
 import { Mm2Compat } from "../mirror/mm2/compat.ts";
-import { withHeartbeats } from "../mirror/mm2/heartbeat-topics.ts";
-import { namingOf } from "../mirror/naming.ts";
 import type { LaneEntry, LaneIdentity } from "../mirror/offset-ports.ts";
 import type { FlowStatus } from "../mirror/status.ts";
 import type { Flow as FlowDeclaration } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { type AclDuty, FlowMetadata } from "./flow-metadata.ts";
+import { namesOf } from "./flow-names.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
 import { SourceEnds } from "./source-ends.ts";
@@ -142,13 +141,11 @@ export class FlowRunner implements AsyncDisposable {
     const metadata = new FlowMetadata(this.declaration, { from, to, acls: this.#deps.acls, logger: this.#deps.logger });
     this.#metadata = metadata;
     this.#compat = this.#openCompat(from, to);
-    const naming = namingOf(mirror.rename, { source, target, mirror: mirror.name });
-    const names = { topics: mirror.topics, naming };
-    const policy = mirror.compat?.policy;
+    const barred = mirror.compat === undefined ? undefined : await to.mm2Bar(source);
     return Flow.open(
       {
         name: flowName(this.declaration),
-        ...(policy === undefined ? names : withHeartbeats(names, policy, { source, target })),
+        ...namesOf(this.declaration),
         delivery: mirror.delivery,
         start: mirror.start,
         onGap: mirror.onGap,
@@ -167,6 +164,7 @@ export class FlowRunner implements AsyncDisposable {
         logger: this.#deps.logger,
         companyOf: this.#deps.companyOf,
         onTopicMade: metadata.onTopicMade,
+        ...(barred === undefined ? {} : { barred }),
       },
     );
   }

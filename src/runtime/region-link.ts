@@ -7,6 +7,7 @@ import { CHANNELS } from "../adapters/kafka-fetcher.ts";
 import { KafkaGroups } from "../adapters/kafka-groups.ts";
 import { type KafkaMadeStore, openKafkaMade } from "../adapters/kafka-made.ts";
 import { KafkaSettings } from "../adapters/kafka-metadata.ts";
+import { dedicatedOffsetsTopic, readMm2Positions } from "../adapters/kafka-mm2-positions.ts";
 import { type KafkaProgressStore, openKafkaProgress } from "../adapters/kafka-progress.ts";
 import { KafkaSource } from "../adapters/kafka-source.ts";
 import { KafkaTarget } from "../adapters/kafka-target.ts";
@@ -16,6 +17,7 @@ import type { PrefetchBudget } from "../adapters/prefetch-budget.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { sleep } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
+import type { FlowDeps } from "../mirror/flow.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import type { StoredWorld } from "./stored-status.ts";
 import type { LinkSnapshot } from "./worker-status.ts";
@@ -102,6 +104,18 @@ export class RegionLink implements AsyncDisposable {
   /** Rules about the region's topics. */
   get acls(): KafkaAcls {
     return new KafkaAcls({ client: this.#client });
+  }
+
+  /** Says which lanes from a source MirrorMaker 2 filled in this region, by the positions that it stored until now: without adoption
+   *  they would be copied a second time. @throws {ClientError} */
+  async mm2Bar(sourceAlias: string): Promise<NonNullable<FlowDeps["barred"]>> {
+    const place = { sourceAlias, offsetsTopic: dedicatedOffsetsTopic(sourceAlias) };
+    const positions = await readMm2Positions(place, { client: this.#client, clock: nodeClock() });
+    return async ({ sourcePartition: { topic, partition }, targetPartition }) => {
+      const [position] = positions.at(topic, partition);
+      if (position === undefined || (await this.target.bounds(targetPartition)).endOffset === 0n) return undefined;
+      return { code: "ADOPTION_NEEDED", topic, partition, copiedOffset: position.offset };
+    };
   }
 
   get groups(): KafkaGroups {

@@ -23,6 +23,7 @@ import { startRival } from "./rival.ts";
 import "./acls.ts";
 import "./groups.ts";
 import "./mm2-compat.ts";
+import "./mm2-takeover.ts";
 import "./segment-files.ts";
 import "./history.ts";
 import "./settings.ts";

@@ -25,6 +25,8 @@ export interface AdoptionQuestion {
 export interface AdoptionDeps {
   readonly source: Source;
   readonly target: Source;
+  /** The end of the target, what is not committed included. */
+  readonly highWatermark: (partition: TopicPartition) => Promise<bigint>;
 }
 
 /** How a lane's place was found. */
@@ -40,6 +42,7 @@ export type AdoptionEvidence =
 
 /** Why nobody but a person can tell. */
 export type UnclearReason =
+  | "open-transaction"
   | "several-connectors"
   | "no-position"
   | "position-beyond-source"
@@ -85,6 +88,7 @@ export async function findAdoption(
   const unclear = (why: UnclearReason, options: readonly AdoptionOption[]): AdoptionFinding => {
     return { kind: "unclear", why, targetNext, options: [...options, ...endsOf(from)] };
   };
+  if ((await deps.highWatermark(targetPartition)) > targetNext) return unclear("open-transaction", []);
   const [position, ...others] = positions;
   if (position === undefined) {
     if (to.endOffset === 0n) return found(start === "earliest" ? from.startOffset : from.endOffset, "untouched");

@@ -42,10 +42,11 @@ async function adopt(
   start: "earliest" | "latest" = "earliest",
 ): Promise<AdoptionFinding> {
   const deps = { clock: CLOCK, random: seededRandom(1), clusterId: "c" };
+  const highWatermark = async () => target.endOffset + target.heldOffsets;
   const positions = stored.map((offset, at) => ({ connector: `c${at}`, offset: BigInt(offset) }));
   return findAdoption(
     { sourcePartition: TOPIC, targetPartition: TOPIC, positions, start },
-    { source: modelSource(source, deps), target: modelSource(target, deps) },
+    { source: modelSource(source, deps), target: modelSource(target, deps), highWatermark },
     AbortSignal.timeout(5_000),
   );
 }
@@ -75,6 +76,12 @@ for (const [what, finding, expected] of CASES)
   test(`adoption is told when ${what}`, async () => {
     assert.equal(told(await finding), expected);
   });
+
+test("adoption waits for a transaction that is open on the target", async () => {
+  const target = logOf("abc");
+  target.heldOffsets = 1n;
+  assert.equal(told(await adopt(logOf("abcd"), target, [2])), "open-transaction 0,4");
+});
 
 test("adoption looks at keys, headers and times, and past marks of transactions", async () => {
   const record = { timestampMs: 1_000n, key: null, value: Buffer.from("a"), headers: [] };
