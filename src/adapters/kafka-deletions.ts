@@ -1,13 +1,11 @@
 /** What following deletions needs of a cluster, over its Kafka client. */
 
-import { deleteTopicById, listTopics } from "../client/admin.ts";
+import { deleteTopicById } from "../client/admin.ts";
 import { brokerError } from "../client/errors.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import type { Uuid } from "../core/brand.ts";
 import type { DeletionSource, DeletionTarget } from "../mirror/metadata/deletion-sync.ts";
-import type { TopicInfo } from "../mirror/ports.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
-import { topicInfo } from "./kafka-partitions.ts";
 
 /** For one deletion. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -18,10 +16,6 @@ export class KafkaDeletions implements DeletionSource, DeletionTarget {
 
   constructor(deps: { readonly client: KafkaClient }) {
     this.#client = deps.client;
-  }
-
-  async topics(): Promise<readonly TopicInfo[]> {
-    return (await listTopics(this.#client)).map(topicInfo);
   }
 
   /** A list leaves out what this program may not see; asked by its name, a topic is denied or unknown. */

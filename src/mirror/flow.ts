@@ -16,6 +16,7 @@ import { Lane } from "./lane.ts";
 import { producerIdOf, reverseLane } from "./lane-id.ts";
 import type { LaneHooks } from "./lane-options.ts";
 import type { LoopWatch } from "./loop-watch.ts";
+import type { Copy } from "./metadata/deletion-sync.ts";
 import type { LaneMap } from "./mm2/ports.ts";
 import type { Naming } from "./naming.ts";
 import type { OffsetMap } from "./offset-map.ts";
@@ -87,6 +88,12 @@ export interface FlowDeps {
 /** A topic incarnation. */
 export type TopicRef = Pick<TopicPartition, "topic" | "topicId">;
 
+/** Topics of both sides. */
+export interface FlowTopics {
+  readonly sources: readonly TopicInfo[];
+  readonly targets: readonly TopicInfo[];
+}
+
 interface Running {
   readonly lane: Lane;
   readonly ended: Promise<void>;
@@ -106,6 +113,7 @@ export class Flow implements AsyncDisposable {
   readonly #writers: KnownWriters;
   readonly #filter: Filter | undefined;
   #troubles: readonly TopicTrouble[] = [];
+  #seen: FlowTopics | undefined;
   #discoveryFailure: string | undefined;
   #discoveredMs: number | undefined;
   #roundAtMs: number;
@@ -160,6 +168,21 @@ export class Flow implements AsyncDisposable {
   /** Offset maps of the running lanes, for group sync. */
   get directory(): LaneDirectory {
     return { find: (sourceTopic, sourcePartition) => this.#entry(sourceTopic, sourcePartition) };
+  }
+
+  /** The topics of both sides as the last round of discovery saw them; undefined when it failed. */
+  get seen(): FlowTopics | undefined {
+    return this.#seen;
+  }
+
+  /** Which incarnations the lanes copy, partition by partition. */
+  get copies(): readonly Copy[] {
+    return [...this.#lanes.values()].map(({ lane: { options } }) => ({
+      sourceTopic: options.sourcePartition.topic,
+      sourceTopicId: options.sourcePartition.topicId,
+      targetTopic: options.targetPartition.topic,
+      targetTopicId: options.targetPartition.topicId,
+    }));
   }
 
   /** Offset maps of all lanes that know theirs. */
@@ -233,6 +256,7 @@ export class Flow implements AsyncDisposable {
         if (this.#discoveryFailure !== what)
           this.#deps.logger.warn("discovery failed", { flow: this.#options.name, ...factsOf(error) });
         this.#discoveryFailure = what;
+        this.#seen = undefined;
       }
       this.#roundAtMs = this.#deps.clock.monotonicMs();
       const everyMs = this.#options.discoverEveryMs ?? DEFAULT_DISCOVER_EVERY_MS;
@@ -259,6 +283,7 @@ export class Flow implements AsyncDisposable {
     const { topics, troubles } = wantedTopics(sources, this.#options.topics, this.#options.naming);
     const made = await this.#make(targets, topics);
     this.#troubles = [...troubles, ...made.troubles];
+    this.#seen = { sources, targets: made.targets };
     const clusters = { sourceClusterId: source.clusterId, targetClusterId: target.clusterId };
     const unknown = wantedLanes(made.targets, topics, clusters).filter(({ lane }) => !this.#lanes.has(laneKey(lane)));
     if (unknown.length === 0) return;

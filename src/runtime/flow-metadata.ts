@@ -9,7 +9,7 @@ import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Flow, FlowDeps } from "../mirror/flow.ts";
 import { AclSync } from "../mirror/metadata/acl-sync.ts";
-import { DeletionSync } from "../mirror/metadata/deletion-sync.ts";
+import { type Copy, DeletionSync } from "../mirror/metadata/deletion-sync.ts";
 import { type CopiedTopic, SettingsSync } from "../mirror/metadata/settings-sync.ts";
 import { othersRecords } from "../mirror/metadata/sole-writer.ts";
 import { namingOf } from "../mirror/naming.ts";
@@ -107,12 +107,12 @@ export class FlowMetadata {
     );
     await Promise.all([
       this.#settings.run(signal),
-      this.#syncAcls(made, signal),
+      this.#syncAcls(flow, made, signal),
       this.#syncDeletions(flow, made, signal),
     ]);
   }
 
-  async #syncAcls(made: KafkaMadeStore, signal: AbortSignal): Promise<void> {
+  async #syncAcls(flow: Flow, made: KafkaMadeStore, signal: AbortSignal): Promise<void> {
     const { from, to, acls, logger } = this.#deps;
     if (acls.flows.length === 0) return;
     const [sourceClusterId, targetClusterId] = [from.source.clusterId, to.target.clusterId];
@@ -124,7 +124,8 @@ export class FlowMetadata {
         made,
         madeOnSource: acls.isSourceMirrored ? { list: async () => (await from.made()).list() } : undefined,
         wanted: async (source, ours) => {
-          const topics = (await from.source.topics()).map(({ topic }) => topic);
+          const seen = flow.seen?.sources ?? (await from.source.topics());
+          const topics = seen.map(({ topic }) => topic);
           return aclsOfFlows(acls.flows, { topics, source, ours, targetClusterId });
         },
         clock: nodeClock(),
@@ -141,19 +142,22 @@ export class FlowMetadata {
     const naming = namingOf(mirror.rename, { source, target, mirror: mirror.name });
     const carries = (copy: { readonly sourceTopic: string; readonly targetTopic: string }): boolean =>
       selects(mirror.topics, copy.sourceTopic) && naming.targetOf(copy.sourceTopic) === copy.targetTopic;
+    // Read once: whatever comes later runs as a lane of this flow, too.
+    let known: readonly Copy[] | undefined;
+    const stored = async (): Promise<readonly Copy[]> => {
+      known ??= (await (await to.progress()).list())
+        .filter(({ lane }) => lane.sourceClusterId === sourceClusterId && lane.targetClusterId === targetClusterId)
+        .map(({ lane, sourceTopic, targetTopic }) => ({ ...lane, sourceTopic, targetTopic }));
+      return known;
+    };
     this.#deletions = new DeletionSync(
       { sourceClusterId, policy: mirror.onDelete, graceMs: mirror.deleteAfterMs },
       {
         source: from.deletions,
         target: to.deletions,
         made,
-        copies: async () => {
-          const states = await (await to.progress()).list();
-          return states
-            .filter(({ lane }) => lane.sourceClusterId === sourceClusterId && lane.targetClusterId === targetClusterId)
-            .map(({ lane, sourceTopic, targetTopic }) => ({ ...lane, sourceTopic, targetTopic }))
-            .filter(carries);
-        },
+        seen: () => flow.seen,
+        copies: async () => [...(await stored()), ...flow.copies].filter(carries),
         carries,
         othersRecords: async (copy, partitions) => {
           const topic = { ...copy, topic: copy.targetTopic, topicId: copy.targetTopicId, partitions, sourceClusterId };

@@ -23,8 +23,6 @@ export interface Copy {
 
 /** What the sync needs of the source. */
 export interface DeletionSource {
-  /** All topics that this program may see. Rejects when the cluster does not answer. */
-  topics(): Promise<readonly TopicInfo[]>;
   /** Each topic's incarnation, asked for by its name, in order; undefined only where the cluster says that there is none, an error
    *  where it refuses to say. Rejects when it does not answer. */
   incarnations(topics: readonly string[]): Promise<readonly (Uuid | undefined | Error)[]>;
@@ -32,7 +30,6 @@ export interface DeletionSource {
 
 /** What the sync needs of the target. */
 export interface DeletionTarget {
-  topics(): Promise<readonly TopicInfo[]>;
   /** Deletes this incarnation; nothing happens when it is gone already. Rejects with the reason. */
   remove(topic: { readonly topic: string; readonly topicId: Uuid }): Promise<void>;
 }
@@ -51,6 +48,8 @@ export interface DeletionSyncDeps {
   readonly source: DeletionSource;
   readonly target: DeletionTarget;
   readonly made: MadeStore;
+  /** The topics of both sides as discovery saw them last, at most seconds ago; undefined when it did not. */
+  readonly seen: () => { readonly sources: readonly TopicInfo[]; readonly targets: readonly TopicInfo[] } | undefined;
   /** Copies of this flow, made by it or not, of which something is stored or runs. */
   readonly copies: () => Promise<readonly Copy[]>;
   /** Whether the flow is the one that carries a topic that a mirror made. */
@@ -124,13 +123,11 @@ export class DeletionSync {
   }
 
   async #look(): Promise<string | undefined> {
-    const { source, target, made, copies } = this.#deps;
-    const [sources, targets, records, known] = await Promise.all([
-      source.topics(),
-      target.topics(),
-      made.list(),
-      copies(),
-    ]);
+    const { source, seen, made, copies } = this.#deps;
+    const topics = seen();
+    if (topics === undefined) return this.#trouble;
+    const { sources, targets } = topics;
+    const [records, known] = await Promise.all([made.list(), copies()]);
     const own = records.filter((record) => record.sourceClusterId === this.#options.sourceClusterId);
     const ours = own.filter((record) => record.kind === "topic").filter(this.#deps.carries);
     const candidates = [...new Map([...known, ...ours].map((copy) => [copy.targetTopicId, copyOf(copy)])).values()];

@@ -25,6 +25,7 @@ class World {
   others: string | undefined;
   nowMs = 5_000;
   looks = 0;
+  discovered = true;
   readonly made = new MemoryMade();
   readonly forgotten: string[] = [];
 
@@ -34,18 +35,17 @@ class World {
       { sourceClusterId: "W", policy, graceMs: GRACE_MS },
       {
         source: {
-          topics: async () => this.sources,
           incarnations: async (names) =>
             names.map((name) => this.refusal ?? this.sources.find((one) => one.topic === name)?.topicId),
         },
         target: {
-          topics: async () => this.targets,
           remove: async ({ topicId }) => {
             if (this.removal !== undefined) throw this.removal;
             this.targets = this.targets.filter((one) => one.topicId !== topicId);
           },
         },
         made: this.made,
+        seen: () => (this.discovered ? { sources: this.sources, targets: this.targets } : undefined),
         copies: async () => [COPY],
         carries: () => true,
         othersRecords: async () => {
@@ -145,6 +145,9 @@ test("a copy is kept while the source refuses to say, or shows no topic at all",
   world.nowMs += 10 * GRACE_MS;
   await rounds(sync);
   assert.match(sync.troubles[0]?.why ?? "", /shows no topic at all/);
+  world.sources = [topic("b")];
+  world.discovered = false;
+  await rounds(sync);
   assert.ok(world.copyExists);
 });
 
