@@ -24,6 +24,7 @@ import "./acls.ts";
 import "./groups.ts";
 import "./mm2-compat.ts";
 import "./mm2-takeover.ts";
+import "./chaos.ts";
 import "./segment-files.ts";
 import "./history.ts";
 import "./settings.ts";
