@@ -13,8 +13,8 @@ export interface LoadOptions {
   readonly ledger: Ledger;
 }
 
-/** The running producers. */
-export interface Load {
+/** The running producers; disposing of them ends them without waiting. */
+export interface Load extends Disposable {
   /** Ends them after what they are doing. @throws what any of them failed with */
   stop(): Promise<void>;
   /** What a producer failed with before its time, or undefined. */
@@ -48,6 +48,7 @@ export function startLoad({ place, partitions, seed, ledger }: LoadOptions): Loa
     get failure() {
       return failure;
     },
+    [Symbol.dispose]: () => ending.abort(),
     async stop() {
       ending.abort();
       await Promise.all(running);

@@ -28,5 +28,6 @@ try {
   process.exitCode = await main();
 } catch (error) {
   console.error(`chaos: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = error instanceof UsageError ? 64 : 1;
+  // Producers whose cluster is gone would try for a while yet.
+  process.exit(error instanceof UsageError ? 64 : 1);
 }

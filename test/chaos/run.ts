@@ -49,7 +49,7 @@ export async function runChaos(options: Omit<ChaosOptions, "output">, say: Say):
   const startedMs = Date.now();
   const run = new Run({ clusters, workers, ledger, moving: new MovingAgain(startedMs), startedMs, say });
   await using tail = tailTopic(run.target, (record) => run.saw(record.partition, record));
-  const load = startLoad({ place: run.source, partitions: PARTITIONS, seed: options.seed, ledger });
+  using load = startLoad({ place: run.source, partitions: PARTITIONS, seed: options.seed, ledger });
   const durationMs = options.minutes * 60_000;
   await run.faults(planFaults(options.seed, durationMs), durationMs, load);
   say("load ends; waiting until all of it is on the target");
@@ -72,6 +72,8 @@ class Run {
   readonly #parts: RunParts;
   readonly #lastSeen = new Map<number, number>();
   readonly #bounces: Promise<void>[] = [];
+  /** Why a broker did not come back. */
+  #bounceFailure: unknown;
   #seen = 0;
   #freezes = 0;
   /** Until then a broker of the target counts as away. */
@@ -95,7 +97,8 @@ class Run {
     const waiting = [...plan];
     let nextProgressMs = PROGRESS_EVERY_MS;
     for (let nowMs = 0; nowMs < durationMs; nowMs = Date.now() - startedMs) {
-      if (load.failure !== undefined) throw load.failure;
+      const failure = load.failure ?? this.#bounceFailure;
+      if (failure !== undefined) throw failure;
       while (waiting[0] !== undefined && waiting[0].atMs <= nowMs) {
         const fault = waiting.shift();
         if (fault !== undefined) await this.#happen(fault);
@@ -119,7 +122,10 @@ class Run {
       this.#freezes++;
       workers.freeze(fault.worker, fault.forMs);
     } else {
-      this.#bounces.push(this.#bounce(fault));
+      // One after the other: on a busy machine a broker takes longer to come back than the plan thinks.
+      const bounce = Promise.all(this.#bounces).then(() => this.#bounce(fault));
+      bounce.catch((error: unknown) => (this.#bounceFailure ??= error));
+      this.#bounces.push(bounce);
     }
   }
 
@@ -176,7 +182,7 @@ class Run {
   }
 
   /** Partitions whose last record did not arrive in time. */
-  async #caughtUp(source: LaneRead["source"][] | readonly LaneRead["source"][]): Promise<readonly string[]> {
+  async #caughtUp(source: readonly LaneRead["source"][]): Promise<readonly string[]> {
     const deadline = performance.now() + CATCH_UP_MS;
     for (;;) {
       const open = source.flatMap((records, partition) => {
@@ -184,7 +190,10 @@ class Run {
         return (this.#lastSeen.get(partition) ?? -1) >= last ? [] : [partition];
       });
       if (open.length === 0) return [];
-      if (performance.now() > deadline) return [`partitions ${open.join(", ")} did not catch up in ${CATCH_UP_MS} ms`];
+      if (performance.now() > deadline) {
+        const what = `partitions ${open.join(", ")} did not catch up in ${CATCH_UP_MS / 1_000} s`;
+        return [what, ...(await this.#parts.workers.status())];
+      }
       await delay(POLL_MS);
     }
   }

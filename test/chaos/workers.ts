@@ -1,6 +1,6 @@
 /** Two worker processes on the same lanes, each `tributary mirror run` as a user starts it; killed, frozen, started again. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WORKERS, type Worker } from "./faults.ts";
@@ -57,6 +57,22 @@ export class Workers implements AsyncDisposable {
     const child = this.#running.get(worker);
     child?.kill("SIGSTOP");
     setTimeout(() => child?.kill("SIGCONT"), forMs);
+  }
+
+  /** What `tributary mirror status` says of each worker, for the report. */
+  async status(): Promise<readonly string[]> {
+    return Promise.all(
+      WORKERS.map(async (worker) => `worker ${worker}: ${await this.#run(worker, ["mirror", "status"])}`),
+    );
+  }
+
+  #run(worker: Worker, command: readonly string[]): Promise<string> {
+    const args = [CLI, ...command, "-t", this.#topologyFile, "--state", join(this.#directory, `state-${worker}`)];
+    return new Promise((resolve) => {
+      execFile(process.execPath, args, { timeout: STOP_TIMEOUT_MS }, (_error, stdout, stderr) =>
+        resolve(stdout + stderr),
+      );
+    });
   }
 
   /** Ends both as a user does; whatever they have in flight is settled. */
