@@ -54,16 +54,17 @@ function risksOfPair(pair: PlannedPair, limits: TimeLimits, nowMs: number): read
 function expires(pair: PlannedPair, limits: TimeLimits, ageMs: number): PlanRisk | undefined {
   const { flow, planned } = pair;
   const limitMs = limits.producerIdExpirationMs;
-  if (flow.mirror.delivery !== "exactly-once" || limitMs === undefined || ageMs < limitMs) return undefined;
-  const neededMs = Math.ceil(ageMs + DAY_MS);
-  const what = `records are up to ${days(ageMs)} old and the target forgets producers ${days(limitMs)} after a record's own time (producer.id.expiration.ms): until they are copied, it does not recognise a repeat`;
+  if (flow.mirror.delivery !== "exactly-once" || limitMs === undefined || ageMs < limitMs / 2) return undefined;
+  // Live mode takes what is younger than half of it.
+  const neededMs = Math.ceil(2 * (ageMs + DAY_MS));
+  const what = `records are up to ${days(ageMs)} old and the target forgets producers ${days(limitMs)} after a record's own time (producer.id.expiration.ms): they are copied in transactions, which leave holes in the copy's offsets and need ClusterAction and Write on transactional ids "tributary.lane." there`;
   const helps = neededMs <= EXPIRATION_MS_MAX;
   const command = `kafka-configs --bootstrap-server ${limits.bootstrap} --alter --entity-type brokers --entity-default --add-config producer.id.expiration.ms=${neededMs}`;
   return {
     code: "producer-expires",
     region: flow.target,
     topic: planned.target,
-    what: helps ? what : `${what}; no value is large enough (24.8 days at most), so run one worker until then`,
+    what: helps ? what : `${what}; no value is large enough to do without (24.8 days at most)`,
     mend: helps ? command : undefined,
   };
 }

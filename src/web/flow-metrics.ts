@@ -18,8 +18,9 @@ export function mirrorState({ state, failure, lanes }: FlowSnapshot): MirrorStat
   return lanes.length > 0 && lanes.every(isHeld) ? "faulted" : "active";
 }
 
-/** It waits, or has been looking for its place since a trouble. */
+/** It waits, or has been looking for its place since a trouble. To stand by while another worker copies it is none. */
 function isHeld({ state, reasonCode }: LaneSnapshot): boolean {
+  if (reasonCode === "TARGET_FENCED") return false;
   return state === "waiting" || (state === "seeking" && reasonCode !== null);
 }
 

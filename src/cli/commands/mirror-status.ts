@@ -71,7 +71,15 @@ function notes(flow: FlowSnapshot): readonly string[] {
   const troubles = flow.troubles.map(
     ({ sourceTopic, about, why }) => `  ${at} ${sourceTopic}${about === undefined ? " is not copied" : ""}: ${why}`,
   );
-  return [...failure, ...troubles, ...flow.metadata.orphans.map((orphan) => `  ${at} ${orphanText(orphan)}`), ...lanes];
+  const old = flow.lanes.filter(({ mode }) => mode === "history").length;
+  const history = old === 0 ? [] : [`  ${at} copies old records in transactions: ${old} of ${flow.lanes.length} lanes`];
+  return [
+    ...failure,
+    ...history,
+    ...troubles,
+    ...flow.metadata.orphans.map((orphan) => `  ${at} ${orphanText(orphan)}`),
+    ...lanes,
+  ];
 }
 
 function orphanText({ sourceTopic, targetTopic, sinceMs, dueMs, why }: OrphanSnapshot): string {
