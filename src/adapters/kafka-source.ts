@@ -21,6 +21,7 @@ import type {
   TopicPartition,
 } from "../mirror/ports.ts";
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
+import { isOldFormat, upgradeMessages } from "../wire/message-set.ts";
 import { batchesIn } from "../wire/record-batch.ts";
 import { gathering } from "./gather.ts";
 import { KafkaFetcher } from "./kafka-fetcher.ts";
@@ -206,13 +207,12 @@ export class KafkaSource implements Source {
     }
     const endOffset = fetched.lastStableOffset >= 0n ? fetched.lastStableOffset : fetched.highWatermark;
     reader.saw({ startOffset: fetched.logStartOffset, endOffset, highWatermark: fetched.highWatermark });
-    const next = positionAfter(records);
-    if (next === undefined) {
-      fetched.release();
-      return;
-    }
-    const chunk = { records, aborted: fetched.abortedTransactions, release: fetched.release };
-    this.#buffered(reader.deliver(chunk, next));
+    const { next, upgraded } = lookInto(records);
+    if (next === undefined || upgraded !== undefined) fetched.release();
+    if (next === undefined) return;
+    const memory =
+      upgraded === undefined ? { records, release: fetched.release } : { records: upgraded, release: NOTHING };
+    this.#buffered(reader.deliver({ ...memory, aborted: fetched.abortedTransactions }, next));
   }
 
   #buffered(bytes: number): void {
@@ -290,16 +290,36 @@ export class KafkaSource implements Source {
   }
 }
 
-/** The position after the last whole batch; undefined when there is none. Bytes that are no batches are handed on as they are:
- *  the lane stops at them with their offset. */
-function positionAfter(records: Buffer): SourcePosition | undefined {
+const NOTHING = (): void => {};
+
+/** What a fetch brought. */
+interface Contents {
+  /** The position after the last whole batch; undefined when there is none. */
+  readonly next: SourcePosition | undefined;
+  /** The same as batches, when some are messages of an older format. */
+  readonly upgraded?: Buffer;
+}
+
+/** Bytes that are no batches are handed on as they are: the lane stops at them with their offset. */
+function lookInto(records: Buffer): Contents {
   let next: SourcePosition | undefined;
   try {
     for (const batch of batchesIn(records)) next = { offset: batch.nextOffset, leaderEpoch: batch.leaderEpoch };
-  } catch {
-    return next ?? { offset: 0n, leaderEpoch: -1 };
+  } catch (error) {
+    const upgraded = isOldFormat(error) ? tryUpgrade(records) : undefined;
+    return upgraded === undefined
+      ? { next: next ?? { offset: 0n, leaderEpoch: -1 } }
+      : { ...lookInto(upgraded), upgraded };
   }
-  return next;
+  return { next };
+}
+
+function tryUpgrade(records: Buffer): Buffer | undefined {
+  try {
+    return upgradeMessages(records);
+  } catch {
+    return undefined;
+  }
 }
 
 function denied({ topic, partition }: Pick<TopicPartition, "topic" | "partition">, errorCode: number): MirrorError {

@@ -107,8 +107,10 @@ function readHeader(input: Buffer, limitBytes: number): FrameHeader {
   const checksumAt = hasSize ? 14 : 6;
   if (input.length <= checksumAt) throw badCompression("lz4", "header cut short");
   if (hasSize && input.readBigUInt64LE(6) > BigInt(limitBytes)) throw overLimit("lz4", limitBytes);
-  if (input[checksumAt] !== ((xxh32(input.subarray(4, checksumAt)) >>> 8) & 0xff))
-    throw badCompression("lz4", "header checksum");
+  // Kafka before 0.10 took the magic number into the checksum; logs of that time are still read.
+  const fits = (from: number): boolean =>
+    input[checksumAt] === ((xxh32(input.subarray(from, checksumAt)) >>> 8) & 0xff);
+  if (!fits(4) && !fits(0)) throw badCompression("lz4", "header checksum");
   // Codes 4 to 7 stand for 64 KiB, 256 KiB, 1 MiB and 4 MiB.
   return { flags, blockBytesMax: 1 << (8 + 2 * blockCode), blocksStart: checksumAt + 1 };
 }
