@@ -23,6 +23,7 @@ import type {
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
 import { isOldFormat, upgradeMessages } from "../wire/message-set.ts";
 import { batchesIn } from "../wire/record-batch.ts";
+import { isClusterId } from "../wire/topic-ids.ts";
 import { gathering } from "./gather.ts";
 import { KafkaFetcher } from "./kafka-fetcher.ts";
 import { boundsOf, topicInfo } from "./kafka-partitions.ts";
@@ -230,7 +231,13 @@ export class KafkaSource implements Source {
       void this.#outOfRange(reader);
       return;
     }
-    this.#trouble(reader, unavailable(reader.at, new Error(errorName(errorCode))));
+    const trouble = unavailable(reader.at, new Error(errorName(errorCode)));
+    // Without an id, what comes back under the name may be another topic: the lane has to look before it reads on.
+    if (errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION && !isClusterId(reader.at.topicId)) {
+      reader.fail(trouble);
+      return;
+    }
+    this.#trouble(reader, trouble);
     if (isLeaderCode(errorCode)) void this.#search(reader, 1);
     else this.#placeLater(reader, 2);
   }

@@ -4,6 +4,7 @@ import { type Uuid, ZERO_UUID } from "../core/brand.ts";
 import type { ResponseOutput } from "../wire/api.ts";
 import type { metadata } from "../wire/apis/03-metadata.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
+import { idOfName, isClusterId } from "../wire/topic-ids.ts";
 
 /** A broker and where it listens. */
 export interface BrokerInfo {
@@ -27,7 +28,7 @@ export interface PartitionMetadata {
 /** A topic as the cluster shows it. */
 export interface TopicMetadata {
   readonly name: string;
-  /** `ZERO_UUID` from brokers before Kafka 2.8. */
+  /** Made of the name where the cluster gives none; see wire/topic-ids.ts. */
   readonly topicId: Uuid;
   readonly isInternal: boolean;
   /** In the order of their index. */
@@ -135,7 +136,8 @@ export function withoutTopics(view: ClusterView, names: Iterable<string>): Clust
 }
 
 function topicOf(name: string, answer: TopicAnswer, before: TopicMetadata | undefined): TopicMetadata {
-  const isSame = before !== undefined && before.topicId === answer.topicId && answer.topicId !== ZERO_UUID;
+  const topicId = answer.topicId === ZERO_UUID ? idOfName(name) : answer.topicId;
+  const isSame = before !== undefined && before.topicId === topicId && isClusterId(topicId);
   const partitions = answer.partitions
     .map((partition): PartitionMetadata => {
       const known = isSame ? partitionOf(before, partition.index) : undefined;
@@ -145,7 +147,7 @@ function topicOf(name: string, answer: TopicAnswer, before: TopicMetadata | unde
       return { index, leaderId, leaderEpoch, replicas, isr };
     })
     .sort((a, b) => a.index - b.index);
-  return { name, topicId: answer.topicId, isInternal: answer.isInternal, partitions };
+  return { name, topicId, isInternal: answer.isInternal, partitions };
 }
 
 function isPassing(errorCode: number): boolean {
@@ -154,6 +156,6 @@ function isPassing(errorCode: number): boolean {
 
 function namesById(topics: ReadonlyMap<string, TopicMetadata>): Map<Uuid, string> {
   const names = new Map<Uuid, string>();
-  for (const { name, topicId } of topics.values()) if (topicId !== ZERO_UUID) names.set(topicId, name);
+  for (const { name, topicId } of topics.values()) names.set(topicId, name);
   return names;
 }

@@ -8,6 +8,7 @@
 import { type Uuid, ZERO_UUID } from "../core/brand.ts";
 import { fetchApi } from "../wire/apis/01-fetch.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
+import { isClusterId } from "../wire/topic-ids.ts";
 import type { FetchPartition } from "./fetch.ts";
 import { TopicRefs } from "./topic-refs.ts";
 
@@ -41,7 +42,7 @@ export class FetchSession {
 
   /** Whether all of them are known by their topic's id. */
   get hasIds(): boolean {
-    for (const { topicId } of this.#partitions.values()) return topicId !== ZERO_UUID;
+    for (const { topicId } of this.#partitions.values()) return isClusterId(topicId);
     return true;
   }
 

@@ -6,6 +6,7 @@ import type { ResponseOutput } from "../wire/api.ts";
 import { fetchApi } from "../wire/apis/01-fetch.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { FramePool } from "../wire/frame-pool.ts";
+import { isClusterId } from "../wire/topic-ids.ts";
 import { brokerError } from "./errors.ts";
 import type { FetchSession, SessionStep } from "./fetch-session.ts";
 import type { ClientRequestOptions, KafkaClient } from "./kafka-client.ts";
@@ -88,7 +89,7 @@ export async function fetchFrom(
   options: FetchRequest & ClientRequestOptions,
 ): Promise<readonly FetchedPartition[]> {
   const { partitions } = options;
-  const hasIds = partitions.every(({ topicId }) => topicId !== ZERO_UUID);
+  const hasIds = partitions.every(({ topicId }) => isClusterId(topicId));
   const step = { sessionId: 0, sessionEpoch: -1, partitions, forgotten: [] };
   const answer = await ask(client, nodeId, { options, step, hasIds });
   if (answer.errorCode !== ErrorCode.NONE) throw brokerError("Fetch", answer.errorCode, { subject: `node ${nodeId}` });

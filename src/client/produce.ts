@@ -5,6 +5,7 @@ import { type Uuid, ZERO_UUID } from "../core/brand.ts";
 import { assertInvariant } from "../core/errors.ts";
 import { produce } from "../wire/apis/00-produce.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
+import { isClusterId } from "../wire/topic-ids.ts";
 import type { ClientRequestOptions, KafkaClient } from "./kafka-client.ts";
 import { learnLeaders } from "./leader-news.ts";
 import { byTopic, inOrder } from "./leaders.ts";
@@ -111,7 +112,7 @@ function requestTopics(partitions: readonly ProducePartition[]) {
 }
 
 function versionLimit(partitions: readonly ProducePartition[], maxVersion: number | undefined): number | undefined {
-  if (partitions.every(({ topicId }) => topicId !== ZERO_UUID)) return maxVersion;
+  if (partitions.every(({ topicId }) => isClusterId(topicId))) return maxVersion;
   return Math.min(maxVersion ?? LAST_BY_NAME, LAST_BY_NAME);
 }
 

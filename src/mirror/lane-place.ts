@@ -9,6 +9,7 @@
  *  in the history record"). */
 
 import { assertInvariant } from "../core/errors.ts";
+import { isClusterId } from "../wire/topic-ids.ts";
 import type { CopyContext, CopyMode } from "./copy-mode.ts";
 import { hasFault, type LaneFault, MirrorError } from "./errors.ts";
 import { enterHistory } from "./history/entry.ts";
@@ -24,6 +25,7 @@ import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { LiveMode } from "./live-mode.ts";
 import { type ChoiceRules, planText, rulesOf } from "./plan.ts";
 import type { TargetLimits } from "./ports.ts";
+import { isSameTopic } from "./same-topic.ts";
 import { walkSource } from "./source-walk.ts";
 import { noTakeovers } from "./status.ts";
 import { type Found, type TakeoverContext, takeover } from "./takeover.ts";
@@ -82,6 +84,7 @@ export class LanePlace {
     this.#isStale = false;
     const memory = this.#memory;
     assertInvariant(memory !== undefined, "A lane that seeks knows where it stood");
+    await this.#checkSource(memory, signal);
     if (this.#options.delivery !== "exactly-once" || this.#deps.hooks?.takeover === false) {
       this.#chooseRules(memory);
       return;
@@ -178,6 +181,16 @@ export class LanePlace {
     const past = memory.returned?.stretches ?? [];
     const walk = hooks?.walk ?? walkSource;
     return { source, target, sourcePartition, targetPartition, producerId, past, isFenced: false, rules, walk };
+  }
+
+  /** A topic without an id of its own may have been made again: "No record of another topic follows the copied ones". */
+  async #checkSource({ map }: LaneMemory, signal: AbortSignal): Promise<void> {
+    const { sourcePartition, targetPartition } = this.#options;
+    const { topic, topicId, partition } = sourcePartition;
+    if (isClusterId(topicId)) return;
+    const { source, target } = this.#deps;
+    if (await isSameTopic({ source, target, sourcePartition, targetPartition }, map, signal)) return;
+    throw new MirrorError({ code: "SOURCE_TOPIC_RECREATED", topic, partition, topicId, newTopicId: topicId });
   }
 
   /** Those under which the records beyond the map were chosen: "A walk counts under the rules that were in force". */

@@ -28,7 +28,9 @@ export function laneReason(fault: LaneFault): string {
     case "SOURCE_DIVERGED":
       return `the source lost records from offset ${fault.endOffset} on (unclean election) that the target holds${placesOf(fault.copies ?? [])}; compare both sides before going on`;
     case "SOURCE_TOPIC_RECREATED":
-      return "the topic was deleted and made again; onRecreate: restart copies the new one behind the old";
+      return fault.newTopicId === fault.topicId
+        ? "the topic was deleted and made again, and its cluster gives topics no ids to tell them apart; delete or rename its copy to begin anew"
+        : "the topic was deleted and made again; onRecreate: restart copies the new one behind the old";
     case "SOURCE_TOPIC_DELETED":
       return "the topic is gone from the source; its copy stays";
     case "SOURCE_TRANSACTION_OPEN": {

@@ -25,6 +25,7 @@ import { AbortedTransactions } from "../../src/mirror/aborted.ts";
 import { Flow, type FlowOptions } from "../../src/mirror/flow.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import { compilePattern, type Selection } from "../../src/topology/patterns.ts";
+import { upgradeMessages } from "../../src/wire/message-set.ts";
 import { type BatchView, batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, type EncodeOptions, encodeBatch } from "../../src/wire/records.ts";
 
@@ -141,8 +142,14 @@ export class MirrorWorld implements AsyncDisposable {
   }
 
   /** Creates a topic. */
-  async topic({ client }: Side, name: string, partitions: number): Promise<void> {
-    await createTopics(client, [{ name, partitions, replicationFactor: 1 }]);
+  async topic(
+    { client }: Side,
+    name: string,
+    partitions: number,
+    configs: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const [made] = await createTopics(client, [{ name, partitions, replicationFactor: 1, configs }]);
+    if (made?.errorCode !== 0) throw new Error(`topic ${name} not created: ${made?.errorMessage}`);
   }
 
   /** Appends one batch of `count` records with the time of now; the values are unique in this world. */
@@ -194,7 +201,7 @@ export class MirrorWorld implements AsyncDisposable {
         isolation: "read_committed",
       });
       const aborted = new AbortedTransactions(fetched?.abortedTransactions ?? []);
-      for (const batch of batchesIn(fetched?.records ?? Buffer.alloc(0))) {
+      for (const batch of batchesIn(upgradeMessages(fetched?.records ?? Buffer.alloc(0)))) {
         batch.verifyCrc();
         next = batch.nextOffset;
         if (aborted.covers(batch) || batch.isControl) continue;
