@@ -20,6 +20,8 @@ export const KINDS = ["lost", "duplicated", "reordered", "mutated", "foreign", "
 /** What was found: how many of each kind, and the first of them in words. */
 export interface Findings {
   readonly mirrored: number;
+  /** Of these, records of 2001. */
+  readonly mirroredOld: number;
   readonly counts: Readonly<Record<(typeof KINDS)[number], number>>;
   /** Offsets asked for, both directions. */
   readonly offsetsChecked: number;
@@ -28,6 +30,7 @@ export interface Findings {
 
 /** Enough to see what went wrong, few enough to be read. */
 const DETAILS_MAX = 40;
+const YEAR_2002_MS = Date.UTC(2002, 0);
 
 /** Compares all lanes. `outcomeOf` is the ledger's word on what was sent; a source that contradicts it proves nothing. */
 export function check(
@@ -46,6 +49,7 @@ export function check(
 
 class Finder {
   mirrored = 0;
+  mirroredOld = 0;
   offsetsChecked = 0;
   readonly #counts: Record<(typeof KINDS)[number], number> = {
     lost: 0,
@@ -64,8 +68,8 @@ class Finder {
   }
 
   result(): Findings {
-    const { mirrored, offsetsChecked } = this;
-    return { mirrored, offsetsChecked, counts: this.#counts, details: this.#details };
+    const { mirrored, mirroredOld, offsetsChecked } = this;
+    return { mirrored, mirroredOld, offsetsChecked, counts: this.#counts, details: this.#details };
   }
 }
 
@@ -116,6 +120,7 @@ function checkLane({ source, target }: LaneRead, found: Finder): void {
     if (!copies.has(index)) found.add("lost", `${place(record)} is not on the target`);
   }
   found.mirrored += copies.size;
+  for (const { timestampMs } of copies.values()) if (timestampMs < YEAR_2002_MS) found.mirroredOld++;
 }
 
 /** Every offset from start to end, the end and those of markers included, leads to its next unread record, both ways. */

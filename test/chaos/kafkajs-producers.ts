@@ -15,6 +15,8 @@ const PAUSE_MS = [20, 240] as const;
 /** Batches of one transaction, and how many of a hundred are given up. */
 const TRANSACTION_SENDS = [1, 6] as const;
 const ABORTED_SHARE = 0.25;
+/** In September 2001. */
+const YEAR_2001_MS = 1_000_000_000_000;
 
 /** What every producer is started with. */
 export interface ProducerOptions {
@@ -81,10 +83,10 @@ async function connected(
 async function send(
   to: Producer | Transaction,
   { place, ledger }: ProducerOptions,
-  { partition, codec, records }: PlannedSend,
+  { partition, age, codec, records }: PlannedSend,
 ): Promise<readonly number[]> {
   const ids = records.map(() => ledger.next());
-  const timestamp = String(Date.now());
+  const timestamp = String(age === "2001" ? YEAR_2001_MS + (ids[0] ?? 0) : Date.now());
   const messages: Message[] = records.map(({ key, value, headers }, index) => ({
     partition,
     key,

@@ -28,6 +28,7 @@ export function failuresOf(result: ChaosResult): readonly string[] {
   const wrong = KINDS.flatMap((kind) => (findings.counts[kind] === 0 ? [] : [`${findings.counts[kind]} ${kind}`]));
   const idle = [
     ...(findings.mirrored === 0 ? ["nothing was mirrored"] : []),
+    ...(findings.mirroredOld === 0 ? ["no record of 2001 was mirrored"] : []),
     ...(kills.length === 0 ? ["no worker was killed"] : []),
   ];
   const worstMs = movingFigures(result).calm?.worstMs ?? 0;
@@ -46,7 +47,7 @@ export function reportText(result: ChaosResult): string {
   const rows: readonly (readonly [string, string])[] = [
     ["seed", String(result.seed)],
     ["records acknowledged / aborted / unknown", list([sent.acknowledged, sent.aborted, sent.unknown])],
-    ["mirrored, compared by kcat", number(findings.mirrored)],
+    ["mirrored, compared by kcat; of 2001", list([findings.mirrored, findings.mirroredOld])],
     [
       "lost / duplicated / reordered / mutated",
       list([counts.lost, counts.duplicated, counts.reordered, counts.mutated]),
@@ -74,6 +75,7 @@ export function reportJson(result: ChaosResult): object {
     seconds: Math.round(result.seconds),
     sent,
     mirrored: findings.mirrored,
+    mirrored_of_2001: findings.mirroredOld,
     ...findings.counts,
     offsets_checked: findings.offsetsChecked,
     kills: result.kills.map(({ atMs, workers, brokerAway: away, firstMs }) => ({

@@ -16,10 +16,16 @@ export interface PlannedSend {
   readonly partition: number;
   /** Kafka's number of the codec: none, gzip, snappy, lz4, zstd. */
   readonly codec: 0 | 1 | 2 | 3 | 4;
+  /** Records of 2001, which no target's producer state remembers, or of now. */
+  readonly age: "2001" | "now";
   readonly records: readonly PlannedRecord[];
 }
 
 const CODECS = [0, 1, 2, 3, 4] as const;
+/** From this partition on batches are of 2001, and from the next one on now and then; the ones before hold records of now alone. */
+const OLD_FROM = 6;
+const MIXED_FROM = 9;
+const OLD_SHARE = 0.3;
 /** Text that compresses to about a half; values are cut from it anywhere. */
 const FILLER_BYTES = 1 << 18;
 /** Keys come back, as in real topics. */
@@ -44,8 +50,11 @@ export function nextSend(random: Random, text: string, partitions: readonly [num
         : kind < 0.96
           ? [between(random, 300, MANY_MAX), between(random, 0, 60)]
           : [between(random, 1, 5), between(random, ...LARGE_BYTES)];
+  const partition = oneOf(random, partitions);
+  const isOld = partition >= MIXED_FROM ? random.next() < OLD_SHARE : partition >= OLD_FROM;
   return {
-    partition: oneOf(random, partitions),
+    partition,
+    age: isOld ? "2001" : "now",
     codec: oneOf(random, CODECS),
     records: Array.from({ length: count }, () => nextRecord(random, text, bytes)),
   };
