@@ -5,10 +5,10 @@ import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from "
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TributaryError } from "../core/errors.ts";
-import { StoreError } from "../tier/errors.ts";
 import { bodyOf, partsOf } from "../tier/object-body.ts";
 import { isPlainKey } from "../tier/object-key.ts";
-import type { ByteRange, ObjectBody, ObjectStore } from "../tier/ports.ts";
+import type { ByteRange, ObjectBody, ObjectFacts, ObjectStore } from "../tier/ports.ts";
+import { storeFailure } from "../tier/store-failure.ts";
 
 /** In memory at once of an object that is written. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -34,7 +34,7 @@ export async function openFsStore(directory: string): Promise<ObjectStore> {
       }
     },
     get: (key, range) => attempt(location, key, () => readRange(pathOf(directory, location, key), range)),
-    size: (key) => attempt(location, key, () => sizeOf(pathOf(directory, location, key))),
+    stat: (key) => attempt(location, key, () => factsOf(pathOf(directory, location, key))),
     list: (prefix) => attempt(location, prefix, () => listKeys(directory, prefix)),
     close: () => {},
     remove: (key) => attempt(location, key, () => rm(pathOf(directory, location, key), { force: true })),
@@ -82,9 +82,10 @@ async function linkThenUnlink(partial: string, path: string): Promise<void> {
   await unlink(partial);
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+async function factsOf(path: string): Promise<ObjectFacts | undefined> {
   try {
-    return (await stat(path)).size;
+    const { size: sizeBytes, mtimeMs: modifiedMs } = await stat(path);
+    return { sizeBytes, modifiedMs };
   } catch (error) {
     if (isErrno(error, "ENOENT")) return undefined;
     throw error;
@@ -127,7 +128,7 @@ async function listKeys(directory: string, prefix: string): Promise<readonly str
 
 /** Refuses keys that would leave the directory. */
 function pathOf(directory: string, location: string, key: string): string {
-  if (!isPlainKey(key) || key.endsWith(PARTIAL_SUFFIX)) throw new StoreError({ code: "STORE_BAD_KEY", location, key });
+  if (!isPlainKey(key) || key.endsWith(PARTIAL_SUFFIX)) throw storeFailure({ code: "STORE_BAD_KEY", location, key });
   return join(directory, key);
 }
 
@@ -141,13 +142,13 @@ async function attempt<T>(location: string, key: string, action: () => Promise<T
 
 function storeError(location: string, key: string, error: unknown): unknown {
   if (error instanceof TributaryError) return error;
-  if (isErrno(error, "ENOENT")) return new StoreError({ code: "STORE_MISSING", location, key }, { cause: error });
+  if (isErrno(error, "ENOENT")) return storeFailure({ code: "STORE_MISSING", location, key }, error);
   if (isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT"))
-    return new StoreError({ code: "STORE_FULL", location, key, reason: "no space left" }, { cause: error });
+    return storeFailure({ code: "STORE_FULL", location, key, reason: "no space left" }, error);
   if (isErrno(error, "EACCES") || isErrno(error, "EPERM") || isErrno(error, "EROFS"))
-    return new StoreError({ code: "STORE_DENIED", location, key, reason: "permission denied" }, { cause: error });
+    return storeFailure({ code: "STORE_DENIED", location, key, reason: "permission denied" }, error);
   const reason = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
-  return new StoreError({ code: "STORE_FAILED", location, key, reason }, { cause: error });
+  return storeFailure({ code: "STORE_FAILED", location, key, reason }, error);
 }
 
 function isErrno(error: unknown, code: string): boolean {

@@ -7,7 +7,7 @@ import type { ObjectStore } from "../tier/ports.ts";
 
 /** An operation about to happen; a fault may throw instead of it, or damage what was written. */
 export interface StoreOperation {
-  readonly kind: "put" | "putIfAbsent" | "get" | "size" | "list" | "remove";
+  readonly kind: "put" | "putIfAbsent" | "get" | "stat" | "list" | "remove";
   readonly key: string;
 }
 
@@ -20,9 +20,14 @@ export interface MemoryStore extends ObjectStore {
   after: (operation: StoreOperation) => void;
 }
 
-/** An empty store. */
-export function createMemoryStore(): MemoryStore {
+/** An empty store. Its objects were all written at time 0 unless it has a clock. */
+export function createMemoryStore(options: { readonly nowMs?: () => number } = {}): MemoryStore {
   const objects = new Map<string, Buffer>();
+  const modified = new Map<string, number>();
+  const write = (key: string, bytes: Buffer): void => {
+    objects.set(key, bytes);
+    modified.set(key, options.nowMs?.() ?? 0);
+  };
   const location = "memory:";
   const run = async <T>(operation: StoreOperation, action: () => T): Promise<T> => {
     if (operation.kind !== "list" && !isPlainKey(operation.key))
@@ -39,12 +44,12 @@ export function createMemoryStore(): MemoryStore {
     after: () => {},
     put: async (key, content) => {
       const bytes = await wholeOf(bodyOf(content));
-      return run({ kind: "put", key }, () => void objects.set(key, bytes));
+      return run({ kind: "put", key }, () => write(key, bytes));
     },
     putIfAbsent: (key, bytes) =>
       run({ kind: "putIfAbsent", key }, () => {
         if (objects.has(key)) return false;
-        objects.set(key, Buffer.from(bytes));
+        write(key, Buffer.from(bytes));
         return true;
       }),
     get: (key, range) =>
@@ -53,7 +58,11 @@ export function createMemoryStore(): MemoryStore {
         if (object === undefined) throw new StoreError({ code: "STORE_MISSING", location, key });
         return Buffer.from(range === undefined ? object : object.subarray(range.start, range.endExclusive));
       }),
-    size: (key) => run({ kind: "size", key }, () => objects.get(key)?.length),
+    stat: (key) =>
+      run({ kind: "stat", key }, () => {
+        const sizeBytes = objects.get(key)?.length;
+        return sizeBytes === undefined ? undefined : { sizeBytes, modifiedMs: modified.get(key) ?? 0 };
+      }),
     list: (prefix) =>
       run({ kind: "list", key: prefix }, () => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort()),
     close: () => {},

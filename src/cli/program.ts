@@ -7,6 +7,7 @@ import { parseHttpAddress } from "../web/http-address.ts";
 import { DEFAULT_SERIES_MAX } from "../web/units.ts";
 import { type CliContext, createContext, type GlobalOptions } from "./context.ts";
 import type { ExitCode } from "./exit-codes.ts";
+import { addTierCommands } from "./tier-commands.ts";
 
 /** What a command's module exports: does the work and answers the exit code. */
 export type CommandBody<Options, Arguments extends readonly unknown[]> = (
@@ -41,12 +42,14 @@ export function buildProgram(exit: (code: ExitCode) => void): Command {
   addOffsetCommands(program, run);
   addTopologyCommands(program, run);
   addDataCommands(program, run);
+  addTierCommands(program, run);
   for (const command of everyCommand(program)) command.exitOverride().configureOutput(program.configureOutput());
   return program;
 }
 
 type Loader<Options, Arguments extends readonly unknown[]> = () => Promise<CommandBody<Options, Arguments>>;
-type Runner = <Options, Arguments extends readonly unknown[]>(
+/** Makes an action of a command that is loaded when it is run. */
+export type Runner = <Options, Arguments extends readonly unknown[]>(
   load: Loader<Options, Arguments>,
 ) => (...received: unknown[]) => Promise<void>;
 

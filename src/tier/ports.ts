@@ -68,6 +68,13 @@ export interface ObjectBody {
   read(start: number, endExclusive: number): Buffer | Promise<Buffer>;
 }
 
+/** What a store tells of an object without its content. */
+export interface ObjectFacts {
+  readonly sizeBytes: number;
+  /** Wall time of the store at which it was written, milliseconds since the epoch; S3 tells whole seconds. */
+  readonly modifiedMs: number;
+}
+
 /** A flat store of immutable objects. Keys are `/`-separated; no key is a directory of another. */
 export interface ObjectStore {
   /** For messages: `file:///var/archive`. Never holds secrets. */
@@ -78,8 +85,8 @@ export interface ObjectStore {
   putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
   /** The object, or the part of the range that exists. @throws {StoreError} `STORE_MISSING` */
   get(key: string, range?: ByteRange): Promise<Buffer>;
-  /** Size in bytes; undefined when there is no such object. */
-  size(key: string): Promise<number | undefined>;
+  /** Undefined when there is no such object. */
+  stat(key: string): Promise<ObjectFacts | undefined>;
   /** All keys below a prefix, in order. */
   list(prefix: string): Promise<readonly string[]>;
   /** Nothing happens when the key does not exist. */

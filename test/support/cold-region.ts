@@ -14,8 +14,11 @@ import { listOffsets } from "../../src/client/list-offsets.ts";
 import { produceTo } from "../../src/client/produce.ts";
 import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { readCatalog } from "../../src/tier/catalog.ts";
+import { collect } from "../../src/tier/gc.ts";
 import { offloadOnce } from "../../src/tier/offload.ts";
 import type { ObjectStore } from "../../src/tier/ports.ts";
+import { verifyPartition } from "../../src/tier/verify.ts";
 import { batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../src/wire/records.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -112,6 +115,17 @@ async function offsetsByTime(client: KafkaClient): Promise<readonly bigint[]> {
   return (await listOffsets(client, questions)).map(({ offset }) => offset);
 }
 
+/** Nothing is wrong with the archive, and nothing is left over. */
+async function assertWhole(store: ObjectStore): Promise<void> {
+  const [entry] = await readCatalog(store);
+  assert.ok(entry !== undefined);
+  const { findings, segmentsRead } = await verifyPartition(entry, { share: 1 }, { store, random: seededRandom(1) });
+  assert.deepEqual(findings, []);
+  assert.ok(segmentsRead >= 3);
+  const { objects, waiting } = await collect(entry, { graceMs: 0, dryRun: false }, { store, clock: nodeClock() });
+  assert.deepEqual([objects, waiting], [[], 0]);
+}
+
 /** Offloads to the store, drops the local copies and reads all of it back, by offset and by time, before and after a restart. */
 export async function servesArchivedSegments(store: ObjectStore): Promise<void> {
   const world = await openWorld(store);
@@ -132,6 +146,7 @@ export async function servesArchivedSegments(store: ObjectStore): Promise<void> 
   assert.deepEqual(await readAll(client), expected);
   assert.deepEqual(await readAll(client, 37n), expected.slice(37));
   assert.deepEqual(await offsetsByTime(client), expectedByTime);
+  await assertWhole(store);
   await client.close();
   await region.close();
 

@@ -38,7 +38,7 @@ export const STORE_CASES: readonly StoreCase[] = [
     run: async (store) => {
       await store.put("empty", Buffer.alloc(0));
       assert.equal((await store.get("empty")).length, 0);
-      assert.equal(await store.size("empty"), 0);
+      assert.equal((await store.stat("empty"))?.sizeBytes, 0);
       await store.put("empty", Buffer.from("full"));
       assert.equal((await store.get("empty")).toString(), "full");
     },
@@ -49,7 +49,7 @@ export const STORE_CASES: readonly StoreCase[] = [
       const bytes = pattern(LARGE_BYTES);
       const read = (start: number, endExclusive: number) => bytes.subarray(start, endExclusive);
       await store.put("large.log", { sizeBytes: bytes.length, read });
-      assert.equal(await store.size("large.log"), bytes.length);
+      assert.equal((await store.stat("large.log"))?.sizeBytes, bytes.length);
       assert.equal(Buffer.compare(await store.get("large.log"), bytes), 0);
       const range = { start: 8 * 1024 * 1024 - 5, endExclusive: 8 * 1024 * 1024 + 5 };
       assert.deepEqual(await store.get("large.log", range), bytes.subarray(range.start, range.endExclusive));
@@ -63,7 +63,7 @@ export const STORE_CASES: readonly StoreCase[] = [
         return Buffer.alloc(8 * 1024 * 1024);
       };
       await assert.rejects(store.put("torn.log", { sizeBytes: LARGE_BYTES, read }), /the disk is gone|STORE_/);
-      assert.equal(await store.size("torn.log"), undefined);
+      assert.equal(await store.stat("torn.log"), undefined);
     },
   },
   {
@@ -98,7 +98,7 @@ export const STORE_CASES: readonly StoreCase[] = [
     name: "says that a key is missing, and removes twice without complaint",
     run: async (store) => {
       await assert.rejects(store.get("no/such"), (error) => hasFaultCode(error, "STORE_MISSING"));
-      assert.equal(await store.size("no/such"), undefined);
+      assert.equal(await store.stat("no/such"), undefined);
       await store.put("x", Buffer.from("x"));
       await store.remove("x");
       await store.remove("x");

@@ -1,6 +1,7 @@
 /** What an S3 server's refusals mean for the archive. */
 
 import { StoreError, type StoreFault } from "../../tier/errors.ts";
+import { storeFailure } from "../../tier/store-failure.ts";
 
 /** Where something failed. */
 export interface S3Place {
@@ -39,9 +40,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
 export function storeError({ location, key }: S3Place, error: unknown): unknown {
   if (error instanceof StoreError || !(error instanceof Error)) return error;
   const code = kindOf(error);
-  if (code === "STORE_MISSING" || code === "STORE_NO_BUCKET")
-    return new StoreError({ code, location, key }, { cause: error });
-  return new StoreError({ code, location, key, reason: reasonOf(error) }, { cause: error });
+  if (code === "STORE_MISSING" || code === "STORE_NO_BUCKET") return storeFailure({ code, location, key }, error);
+  return storeFailure({ code, location, key, reason: reasonOf(error) }, error);
 }
 
 /** The HTTP status of a refused request; undefined when no answer came. */

@@ -1,8 +1,8 @@
 /** Asks a store whether it does what the archive relies on, by doing it: claims are not trusted. */
 
 import type { Random } from "../../core/random.ts";
-import { StoreError } from "../../tier/errors.ts";
 import type { ObjectStore } from "../../tier/ports.ts";
+import { storeFailure } from "../../tier/store-failure.ts";
 
 /** Below this prefix nothing is ever archived. */
 const PROBE_PREFIX = "tributary-probe/";
@@ -12,7 +12,7 @@ export async function probe(store: ObjectStore, random: Random): Promise<void> {
   const key = `${PROBE_PREFIX}${Buffer.from(random.bytes(8)).toString("hex")}`;
   const bytes = Buffer.from("0123456789");
   const demand = (holds: boolean, reason: string): void => {
-    if (!holds) throw new StoreError({ code: "STORE_UNSUPPORTED", location: store.location, key, reason });
+    if (!holds) throw storeFailure({ code: "STORE_UNSUPPORTED", location: store.location, key, reason });
   };
   demand(await store.putIfAbsent(key, bytes), "an object that was not there could not be created");
   try {

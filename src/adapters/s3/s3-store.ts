@@ -4,7 +4,8 @@ import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { StoreError } from "../../tier/errors.ts";
 import { bodyOf } from "../../tier/object-body.ts";
 import { isPlainKey } from "../../tier/object-key.ts";
-import type { ByteRange, ObjectBody, ObjectStore } from "../../tier/ports.ts";
+import type { ByteRange, ObjectBody, ObjectFacts, ObjectStore } from "../../tier/ports.ts";
+import { storeFailure } from "../../tier/store-failure.ts";
 import { statusOf } from "./s3-errors.ts";
 import { putInParts, SINGLE_PUT_BYTES_MAX } from "./s3-multipart.ts";
 import type { S3StoreOptions } from "./s3-options.ts";
@@ -31,7 +32,7 @@ export async function openS3Store(options: S3StoreOptions, deps: S3Deps): Promis
 function storeOver(session: S3Session, prefix: string): ObjectStore {
   const { client, location } = session;
   const full = (key: string): string => {
-    if (!isPlainKey(key)) throw new StoreError({ code: "STORE_BAD_KEY", location, key });
+    if (!isPlainKey(key)) throw storeFailure({ code: "STORE_BAD_KEY", location, key });
     return prefix + key;
   };
   return {
@@ -39,7 +40,7 @@ function storeOver(session: S3Session, prefix: string): ObjectStore {
     put: async (key, content) => put(session, full(key), bodyOf(content)),
     putIfAbsent: async (key, bytes) => putIfAbsent(session, full(key), bytes),
     get: async (key, range) => get(session, full(key), range),
-    size: async (key) => size(session, full(key)),
+    stat: async (key) => stat(session, full(key)),
     list: async (below) => (await list(session, prefix + below)).map((key) => key.slice(prefix.length)),
     remove: async (key) => remove(session, full(key)),
     close: () => client.destroy(),
@@ -107,12 +108,13 @@ async function wholeBody({ Body, ContentLength }: GetObjectCommandOutput): Promi
   return bytes;
 }
 
-async function size(session: S3Session, key: string): Promise<number | undefined> {
+async function stat(session: S3Session, key: string): Promise<ObjectFacts | undefined> {
   const { sdk, client, calls, bucket, location } = session;
   const send = (abortSignal: AbortSignal) =>
     client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }), { abortSignal });
   try {
-    return (await calls.run({ location, key, send })).ContentLength;
+    const { ContentLength: sizeBytes = 0, LastModified } = await calls.run({ location, key, send });
+    return { sizeBytes, modifiedMs: LastModified?.getTime() ?? 0 };
   } catch (error) {
     if (error instanceof StoreError && error.fault.code === "STORE_MISSING") return undefined;
     throw error;
@@ -131,7 +133,7 @@ async function list(session: S3Session, prefix: string): Promise<readonly string
     token = answer.NextContinuationToken;
     if (token === undefined) return keys.sort();
   }
-  throw new StoreError({ code: "STORE_FAILED", location, key: prefix, reason: "too many objects to list" });
+  throw storeFailure({ code: "STORE_FAILED", location, key: prefix, reason: "too many objects to list" });
 }
 
 async function remove(session: S3Session, key: string): Promise<void> {

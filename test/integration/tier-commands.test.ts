@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openFsStore } from "../../src/adapters/fs-store.ts";
+import { nodeClock } from "../../src/adapters/node-clock.ts";
+import { nodeRandom } from "../../src/adapters/node-random.ts";
+import { offloadOnce } from "../../src/tier/offload.ts";
+import { consecutiveSegments, fakeSegmentSource } from "../support/segments.ts";
+
+const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
+const TOPOLOGY = `version: 1
+name: tiered
+regions:
+  hub: { local: { brokers: 1 } }
+tiering:
+  - { region: hub, topics: "*", store: "file://cold" }
+`;
+
+test("tier commands list, check and clean an archive of which no region runs", async () => {
+  const root = mkdtempSync(join(tmpdir(), "tier-commands-"));
+  using _removed = { [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) };
+  const file = join(root, "tiered.yaml");
+  writeFileSync(file, TOPOLOGY);
+  const cold = join(root, "state", "tiered", "cold");
+  mkdirSync(cold, { recursive: true });
+  const source = fakeSegmentSource(consecutiveSegments(3, { batchesPerSegment: 10, maxTimestampMs: 0 }));
+  const policy = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "never" } as const;
+  const store = await openFsStore(cold);
+  await offloadOnce(policy, () => true, { source, store, clock: nodeClock(), random: nodeRandom() });
+  const run = (...args: readonly string[]) => {
+    const options = ["-t", file, "--state", join(root, "state"), "-o", "json"];
+    const { status, stdout } = spawnSync(process.execPath, [MAIN, ...options, "tier", ...args], { encoding: "utf8" });
+    return { status, json: JSON.parse(stdout) };
+  };
+  const [row] = run("ls").json.partitions;
+  assert.deepEqual(
+    [row.topic, row.partition, row.segments, row.records, row.next_offset],
+    ["flights", 3, 3, 150, "150"],
+  );
+  assert.deepEqual(run("verify").status, 0);
+  const where = readdirSync(cold, { recursive: true, encoding: "utf8" });
+  const log = where.find((name) => name.endsWith(".log"));
+  assert.ok(log !== undefined);
+  await store.put(log, Buffer.from("not what it was"));
+  await store.put(log.replace(/[^/]+$/, "00000000000000000777-9-cafe.log"), Buffer.from("left over"));
+  const verified = run("verify");
+  assert.deepEqual([verified.status, verified.json.findings[0].kind], [2, "wrong-size"]);
+  assert.equal(run("gc", "--dry-run").json.waiting, 1);
+  assert.equal(run("gc", "--grace", "0s").json.removed.length, 1);
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createMemoryStore, type MemoryStore } from "../../../src/adapters/memory-store.ts";
+import { readCatalog } from "../../../src/tier/catalog.ts";
+import { offloadOnce } from "../../../src/tier/offload.ts";
+import { verifyPartition } from "../../../src/tier/verify.ts";
+import { createFakeClock } from "../../support/fake-clock.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
+import { consecutiveSegments, fakeSegmentSource } from "../../support/segments.ts";
+
+const random = seededRandom(3);
+const POLICY = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "never" } as const;
+
+async function archived(): Promise<MemoryStore> {
+  const store = createMemoryStore();
+  const source = fakeSegmentSource(consecutiveSegments(4, { batchesPerSegment: 10, maxTimestampMs: 0 }));
+  await offloadOnce(POLICY, () => true, { source, store, clock: createFakeClock(1_000), random });
+  return store;
+}
+
+async function verified(store: MemoryStore, share = 1) {
+  const [entry] = await readCatalog(store);
+  assert.ok(entry !== undefined);
+  return verifyPartition(entry, { share }, { store, random });
+}
+
+function keyOf(store: MemoryStore, what: RegExp, at = 0): string {
+  return [...store.objects.keys()].filter((key) => what.test(key)).sort()[at] ?? assert.fail(`no ${what}`);
+}
+
+test("verify finds nothing wrong with a whole archive, and reads all of it when asked to", async () => {
+  const store = await archived();
+  const report = await verified(store);
+  assert.deepEqual(report.findings, []);
+  assert.deepEqual([report.manifests, report.segments, report.segmentsRead], [4, 4, 4]);
+  assert.equal((await verified(store, 0)).segmentsRead, 0);
+});
+
+test("verify names whatever is missing, cut, damaged or out of the chain", async () => {
+  const damages: readonly (readonly [kind: string, damage: (store: MemoryStore) => void])[] = [
+    ["missing", (store) => store.objects.delete(keyOf(store, /\.log$/, 1))],
+    ["missing", (store) => store.objects.delete(keyOf(store, /\.timeindex$/))],
+    [
+      "wrong-size",
+      (store) => {
+        const key = keyOf(store, /\.index$/, 2);
+        store.objects.set(key, Buffer.alloc(1));
+      },
+    ],
+    [
+      "wrong-content",
+      (store) => {
+        const bytes = store.objects.get(keyOf(store, /\.log$/, 3));
+        if (bytes !== undefined) bytes[200] = (bytes[200] ?? 0) ^ 1;
+      },
+    ],
+    [
+      "broken-chain",
+      (store) => {
+        const key = keyOf(store, /manifest/, 1);
+        store.objects.set(key, Buffer.from(String(store.objects.get(key)).replace("}", "} ")));
+      },
+    ],
+    ["bad-manifest", (store) => store.objects.set(keyOf(store, /manifest/, 2), Buffer.from("{}"))],
+  ];
+  for (const [kind, damage] of damages) {
+    const store = await archived();
+    damage(store);
+    const { findings } = await verified(store);
+    assert.ok(
+      findings.some((finding) => finding.kind === kind),
+      `${kind}: ${JSON.stringify(findings)}`,
+    );
+  }
+});
