@@ -17,7 +17,7 @@ import type { Endpoint } from "../../src/core/network.ts";
 import { batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../src/wire/records.ts";
 import { printRows } from "./measure.ts";
-import { WorkerProcess } from "./parts/worker.ts";
+import { buildPackage, WorkerProcess } from "./parts/worker.ts";
 
 const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
 const PARTITIONS_PER_TOPIC = 100;
@@ -51,6 +51,7 @@ const SIZES: readonly Size[] = [
 export async function benchLanes(): Promise<void> {
   const wanted = process.env["TRIBUTARY_BENCH_LANES"]?.split(",").map(Number);
   const sizes = wanted?.map((lanes) => SIZES.find((size) => size.lanes === lanes) ?? { lanes }) ?? SIZES;
+  buildPackage();
   for (const size of sizes) await benchSize(size);
 }
 
