@@ -1,10 +1,10 @@
-/** Rules about topics over a Kafka client, as the mirror's sync reads and changes them. */
+/** Access rules over a Kafka client, as the mirror's sync reads and changes them. */
 
-import { createTopicAcls, deleteTopicAcls, listTopicAcls, type TopicAcl as WireAcl } from "../client/acls.ts";
+import { addAcls, listAcls, removeAcls, type Acl as WireAcl } from "../client/acls.ts";
 import { errorCodeOf } from "../client/errors.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import type { AclWriter } from "../mirror/metadata/acl-sync.ts";
-import type { AclOperation, TopicAcl } from "../topology/topic-acls.ts";
+import type { Acl, AclOperation } from "../topology/acls.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 
 /** Rules per request: about 60 KB, and one record of the controller's log. */
@@ -12,7 +12,7 @@ const ACLS_MAX = 500;
 /** For one question or one change. */
 const CALL_TIMEOUT_MS = 10_000;
 
-/** Operations that topics can have, by the wire's numbers (`AclOperation` of Kafka's clients). */
+/** Operations that topics and groups can have, by the wire's numbers (`AclOperation` of Kafka's clients). */
 const OPERATIONS: ReadonlyMap<number, AclOperation> = new Map([
   [2, "all"],
   [3, "read"],
@@ -35,9 +35,9 @@ export class KafkaAcls implements AclWriter {
   }
 
   /** Rules of operations that this program does not know are left out. */
-  async acls(): Promise<readonly TopicAcl[] | undefined> {
+  async acls(): Promise<readonly Acl[] | undefined> {
     try {
-      const found = await listTopicAcls(this.#client, { timeoutMs: CALL_TIMEOUT_MS });
+      const found = await listAcls(this.#client, { timeoutMs: CALL_TIMEOUT_MS });
       return found.flatMap((acl) => {
         const operation = OPERATIONS.get(acl.operation);
         return operation === undefined ? [] : [{ ...acl, operation }];
@@ -48,16 +48,16 @@ export class KafkaAcls implements AclWriter {
     }
   }
 
-  async add(acls: readonly TopicAcl[]): Promise<void> {
-    for (const part of parts(acls)) await createTopicAcls(this.#client, part, { timeoutMs: CALL_TIMEOUT_MS });
+  async add(acls: readonly Acl[]): Promise<void> {
+    for (const part of parts(acls)) await addAcls(this.#client, part, { timeoutMs: CALL_TIMEOUT_MS });
   }
 
-  async remove(acls: readonly TopicAcl[]): Promise<void> {
-    for (const part of parts(acls)) await deleteTopicAcls(this.#client, part, { timeoutMs: CALL_TIMEOUT_MS });
+  async remove(acls: readonly Acl[]): Promise<void> {
+    for (const part of parts(acls)) await removeAcls(this.#client, part, { timeoutMs: CALL_TIMEOUT_MS });
   }
 }
 
-function parts(acls: readonly TopicAcl[]): readonly (readonly WireAcl[])[] {
+function parts(acls: readonly Acl[]): readonly (readonly WireAcl[])[] {
   const wire = acls.map((acl) => ({ ...acl, operation: NUMBERS.get(acl.operation) ?? 0 }));
   return Array.from({ length: Math.ceil(wire.length / ACLS_MAX) }, (_, at) =>
     wire.slice(at * ACLS_MAX, (at + 1) * ACLS_MAX),

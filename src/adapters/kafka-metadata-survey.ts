@@ -6,6 +6,7 @@ import type { KafkaClient } from "../client/kafka-client.ts";
 import { AT_MAX_TIMESTAMP, listOffsets } from "../client/list-offsets.ts";
 import type { Clock } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
+import { silentLogger } from "../core/logger.ts";
 import { MADE_TOPIC, type MadeRecord } from "../topology/made.ts";
 import type { LiveTopic } from "../topology/plan.ts";
 import type { LiveAcls } from "../topology/plan-acls.ts";
@@ -13,6 +14,7 @@ import type { RegionFacts } from "../topology/plan-changes.ts";
 import type { TimeLimits } from "../topology/plan-risks.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { KafkaAcls } from "./kafka-acls.ts";
+import { KafkaGroups } from "./kafka-groups.ts";
 import { openKafkaMade } from "./kafka-made.ts";
 import { topicInfo } from "./kafka-partitions.ts";
 
@@ -28,6 +30,8 @@ export interface RegionSurvey {
   readonly limits: TimeLimits;
   /** Rules about topics, if they were asked for; undefined without an authorizer, a text when they cannot be read. */
   readonly acls: LiveAcls["acls"];
+  /** Consumer groups, if they were asked for. */
+  readonly groups: readonly string[];
 }
 
 /** What is asked for besides topics and settings. */
@@ -35,6 +39,7 @@ export interface SurveyOptions {
   /** Topics whose records' age matters. */
   readonly isAged: (topic: string) => boolean;
   readonly asksAcls?: boolean;
+  readonly asksGroups?: boolean;
 }
 
 /** Asks for everything. @throws {ClientError} */
@@ -46,7 +51,7 @@ export async function surveyRegion(
   const { brokers } = client.metadata;
   const bootstrap = [...brokers.values()].map(({ host, port }) => `${host}:${port}`)[0] ?? "";
   const names = listed.map(({ name }) => name);
-  const [settings, ages, limits, acls, made] = await Promise.all([
+  const [settings, ages, limits, acls, made, groups] = await Promise.all([
     settingsOf(client, names),
     agesOf(
       client,
@@ -57,6 +62,7 @@ export async function surveyRegion(
     limitsOf(client),
     options.asksAcls === true ? aclsOf(client) : undefined,
     names.includes(MADE_TOPIC) ? madeIn(client, clock) : [],
+    options.asksGroups === true ? new KafkaGroups({ client, logger: silentLogger }).list() : [],
   ]);
   const topics = listed.map((topic): LiveTopic => {
     const { topicId, partitions, replicationFactor } = topicInfo(topic);
@@ -72,7 +78,7 @@ export async function surveyRegion(
     };
   });
   const facts = { clusterId: client.metadata.clusterId ?? "", brokers: brokers.size, made };
-  return { topics, facts, limits: { bootstrap, ...limits }, acls };
+  return { topics, facts, limits: { bootstrap, ...limits }, acls, groups };
 }
 
 function aclsOf(client: KafkaClient): Promise<LiveAcls["acls"]> {

@@ -11,6 +11,7 @@ import { planTopology, type TopologyPlan } from "../topology/plan.ts";
 import { type AclPlan, type LiveAcls, planAcls } from "../topology/plan-acls.ts";
 import { changesOf, fingerprintOf, type PlannedChange, pairsOf } from "../topology/plan-changes.ts";
 import { type PlannedDeletion, planDeletions } from "../topology/plan-deletions.ts";
+import { type GroupPlan, planGroups } from "../topology/plan-groups.ts";
 import { type PlanRisk, risksOf } from "../topology/plan-risks.ts";
 import type { CliContext } from "./context.ts";
 import type { TopologyInUse } from "./topology-in-use.ts";
@@ -19,7 +20,8 @@ import type { TopologyInUse } from "./topology-in-use.ts";
 export interface LivePlan {
   readonly plan: TopologyPlan;
   readonly changes: readonly PlannedChange[];
-  /** Rules about topics, between two regions at a time; their changes are in `changes`, too. */
+  readonly groups: readonly GroupPlan[];
+  /** Access rules, between two regions at a time; their changes are in `changes`, too. */
   readonly acls: readonly AclPlan[];
   /** What the worker deletes, or keeps, because the source did. */
   readonly deletions: readonly PlannedDeletion[];
@@ -51,6 +53,7 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
   return {
     plan,
     changes,
+    groups: planGroups(topology, new Map(known.map(([name, survey]) => [name, survey.groups]))),
     acls,
     deletions,
     risks: risksOf(pairs, limits, nodeClock().nowMs()),
@@ -61,8 +64,8 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
   };
 }
 
-function liveAcls({ topics, facts, acls }: RegionSurvey): LiveAcls {
-  return { clusterId: facts.clusterId, topics: topics.map(({ name }) => name), acls, made: facts.made };
+function liveAcls({ topics, groups, facts, acls }: RegionSurvey): LiveAcls {
+  return { clusterId: facts.clusterId, topics: topics.map(({ name }) => name), groups, acls, made: facts.made };
 }
 
 type Found = RegionSurvey & Pick<RuledRegion, "states">;
@@ -76,6 +79,7 @@ async function ask(context: CliContext, inUse: TopologyInUse, region: string): P
       { client, clock: nodeClock() },
       {
         isAged: (topic) => from.some(({ mirror }) => selects(mirror.topics, topic)),
+        asksGroups: from.some(({ mirror }) => mirror.groups !== undefined),
         asksAcls: flowsOf(topology).some(
           (flow) => (flow.source === region || flow.target === region) && flow.mirror.acls !== "off",
         ),

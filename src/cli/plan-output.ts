@@ -1,19 +1,24 @@
 /** A plan as lines for a person and as JSON: + create, ~ change, - back to the default, ! risky. */
 
+import { aclText } from "../topology/acls.ts";
 import type { FlowPlan, PatternMatches } from "../topology/plan.ts";
 import type { AclPlan } from "../topology/plan-acls.ts";
 import type { PlannedChange } from "../topology/plan-changes.ts";
 import type { PlannedDeletion } from "../topology/plan-deletions.ts";
-import { aclText } from "../topology/topic-acls.ts";
+import type { GroupPlan } from "../topology/plan-groups.ts";
 import type { SettingChange } from "../topology/topic-settings.ts";
 import type { LivePlan } from "./live-plan.ts";
 import { counted } from "./output.ts";
 
+/** Groups named for a flow; the rest is counted, and named in the JSON. */
+const GROUPS_TOLD_MAX = 20;
+
 const MARKS: Readonly<Record<string, string>> = { create: "+", grow: "~", keep: " ", unknown: "?" };
 
 /** For a person. */
-export function planText({ plan, changes, acls, deletions, risks, rules: otherRules }: LivePlan): string {
-  const flows = plan.flows.flatMap((flow) => flowLines(flow, changes));
+export function planText(live: LivePlan): string {
+  const { plan, changes, acls, deletions, risks, rules: otherRules } = live;
+  const flows = plan.flows.flatMap((flow) => flowLines(flow, live));
   const risky = risks.flatMap(({ region, topic, what, mend }) => [
     `! ${region} ${topic}: ${what}`,
     ...(mend === undefined ? [] : [`    ${mend}`]),
@@ -36,7 +41,7 @@ export function planText({ plan, changes, acls, deletions, risks, rules: otherRu
   return [...flows, ...others, summary].join("\n");
 }
 
-function flowLines(flow: FlowPlan, changes: readonly PlannedChange[]): readonly string[] {
+function flowLines(flow: FlowPlan, { changes, groups }: Pick<LivePlan, "changes" | "groups">): readonly string[] {
   const head = `${flow.mirror}: ${flow.source} -> ${flow.target}${flow.sourceKnown ? "" : "   (source not reachable: unknown)"}`;
   const topics = flow.topics.flatMap((topic) => [
     `  ${MARKS[topic.action]} ${topic.source} -> ${topic.target}   ${counted(topic.partitions, "partition")}`,
@@ -47,7 +52,26 @@ function flowLines(flow: FlowPlan, changes: readonly PlannedChange[]): readonly 
   const idle = flow.sourceKnown ? flow.patterns.filter((pattern) => pattern.topics.length === 0).map(idleLine) : [];
   const excluded = flow.excluded.length === 0 ? [] : [`    excluded: ${flow.excluded.join(", ")}`];
   const filter = flow.filter === undefined ? [] : [`    filter: ${flow.filter}`];
-  return [head, ...topics, ...idle, ...excluded, ...filter, ""];
+  const ofFlow = groups.find((one) => one.mirror === flow.mirror && isBetween(one, flow));
+  return [head, ...topics, ...idle, ...excluded, ...filter, ...(ofFlow === undefined ? [] : groupLines(ofFlow)), ""];
+}
+
+function isBetween(one: GroupPlan, { source, target }: FlowPlan): boolean {
+  return one.source === source && one.target === target;
+}
+
+function groupLines({ groups, patterns }: GroupPlan): readonly string[] {
+  const told = groups.slice(0, GROUPS_TOLD_MAX).join(", ");
+  const rest = groups.length > GROUPS_TOLD_MAX ? ` and ${groups.length - GROUPS_TOLD_MAX} more` : "";
+  const idle = patterns.filter((one) => one.groups.length === 0);
+  return [
+    ...(groups.length === 0 ? [] : [`    groups: ${told}${rest}`]),
+    ...idle.map(({ pattern, nearMisses }) => `    "${pattern}" matches no group${hintOf(nearMisses)}`),
+  ];
+}
+
+function hintOf(nearMisses: readonly string[]): string {
+  return nearMisses.length === 0 ? "" : `; there are ${nearMisses.join(", ")}`;
 }
 
 function settingText({ name, from, to }: SettingChange): string {
@@ -58,7 +82,7 @@ function settingText({ name, from, to }: SettingChange): string {
 function aclLines({ source, target, changes, problem }: AclPlan): readonly string[] {
   const lines = changes.map(({ kind, acl }) => `  ${kind === "add-rule" ? "+" : "-"} ${aclText(acl)}`);
   const told = problem === undefined ? lines : [`  ! not known: ${problem}`];
-  return told.length === 0 ? [] : [`rules about topics: ${source} -> ${target}`, ...told, ""];
+  return told.length === 0 ? [] : [`access rules: ${source} -> ${target}`, ...told, ""];
 }
 
 function deletionLines(deletions: readonly PlannedDeletion[]): readonly string[] {
@@ -74,12 +98,21 @@ function deletionLines(deletions: readonly PlannedDeletion[]): readonly string[]
 }
 
 function idleLine({ pattern, nearMisses }: PatternMatches): string {
-  const hint = nearMisses.length === 0 ? "" : `; there are ${nearMisses.join(", ")}`;
-  return `    "${pattern}" matches no topic${hint}`;
+  return `    "${pattern}" matches no topic${hintOf(nearMisses)}`;
 }
 
 /** For programs, and for `topology apply`, which needs `fingerprint` alone of it. */
-export function planJson({ plan, changes, acls, deletions, risks, rules, fingerprint, unknown }: LivePlan): object {
+export function planJson({
+  plan,
+  changes,
+  groups,
+  acls,
+  deletions,
+  risks,
+  rules,
+  fingerprint,
+  unknown,
+}: LivePlan): object {
   return {
     fingerprint,
     unknown_regions: unknown,
@@ -92,6 +125,10 @@ export function planJson({ plan, changes, acls, deletions, risks, rules, fingerp
       patterns: flow.patterns.map(({ pattern, topics, nearMisses }) => ({ pattern, topics, near_misses: nearMisses })),
       excluded: flow.excluded,
       filter: flow.filter ?? null,
+    })),
+    groups: groups.map(({ patterns, ...flow }) => ({
+      ...flow,
+      patterns: patterns.map((one) => ({ pattern: one.pattern, groups: one.groups, near_misses: one.nearMisses })),
     })),
     changes: changes.map(changeJson),
     rules_unknown: acls.flatMap(({ source, target, problem }) =>

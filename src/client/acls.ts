@@ -1,4 +1,4 @@
-/** Rules about topics, of clusters with an authorizer: list, add, remove. */
+/** Rules about topics and groups, of clusters with an authorizer: list, add, remove. */
 
 import { describeAcls } from "../wire/apis/29-describe-acls.ts";
 import { createAcls } from "../wire/apis/30-create-acls.ts";
@@ -7,15 +7,16 @@ import { ErrorCode } from "../wire/error-codes.ts";
 import { brokerError, mayRetry } from "./errors.ts";
 import type { CallOptions, KafkaClient } from "./kafka-client.ts";
 
-const TOPIC = 2;
+const RESOURCES = { topic: 2, group: 3 } as const;
 const ANY = 1;
 const PATTERNS = { literal: 3, prefixed: 4 } as const;
 const PERMISSIONS = { deny: 2, allow: 3 } as const;
 
-/** One rule about topics. */
-export interface TopicAcl {
-  /** A topic's name (`*` for all), or what names begin with. */
-  readonly topic: string;
+/** One rule about topics or groups. */
+export interface Acl {
+  readonly resource: keyof typeof RESOURCES;
+  /** The name (`*` for all), or what names begin with. */
+  readonly name: string;
   readonly pattern: keyof typeof PATTERNS;
   /** Such as `User:billing`. */
   readonly principal: string;
@@ -26,32 +27,39 @@ export interface TopicAcl {
   readonly permission: keyof typeof PERMISSIONS;
 }
 
-/** All rules about topics. @throws {ClientError} `CLIENT_BROKER_ERROR` without an authorizer or the right to ask */
-export async function listTopicAcls(client: KafkaClient, options: CallOptions = {}): Promise<readonly TopicAcl[]> {
+/** All rules about topics and groups. @throws {ClientError} `CLIENT_BROKER_ERROR` without an authorizer or the right to ask */
+export async function listAcls(client: KafkaClient, options: CallOptions = {}): Promise<readonly Acl[]> {
+  const lists = await Promise.all((["topic", "group"] as const).map((resource) => listOf(client, resource, options)));
+  return lists.flat();
+}
+
+async function listOf(client: KafkaClient, resource: Acl["resource"], options: CallOptions): Promise<readonly Acl[]> {
   const any = { resourceNameFilter: null, principalFilter: null, hostFilter: null };
-  const body = { ...any, resourceTypeFilter: TOPIC, patternTypeFilter: ANY, operation: ANY, permissionType: ANY };
+  const body = {
+    ...any,
+    resourceTypeFilter: RESOURCES[resource],
+    patternTypeFilter: ANY,
+    operation: ANY,
+    permissionType: ANY,
+  };
   const answer = await client.retry(options, mayRetry, () =>
     client.request("any", describeAcls, body, { signal: options.signal }),
   );
   check(describeAcls.name, answer);
   return answer.resources.flatMap(({ resourceName, patternType, acls }) =>
-    acls.map(({ principal, host, operation, permissionType }): TopicAcl => {
+    acls.map(({ principal, host, operation, permissionType }): Acl => {
       const pattern = patternType === PATTERNS.prefixed ? "prefixed" : "literal";
       const permission = permissionType === PERMISSIONS.deny ? "deny" : "allow";
-      return { topic: resourceName, pattern, principal, host, operation, permission };
+      return { resource, name: resourceName, pattern, principal, host, operation, permission };
     }),
   );
 }
 
 /** Adds rules; harmless to repeat. @throws {ClientError} for the first that is refused */
-export async function createTopicAcls(
-  client: KafkaClient,
-  acls: readonly TopicAcl[],
-  options: CallOptions = {},
-): Promise<void> {
-  const creations = acls.map(({ topic, pattern, principal, host, operation, permission }) => ({
-    resourceType: TOPIC,
-    resourceName: topic,
+export async function addAcls(client: KafkaClient, acls: readonly Acl[], options: CallOptions = {}): Promise<void> {
+  const creations = acls.map(({ resource, name, pattern, principal, host, operation, permission }) => ({
+    resourceType: RESOURCES[resource],
+    resourceName: name,
     resourcePatternType: PATTERNS[pattern],
     principal,
     host,
@@ -65,14 +73,10 @@ export async function createTopicAcls(
 }
 
 /** Removes exactly these rules; harmless to repeat. @throws {ClientError} for the first that is refused */
-export async function deleteTopicAcls(
-  client: KafkaClient,
-  acls: readonly TopicAcl[],
-  options: CallOptions = {},
-): Promise<void> {
-  const filters = acls.map(({ topic, pattern, principal, host, operation, permission }) => ({
-    resourceTypeFilter: TOPIC,
-    resourceNameFilter: topic,
+export async function removeAcls(client: KafkaClient, acls: readonly Acl[], options: CallOptions = {}): Promise<void> {
+  const filters = acls.map(({ resource, name, pattern, principal, host, operation, permission }) => ({
+    resourceTypeFilter: RESOURCES[resource],
+    resourceNameFilter: name,
     patternTypeFilter: PATTERNS[pattern],
     principalFilter: principal,
     hostFilter: host,
@@ -88,5 +92,5 @@ export async function deleteTopicAcls(
 
 function check(api: string, answer: { readonly errorCode: number; readonly errorMessage: string | null }): void {
   const { errorCode, errorMessage: message } = answer;
-  if (errorCode !== ErrorCode.NONE) throw brokerError(api, errorCode, { subject: "rules about topics", message });
+  if (errorCode !== ErrorCode.NONE) throw brokerError(api, errorCode, { subject: "access rules", message });
 }

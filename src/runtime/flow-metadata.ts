@@ -14,9 +14,9 @@ import { type CopiedTopic, SettingsSync } from "../mirror/metadata/settings-sync
 import { othersRecords } from "../mirror/metadata/sole-writer.ts";
 import { namingOf } from "../mirror/naming.ts";
 import type { FlowStatus, TopicTrouble } from "../mirror/status.ts";
+import { aclsOfFlows } from "../topology/acls.ts";
 import { type Flow as FlowDeclaration, flowsOf, type Topology } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
-import { aclsOfFlows } from "../topology/topic-acls.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
 import type { MetadataSnapshot } from "./worker-status.ts";
@@ -126,7 +126,8 @@ export class FlowMetadata {
         wanted: async (source, ours) => {
           const seen = flow.seen?.sources ?? (await from.source.topics());
           const topics = seen.map(({ topic }) => topic);
-          return aclsOfFlows(acls.flows, { topics, source, ours, targetClusterId });
+          const groups = carriesGroups(acls.flows) ? await from.groups.list() : [];
+          return aclsOfFlows(acls.flows, { topics, groups, source, ours, targetClusterId });
         },
         clock: nodeClock(),
         logger: logger.child({ flow: flowName(this.#declaration) }),
@@ -185,6 +186,11 @@ export class FlowMetadata {
     }
     return undefined;
   }
+}
+
+/** Only then the names of groups matter. */
+function carriesGroups(flows: readonly FlowDeclaration[]): boolean {
+  return flows.some(({ mirror }) => mirror.groups !== undefined);
 }
 
 /** Topics with a lane, once each. */

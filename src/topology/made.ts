@@ -11,7 +11,7 @@
  *  back. What cannot be read was not made by us. */
 
 import type { Uuid } from "../core/brand.ts";
-import { isTopicAcl, type TopicAcl } from "./topic-acls.ts";
+import { type Acl, aclParts, isAcl } from "./acls.ts";
 import type { SettingChange, TopicSettings } from "./topic-settings.ts";
 
 /** The compacted topic on the target that holds the records. */
@@ -47,16 +47,32 @@ export interface GoneSource extends OfTopic {
   readonly sinceMs: number;
 }
 
-/** A rule about topics that the mirrors of a topology added on the target. */
+/** A rule that the mirrors of a topology added on the target. */
 export interface MadeAcl {
   readonly kind: "acl";
   readonly topology: string;
   readonly sourceClusterId: string;
-  readonly acl: TopicAcl;
+  readonly acl: Acl;
 }
 
 /** One fact. */
 export type MadeRecord = MadeTopic | MadeSettings | GoneSource | MadeAcl;
+
+/** True for a rule that mirrors made. */
+export function isMadeAcl(record: MadeRecord): record is MadeAcl {
+  return record.kind === "acl";
+}
+
+/** The rules recorded for the mirrors of one topology from one source, and those recorded for all others. */
+export function recordedAcls(
+  records: readonly MadeAcl[],
+  owner: { readonly topology: string; readonly sourceClusterId: string },
+): { readonly ours: readonly Acl[]; readonly others: readonly Acl[] } {
+  const isOurs = (one: MadeAcl): boolean =>
+    one.topology === owner.topology && one.sourceClusterId === owner.sourceClusterId;
+  const aclsOf = (all: readonly MadeAcl[]): readonly Acl[] => all.map(({ acl }) => acl);
+  return { ours: aclsOf(records.filter(isOurs)), others: aclsOf(records.filter((one) => !isOurs(one))) };
+}
 
 /** The records of a change of a copy's settings: what is stored before it (all that may be there after it), and after it when some of
  *  that is gone by then. */
@@ -81,10 +97,6 @@ export function madeKey(record: MadeRecord): string {
       ? [record.topology, record.sourceClusterId, ...aclParts(record.acl)]
       : [record.sourceClusterId, record.targetTopic];
   return [record.kind, ...parts.map(encodeURIComponent)].join("/");
-}
-
-function aclParts({ pattern, topic, permission, operation, principal, host }: TopicAcl): readonly string[] {
-  return [pattern, topic, permission, operation, principal, host];
 }
 
 /** The value of a record. */
@@ -118,7 +130,7 @@ function recordOf(raw: Raw): MadeRecord | undefined {
   if (raw["kind"] === "acl") {
     const topology = text("topology");
     const acl = raw["acl"];
-    if (topology === undefined || !isTopicAcl(acl)) return undefined;
+    if (topology === undefined || !isAcl(acl)) return undefined;
     return { kind: "acl", topology, sourceClusterId, acl };
   }
   const [targetTopic, targetTopicId] = [text("targetTopic"), text("targetTopicId")];

@@ -2,12 +2,12 @@
 
 import type { RegionId } from "../core/brand.ts";
 import type { Endpoint } from "../core/network.ts";
+import type { AclSync } from "./acls.ts";
 import type { Place } from "./errors.ts";
 import type { Selection } from "./patterns.ts";
 import type { RecordFilter } from "./record-filter.ts";
 import type { ReplicationPolicy } from "./replication-policy.ts";
 import type { StoreDeclaration } from "./store-schema.ts";
-import type { AclSync } from "./topic-acls.ts";
 
 /** Regions, mirrors and tiering of one file. */
 export interface Topology {
@@ -69,7 +69,7 @@ export interface Mirror {
   readonly onDelete: "keep" | "delete";
   /** How long after its source a copy is deleted. */
   readonly deleteAfterMs: number;
-  /** Which rules about topics follow the source's; see topic-acls.ts. */
+  /** Which rules about topics follow the source's; see acls.ts. */
   readonly acls: AclSync;
   readonly place: Place;
 }

@@ -1,15 +1,16 @@
-/** The rules about topics that a plan would add to targets, and take away again. */
+/** The rules that a plan would add to targets, and take away again. */
 
-import type { MadeAcl, MadeRecord } from "./made.ts";
+import { type Acl, aclChanges, aclsOfFlows } from "./acls.ts";
+import { isMadeAcl, type MadeAcl, type MadeRecord, recordedAcls } from "./made.ts";
 import { type Flow, flowsOf, type Topology } from "./model.ts";
-import { aclChanges, aclsOfFlows, type TopicAcl } from "./topic-acls.ts";
 
 /** What is known of a region's rules. */
 export interface LiveAcls {
   readonly clusterId: string;
   readonly topics: readonly string[];
+  readonly groups: readonly string[];
   /** Undefined without an authorizer; a text says why they cannot be read. */
-  readonly acls: readonly TopicAcl[] | undefined | string;
+  readonly acls: readonly Acl[] | undefined | string;
   /** What mirrors have made in the region. */
   readonly made: readonly MadeRecord[];
 }
@@ -20,9 +21,9 @@ export type AclChange = RuleChange<"add-rule"> | RuleChange<"remove-rule">;
 interface RuleChange<K> {
   readonly kind: K;
   readonly region: string;
-  /** A name, or what names begin with. */
+  /** The topic or group: a name, or what names begin with. */
   readonly topic: string;
-  readonly acl: TopicAcl;
+  readonly acl: Acl;
   /** As it is recorded on the target. */
   readonly record: MadeAcl;
 }
@@ -58,26 +59,18 @@ function planPair(
   if (typeof target.acls === "string") return refused(`${first.target}: ${target.acls}`);
   if (source.acls === undefined) return [{ ...between, changes: [], problem: undefined }];
   if (target.acls === undefined) return refused(`${first.target} has no authorizer`);
-  const { clusterId: sourceClusterId, topics } = source;
-  const [onSource, onTarget] = [source.made.filter(isAcl), target.made.filter(isAcl)];
-  const known = { topics, source: source.acls, ours: onSource, targetClusterId: target.clusterId };
-  const ours = onTarget.filter((one) => one.topology === topology && one.sourceClusterId === sourceClusterId);
-  const { add, remove } = aclChanges({
-    wanted: aclsOfFlows(flows, known),
-    target: target.acls,
-    ours: ours.map(({ acl }) => acl),
-  });
-  const change = <K>(kind: K, acl: TopicAcl): RuleChange<K> => {
+  const { clusterId: sourceClusterId, topics, groups } = source;
+  const [onSource, onTarget] = [source.made.filter(isMadeAcl), target.made.filter(isMadeAcl)];
+  const known = { topics, groups, source: source.acls, ours: onSource, targetClusterId: target.clusterId };
+  const recorded = recordedAcls(onTarget, { topology, sourceClusterId });
+  const { add, remove } = aclChanges({ wanted: aclsOfFlows(flows, known), target: target.acls, ...recorded });
+  const change = <K>(kind: K, acl: Acl): RuleChange<K> => {
     const record: MadeAcl = { kind: "acl", topology, sourceClusterId, acl };
-    return { kind, region: first.target, topic: acl.topic, acl, record };
+    return { kind, region: first.target, topic: acl.name, acl, record };
   };
   const changes = [
     ...add.map((acl) => change("add-rule" as const, acl)),
     ...remove.map((acl) => change("remove-rule" as const, acl)),
   ];
   return [{ ...between, changes, problem: undefined }];
-}
-
-function isAcl(record: MadeRecord): record is MadeAcl {
-  return record.kind === "acl";
 }

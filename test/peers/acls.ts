@@ -6,11 +6,12 @@ import { KafkaAcls } from "../../src/adapters/kafka-acls.ts";
 import { nodeClock } from "../../src/adapters/node-clock.ts";
 import { nodeNetwork } from "../../src/adapters/node-network.ts";
 import { nodeRandom } from "../../src/adapters/node-random.ts";
-import { createTopicAcls, deleteTopicAcls, listTopicAcls, type TopicAcl } from "../../src/client/acls.ts";
+import { addAcls, listAcls, removeAcls, type Acl as WireAcl } from "../../src/client/acls.ts";
 import { createTopics } from "../../src/client/admin.ts";
+import { commitOffsets } from "../../src/client/groups.ts";
 import { KafkaClient } from "../../src/client/kafka-client.ts";
 import { silentLogger } from "../../src/core/logger.ts";
-import { aclText, type TopicAcl as TopicRule } from "../../src/topology/topic-acls.ts";
+import { type Acl, aclText } from "../../src/topology/acls.ts";
 import { comesTo, TopologyWorld } from "../support/topology-world.ts";
 import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
@@ -22,24 +23,24 @@ const AUTHORIZER = {
   "super.users": "User:ANONYMOUS",
 };
 
-test("rules about topics are added, listed and removed on Apache Kafka", { skip, timeout }, async () => {
+test("rules about topics and groups are added, listed and removed on Apache Kafka", { skip, timeout }, async () => {
   await using kafka = await ApacheKafka.start({ properties: AUTHORIZER });
   const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
   await using client = await KafkaClient.open({ bootstrap: [...kafka.endpoints.values()], clientId: "acls" }, deps);
   const rule = { principal: "User:billing", host: "*", operation: 3, permission: "allow" } as const;
-  const literal: TopicAcl = { topic: "orders", pattern: "literal", ...rule };
-  const prefixed: TopicAcl = { topic: "orders", pattern: "prefixed", ...rule };
-  const denied: TopicAcl = { ...literal, host: "10.0.0.1", operation: 8, permission: "deny" };
+  const literal: WireAcl = { resource: "topic", name: "orders", pattern: "literal", ...rule };
+  const prefixed: WireAcl = { resource: "group", name: "orders", pattern: "prefixed", ...rule };
+  const denied: WireAcl = { ...literal, host: "10.0.0.1", operation: 8, permission: "deny" };
   const all = [literal, prefixed, denied];
-  const sorted = (acls: readonly TopicAcl[]) =>
+  const sorted = (acls: readonly WireAcl[]) =>
     acls.map((acl) => JSON.stringify(Object.entries(acl).toSorted())).toSorted();
-  assert.deepEqual(await listTopicAcls(client), []);
-  await createTopicAcls(client, all);
-  await createTopicAcls(client, [literal]);
-  assert.deepEqual(sorted(await listTopicAcls(client)), sorted(all));
-  await deleteTopicAcls(client, [literal]);
-  await deleteTopicAcls(client, [literal]);
-  assert.deepEqual(sorted(await listTopicAcls(client)), sorted([prefixed, denied]));
+  assert.deepEqual(await listAcls(client), []);
+  await addAcls(client, all);
+  await addAcls(client, [literal]);
+  assert.deepEqual(sorted(await listAcls(client)), sorted(all));
+  await removeAcls(client, [literal]);
+  await removeAcls(client, [literal]);
+  assert.deepEqual(sorted(await listAcls(client)), sorted([prefixed, denied]));
 });
 
 test("rules follow renamed topics between Apache Kafka regions, whichever worker runs", { skip, timeout }, async () => {
@@ -48,26 +49,32 @@ test("rules follow renamed topics between Apache Kafka regions, whichever worker
   const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
   await using client = await KafkaClient.open({ bootstrap: endpoints, clientId: "acls" }, deps);
   // One cluster under two names: its own topics are the source, the renamed ones the target.
-  const mirror = 'name: in, from: west, to: east, topics: "orders*", rename: "{source}.{topic}", acls: read';
+  const mirror =
+    'name: in, from: west, to: east, topics: "orders*", rename: "{source}.{topic}", acls: read, groups: {include: "bill*"}';
   await using world = new TopologyWorld({ regions: { west: endpoints, east: endpoints }, mirrors: [mirror] });
   await createTopics(client, [{ name: "orders", partitions: 1, replicationFactor: 1 }]);
+  const offsets = [{ topic: "orders", index: 0, committedOffset: 0n }];
+  await commitOffsets(client, "billing", { offsets });
   const acls = new KafkaAcls({ client });
-  const rule = { host: "*", pattern: "literal", permission: "allow", operation: "read" } as const;
-  const own: readonly TopicRule[] = [
-    { ...rule, topic: "orders", principal: "User:a" },
-    { ...rule, topic: "orders", principal: "User:writer", operation: "write" },
-    { ...rule, topic: "ord", principal: "User:b", pattern: "prefixed" },
-    { ...rule, topic: "orders", principal: "User:c", operation: "all", permission: "deny" },
-    { ...rule, topic: "west.orders", principal: "User:local" },
+  const rule = { resource: "topic", host: "*", pattern: "literal", permission: "allow", operation: "read" } as const;
+  const own: readonly Acl[] = [
+    { ...rule, name: "orders", principal: "User:a" },
+    { ...rule, name: "orders", principal: "User:writer", operation: "write" },
+    { ...rule, name: "ord", principal: "User:b", pattern: "prefixed" },
+    { ...rule, name: "orders", principal: "User:c", operation: "all", permission: "deny" },
+    { ...rule, resource: "group", name: "bill", pattern: "prefixed", principal: "User:a" },
+    { ...rule, name: "west.orders", principal: "User:local" },
   ];
   await acls.add(own);
   const copies = async (): Promise<readonly string[]> =>
     ((await acls.acls()) ?? [])
-      .filter(({ topic }) => topic.startsWith("west."))
+      .filter(({ resource, name }) => resource === "group" || name.startsWith("west."))
       .map(aclText)
       .toSorted();
   const local = "User:local may read west.orders";
+  const groups = ["User:a may read group billing", "User:a may read group bill…"];
   const wanted = [
+    ...groups,
     "User:a may read west.orders",
     "User:b may read west.ord…",
     "User:c may not describe west.orders",
@@ -75,21 +82,25 @@ test("rules follow renamed topics between Apache Kafka regions, whichever worker
     local,
   ];
   const planned = await world.command("topology", "plan", "--out", "plan.json");
-  assert.match(planned.text, /rules about topics: west -> east\n {2}\+ User:a may read west\.orders\n/);
-  assert.match(planned.text, /4 rules to add or remove/);
-  await acls.add([{ ...rule, topic: "orders", principal: "User:late" }]);
+  assert.match(
+    planned.text,
+    /access rules: west -> east\n {2}\+ User:a may read group billing\n {2}\+ User:a may read west\.orders\n/,
+  );
+  assert.match(planned.text, /groups: billing\n/);
+  assert.match(planned.text, /5 rules to add or remove/);
+  await acls.add([{ ...rule, name: "orders", principal: "User:late" }]);
   assert.match((await world.command("topology", "apply", "plan.json")).text, /nothing changed/);
-  await acls.remove([{ ...rule, topic: "orders", principal: "User:late" }]);
+  await acls.remove([{ ...rule, name: "orders", principal: "User:late" }]);
   const applied = await world.command("topology", "apply", "plan.json");
   assert.equal(applied.code, 0, applied.text);
   assert.deepEqual(await copies(), wanted);
   assert.equal((await world.command("topology", "plan", "-d")).code, 0);
 
   const first = await world.worker();
-  await acls.add([{ ...rule, topic: "orders", principal: "User:late" }]);
+  await acls.add([{ ...rule, name: "orders", principal: "User:late" }]);
   await comesTo(copies, [...wanted, "User:late may read west.orders"].toSorted());
   await first.close();
   await acls.remove(own.slice(0, 4));
   await world.worker();
-  await comesTo(copies, ["User:late may read west.orders", local]);
+  await comesTo(copies, [...groups, "User:late may read west.orders", local]);
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { createTopicAcls, deleteTopicAcls, type TopicAcl } from "../../src/client/acls.ts";
+import { type Acl, addAcls, removeAcls } from "../../src/client/acls.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import {
   contents,
@@ -38,23 +38,31 @@ async function isCopied(world: MirrorWorld, side: Side): Promise<boolean> {
   return read.length > 0 && contents(read).join() === contents(copied).join();
 }
 
-function denial(topic: string, operation: number): TopicAcl {
-  return { topic, pattern: "literal", principal: "User:ANONYMOUS", host: "*", operation, permission: "deny" };
+function denial(name: string, operation: number): Acl {
+  return {
+    resource: "topic",
+    name,
+    pattern: "literal",
+    principal: "User:ANONYMOUS",
+    host: "*",
+    operation,
+    permission: "deny",
+  };
 }
 
 /** Takes a right away under way, waits for the lane to say so, gives it back. */
 async function deniedUnderWay(
   { world, side, worker }: { readonly world: MirrorWorld; readonly side: Side; readonly worker: MirrorWorker },
-  rule: TopicAcl,
+  rule: Acl,
   code: string,
 ): Promise<void> {
-  await createTopicAcls(side.client, [rule]);
+  await addAcls(side.client, [rule]);
   await eventually(async () => {
     if (code === "TARGET_DENIED") await world.produce(side, "orders", 0, 1);
     return laneOf(worker)?.reason?.code === code;
   }, `the lane tells ${code}`);
   assert.notEqual(laneOf(worker)?.state, "stopped");
-  await deleteTopicAcls(side.client, [rule]);
+  await removeAcls(side.client, [rule]);
   await world.produce(side, "orders", 0, 5);
   await eventually(() => isCopied(world, side), "the lane goes on by itself", 60_000);
   assert.equal(laneOf(worker)?.reason, undefined);

@@ -1,11 +1,11 @@
-/** Carries rules about topics over from one cluster to another: a round every few seconds over all mirrors between the two, which
+/** Carries access rules about topics and groups over from one cluster to another: a round every few seconds over all mirrors between the two, which
  *  adds what is missing and removes what was made for a rule that the source no longer has. */
 
 import { type Clock, sleep } from "../../core/clock.ts";
 import { toError } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { MadeAcl, MadeRecord } from "../../topology/made.ts";
-import { aclChanges, aclText, type TopicAcl } from "../../topology/topic-acls.ts";
+import { type Acl, type AclChanges, aclChanges, aclText } from "../../topology/acls.ts";
+import { isMadeAcl, type MadeAcl, type MadeRecord, recordedAcls } from "../../topology/made.ts";
 import type { TopicTrouble } from "../status.ts";
 import type { MadeStore } from "./made-store.ts";
 
@@ -18,14 +18,14 @@ const TOLD_MAX = 10;
 
 /** What the sync needs of a cluster. */
 export interface AclReader {
-  /** All rules about topics; undefined when the cluster has no authorizer. Rejects when it does not answer, or refuses. */
-  acls(): Promise<readonly TopicAcl[] | undefined>;
+  /** All rules about topics and groups; undefined when the cluster has no authorizer. Rejects when it does not answer, or refuses. */
+  acls(): Promise<readonly Acl[] | undefined>;
 }
 
 /** The cluster that is changed; both calls are harmless to repeat, and may have done a part when they reject. */
 export interface AclWriter extends AclReader {
-  add(acls: readonly TopicAcl[]): Promise<void>;
-  remove(acls: readonly TopicAcl[]): Promise<void>;
+  add(acls: readonly Acl[]): Promise<void>;
+  remove(acls: readonly Acl[]): Promise<void>;
 }
 
 /** Whose rules. */
@@ -44,7 +44,7 @@ export interface AclSyncDeps {
   /** What mirrors have made on the source; undefined when none ends there. */
   readonly madeOnSource: Pick<MadeStore, "list"> | undefined;
   /** The rules wanted for those of the source, over all mirrors between the two. `ours` are the source's rules that mirrors made. */
-  readonly wanted: (source: readonly TopicAcl[], ours: readonly MadeAcl[]) => Promise<readonly TopicAcl[]>;
+  readonly wanted: (source: readonly Acl[], ours: readonly MadeAcl[]) => Promise<readonly Acl[]>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -98,10 +98,10 @@ export class AclSync {
   /** One round; never rejects. */
   async round(): Promise<void> {
     const why = await this.#align().catch((error: unknown) => toError(error).message);
-    const trouble = why === undefined ? undefined : `rules about topics are not carried over: ${why}`;
+    const trouble = why === undefined ? undefined : `access rules are not carried over: ${why}`;
     if (trouble !== this.#trouble) {
-      if (trouble === undefined) this.#deps.logger.info("rules about topics are carried over again");
-      else this.#deps.logger.warn("rules about topics not carried over", { why });
+      if (trouble === undefined) this.#deps.logger.info("access rules are carried over again");
+      else this.#deps.logger.warn("access rules not carried over", { why });
     }
     this.#trouble = trouble;
     this.#failures = why === undefined ? 0 : this.#failures + 1;
@@ -117,40 +117,33 @@ export class AclSync {
     // Nothing to carry then, and nothing to remove: an authorizer that was switched off has not revoked anything.
     if (there === undefined) return undefined;
     if (here === undefined) return "the target has no authorizer to follow the source's";
-    const wanted = await this.#deps.wanted(there, onSource.filter(isAcl));
-    const { topology, sourceClusterId } = this.#options;
-    const ours = records.filter(isAcl).filter((one) => {
-      return one.topology === topology && one.sourceClusterId === sourceClusterId;
-    });
-    await this.#change(aclChanges({ wanted, target: here, ours: ours.map(({ acl }) => acl) }));
+    const wanted = await this.#deps.wanted(there, onSource.filter(isMadeAcl));
+    const recorded = recordedAcls(records.filter(isMadeAcl), this.#options);
+    await this.#change(aclChanges({ wanted, target: here, ...recorded }));
     this.#wanted = wanted.length;
     return undefined;
   }
 
   /** Recorded first, then added; removed first, then forgotten: no rule is ever there that nobody would take back. */
-  async #change({ add, remove, forget }: ReturnType<typeof aclChanges>): Promise<void> {
+  async #change({ add, claim, remove, forget }: AclChanges): Promise<void> {
     const { target, made, logger } = this.#deps;
     const { topology, sourceClusterId } = this.#options;
-    const recordOf = (acl: TopicAcl): MadeAcl => ({ kind: "acl", topology, sourceClusterId, acl });
-    await made.put(add.map(recordOf));
+    const recordOf = (acl: Acl): MadeAcl => ({ kind: "acl", topology, sourceClusterId, acl });
+    await made.put([...add, ...claim].map(recordOf));
     if (add.length > 0) {
       await target.add(add);
       this.#added += add.length;
-      logger.info("rules about topics added", toldOf(add));
+      logger.info("access rules added", toldOf(add));
     }
     if (remove.length > 0) {
       await target.remove(remove);
       this.#removed += remove.length;
-      logger.info("rules about topics removed", toldOf(remove));
+      logger.info("access rules removed", toldOf(remove));
     }
     await made.remove([...remove, ...forget].map(recordOf));
   }
 }
 
-function isAcl(record: MadeRecord): record is MadeAcl {
-  return record.kind === "acl";
-}
-
-function toldOf(acls: readonly TopicAcl[]) {
+function toldOf(acls: readonly Acl[]) {
   return { count: acls.length, rules: acls.slice(0, TOLD_MAX).map(aclText).join(", ") };
 }

@@ -13,7 +13,8 @@ const RECORDS: readonly MadeRecord[] = [
     topology: "pair",
     sourceClusterId: "c/1",
     acl: {
-      topic: "w.",
+      resource: "topic",
+      name: "w.",
       pattern: "prefixed",
       principal: "User:x/y",
       host: "*",

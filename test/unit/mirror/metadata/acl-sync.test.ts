@@ -3,43 +3,51 @@ import { test } from "node:test";
 import type { Clock } from "../../../../src/core/clock.ts";
 import { silentLogger } from "../../../../src/core/logger.ts";
 import { AclSync } from "../../../../src/mirror/metadata/acl-sync.ts";
-import { aclKey, type TopicAcl } from "../../../../src/topology/topic-acls.ts";
+import { type Acl, aclKey } from "../../../../src/topology/acls.ts";
 import { MemoryMade } from "./memory-made.ts";
 
 const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
 
-function rule(topic: string): TopicAcl {
-  return { topic, pattern: "literal", principal: "User:a", host: "*", operation: "read", permission: "allow" };
+function rule(name: string): Acl {
+  return {
+    resource: "topic",
+    name,
+    pattern: "literal",
+    principal: "User:a",
+    host: "*",
+    operation: "read",
+    permission: "allow",
+  };
 }
 
 /** A cluster with rules. */
 class Cluster {
-  rules: readonly TopicAcl[] | undefined = [];
+  rules: readonly Acl[] | undefined = [];
   failure: Error | undefined;
 
   async acls() {
     return this.rules;
   }
 
-  async add(acls: readonly TopicAcl[]): Promise<void> {
+  async add(acls: readonly Acl[]): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
     this.rules = [...new Map([...(this.rules ?? []), ...acls].map((acl) => [aclKey(acl), acl])).values()];
   }
 
-  async remove(acls: readonly TopicAcl[]): Promise<void> {
+  async remove(acls: readonly Acl[]): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
     const gone = new Set(acls.map(aclKey));
     this.rules = this.rules?.filter((acl) => !gone.has(aclKey(acl)));
   }
 
   get topics(): readonly string[] {
-    return (this.rules ?? []).map(({ topic }) => topic).toSorted();
+    return (this.rules ?? []).map(({ name }) => name).toSorted();
   }
 }
 
 function world() {
   const [source, target, made] = [new Cluster(), new Cluster(), new MemoryMade()];
-  const wanted = async (rules: readonly TopicAcl[]) => rules.map((one) => ({ ...one, topic: `w.${one.topic}` }));
+  const wanted = async (rules: readonly Acl[]) => rules.map((one) => ({ ...one, name: `w.${one.name}` }));
   const deps = { source, target, made, madeOnSource: undefined, wanted, clock, logger: silentLogger };
   const worker = (topology = "t") => new AclSync({ topology, sourceClusterId: "W" }, deps);
   return { source, target, made, worker };
@@ -53,7 +61,6 @@ test("acl sync adds what the source has and removes what another worker made, bu
   await first.round();
   assert.deepEqual(target.topics, ["own", "w.a", "w.b"]);
   assert.deepEqual(first.status, { wanted: 2, added: 1, removed: 0 });
-  await worker("another topology").round();
   source.rules = [];
   await worker().round();
   assert.deepEqual(target.topics, ["own", "w.b"]);
@@ -93,4 +100,16 @@ test("acl sync removes nothing because an authorizer was switched off, and tells
   const sync = worker();
   await sync.round();
   assert.match(sync.troubles[0]?.why ?? "", /target has no authorizer/);
+});
+
+test("acl sync keeps a rule that is wanted for another source, too, until neither wants it", async () => {
+  const { source, target, made, worker } = world();
+  source.rules = [rule("a")];
+  await worker("one").round();
+  await worker("two").round();
+  source.rules = [];
+  await worker("one").round();
+  assert.deepEqual(target.topics, ["w.a"]);
+  await worker("two").round();
+  assert.deepEqual([target.topics, await made.list()], [[], []]);
 });

@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type Acl, aclChanges, aclsOfFlows, aclText } from "../../../src/topology/acls.ts";
 import { flowsOf } from "../../../src/topology/model.ts";
 import { parseTopology } from "../../../src/topology/parse.ts";
 import { planAcls } from "../../../src/topology/plan-acls.ts";
-import { aclChanges, aclsOfFlows, aclText, type TopicAcl } from "../../../src/topology/topic-acls.ts";
 
-const READ: TopicAcl = {
-  topic: "orders",
+const READ: Acl = {
+  resource: "topic",
+  name: "orders",
   pattern: "literal",
   principal: "User:b",
   host: "*",
   operation: "read",
   permission: "allow",
 };
+const GROUPS = ["billing", "billing-2", "private"];
 const TOPICS = ["orders", "orders-eu", "bills", "secret"];
 
 function topologyOf(...mirrors: string[]) {
@@ -21,10 +23,10 @@ function topologyOf(...mirrors: string[]) {
 }
 
 /** Texts of what `source` asks of the target under one mirror. */
-function wanted(mirror: string, ...source: Partial<TopicAcl>[]): readonly string[] {
+function wanted(mirror: string, ...source: Partial<Acl>[]): readonly string[] {
   const topology = topologyOf(`from: west, to: east, ${mirror}`);
   const rules = source.map((one) => ({ ...READ, ...one }));
-  const known = { topics: TOPICS, source: rules, ours: [], targetClusterId: "E" };
+  const known = { topics: TOPICS, groups: GROUPS, source: rules, ours: [], targetClusterId: "E" };
   return aclsOfFlows(flowsOf(topology), known).map(aclText);
 }
 
@@ -37,22 +39,22 @@ test("rules follow renamed topics, by name and by what names begin with", () => 
   assert.deepEqual(wanted(PREFIXED, { operation: "describe", permission: "deny", host: "10.0.0.1" }), [
     "User:b may not describe west.orders from 10.0.0.1",
   ]);
-  assert.deepEqual(wanted(PREFIXED, { pattern: "prefixed", topic: "ord" }), ["User:b may read west.ord…"]);
-  assert.deepEqual(wanted(PREFIXED, { topic: "*" }), ["User:b may read west.…"]);
+  assert.deepEqual(wanted(PREFIXED, { pattern: "prefixed", name: "ord" }), ["User:b may read west.ord…"]);
+  assert.deepEqual(wanted(PREFIXED, { name: "*" }), ["User:b may read west.…"]);
   assert.deepEqual(wanted(SUFFIXED, {}), ["User:b may read orders.copy"]);
 });
 
 test("rules never grant more than the source does on what is mirrored", () => {
   for (const mirror of [PREFIXED, SAME, SUFFIXED]) {
-    assert.deepEqual(wanted(mirror, { topic: "secret" }), []);
-    assert.deepEqual(wanted(mirror, { topic: "sec", pattern: "prefixed" }), []);
+    assert.deepEqual(wanted(mirror, { name: "secret" }), []);
+    assert.deepEqual(wanted(mirror, { name: "sec", pattern: "prefixed" }), []);
     for (const operation of ["write", "create", "delete", "alter", "alter-configs", "describe-configs"] as const)
       assert.deepEqual(wanted(mirror, { operation }), []);
   }
   const copies = ["User:b may read orders", "User:b may read orders-eu"];
-  assert.deepEqual(wanted(SAME, { pattern: "prefixed", topic: "ord" }), copies);
-  assert.deepEqual(wanted(SAME, { topic: "*" }), [...copies, "User:b may read bills"]);
-  assert.deepEqual(wanted(SUFFIXED, { topic: "*" }), ["User:b may read orders.copy"]);
+  assert.deepEqual(wanted(SAME, { pattern: "prefixed", name: "ord" }), copies);
+  assert.deepEqual(wanted(SAME, { name: "*" }), [...copies, "User:b may read bills"]);
+  assert.deepEqual(wanted(SUFFIXED, { name: "*" }), ["User:b may read orders.copy"]);
 });
 
 test("rules about everything become rules about reading, unless all are asked for", () => {
@@ -70,6 +72,18 @@ test("rules about everything become rules about reading, unless all are asked fo
   assert.deepEqual(wanted(SAME.replace(", acls: read", ""), {}), []);
 });
 
+test("rules about groups follow for those whose positions are carried, and for no others", () => {
+  const group = { resource: "group", name: "billing" } as const;
+  const carrying = `${PREFIXED}, groups: {include: "billing*"}`;
+  assert.deepEqual(wanted(carrying, group, { ...group, name: "private" }), ["User:b may read group billing"]);
+  assert.deepEqual(wanted(carrying, { ...group, pattern: "prefixed", name: "bill", operation: "all" }), [
+    "User:b may read group billing",
+    "User:b may read group billing-2",
+  ]);
+  assert.deepEqual(wanted(carrying, { ...group, name: "*", operation: "delete" }), []);
+  assert.deepEqual(wanted(PREFIXED, group), []);
+});
+
 test("rules that a mirror made do not come back where they came from, nor go round a mesh", () => {
   const both = topologyOf(
     'from: west, to: east, topics: "*", rename: "{topic}", acls: read',
@@ -77,7 +91,7 @@ test("rules that a mirror made do not come back where they came from, nor go rou
   );
   const back = flowsOf(both).filter(({ source }) => source === "east");
   const ours = (sourceClusterId: string) => [{ sourceClusterId, acl: READ }];
-  const known = { topics: TOPICS, source: [READ], targetClusterId: "W" };
+  const known = { topics: TOPICS, groups: GROUPS, source: [READ], targetClusterId: "W" };
   assert.deepEqual(aclsOfFlows(back, { ...known, ours: [] }), [READ]);
   assert.deepEqual(aclsOfFlows(back, { ...known, ours: ours("W") }), []);
   assert.deepEqual(aclsOfFlows(back, { ...known, ours: ours("other") }), []);
@@ -87,20 +101,27 @@ test("rules that a mirror made do not come back where they came from, nor go rou
 });
 
 test("rules that others made on the target are never taken away", () => {
-  const [other, made, gone] = ["x", "y", "z"].map((topic): TopicAcl => ({ ...READ, topic }));
-  assert.ok(other !== undefined && made !== undefined && gone !== undefined);
-  const changes = aclChanges({ wanted: [READ], target: [other, made], ours: [made, gone] });
-  assert.deepEqual(changes, { add: [READ], remove: [made], forget: [gone] });
+  const [other, made, gone, shared] = ["x", "y", "z", "s"].map((name): Acl => ({ ...READ, name }));
+  assert.ok(other !== undefined && made !== undefined && gone !== undefined && shared !== undefined);
+  const changes = aclChanges({
+    wanted: [READ],
+    target: [other, made, shared],
+    ours: [made, gone, shared],
+    others: [shared],
+  });
+  assert.deepEqual(changes, { add: [READ], claim: [], remove: [made], forget: [gone, shared] });
+  const claiming = aclChanges({ wanted: [shared, other], target: [other, shared], ours: [], others: [shared] });
+  assert.deepEqual(claiming, { add: [], claim: [shared], remove: [], forget: [] });
 });
 
 test("plan tells rules to add and to remove between two regions once, and why it cannot", () => {
   const mirror = 'from: west, to: east, rename: "{source}.{topic}", acls: read, topics:';
   const topology = topologyOf(`${mirror} "orders"`, `${mirror} "bills"`);
-  const west = { clusterId: "W", topics: TOPICS, acls: [READ, { ...READ, topic: "*" }], made: [] };
-  const stale: TopicAcl = { ...READ, topic: "west.old" };
+  const west = { clusterId: "W", topics: TOPICS, groups: GROUPS, acls: [READ, { ...READ, name: "*" }], made: [] };
+  const stale: Acl = { ...READ, name: "west.old" };
   const record = { kind: "acl", topology: "t", sourceClusterId: "W", acl: stale } as const;
-  const east = { clusterId: "E", topics: [], acls: [stale], made: [record] };
-  const planned = (acls: readonly TopicAcl[] | undefined | string, sourceAcls = west.acls) =>
+  const east = { clusterId: "E", topics: [], groups: [], acls: [stale], made: [record] };
+  const planned = (acls: readonly Acl[] | undefined | string, sourceAcls = west.acls) =>
     planAcls(
       topology,
       new Map([
