@@ -10,7 +10,7 @@ name: t
 regions: {west: {local: {}}, far: {local: {}}, hub: {local: {}}}
 mirrors:
   - {name: in, from: [west, far], to: hub, topics: "*", rename: "{source}.{topic}", groups: {include: ["billing-*", "shiping"], exclude: "*-test"}}
-  - {name: bare, from: hub, to: far, topics: "*", rename: "back.{topic}"}
+  - {name: bare, from: hub, to: far, topics: news, rename: "back.{topic}"}
 `,
 });
 
