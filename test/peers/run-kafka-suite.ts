@@ -21,6 +21,7 @@ import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
 import { startRival } from "./rival.ts";
 import "./acls.ts";
+import "./java-transactions.ts";
 import "./groups.ts";
 import "./mm2-compat.ts";
 import "./chaos.ts";

@@ -1,4 +1,4 @@
-/** Apache Kafka's own dump tool reads the files of our log: data, both indexes and producer snapshots. */
+/** Apache Kafka's own dump tool reads the files of our log: data, markers, all indexes and producer snapshots. */
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { nodeStorage } from "../../src/adapters/node-storage.ts";
+import { markerBatch } from "../../src/broker/log/txn-marker.ts";
 import type { CodecId } from "../../src/wire/compression/codec.ts";
 import { batchOf, DIRECTORY, HandClock, NOW_MS, openLog } from "../unit/broker/log/log-fixture.ts";
 import { apacheKafkaMissing, kafkaJars } from "./kafka/jars.ts";
@@ -16,14 +17,17 @@ const run = promisify(execFile);
 const skip = apacheKafkaMissing() ?? false;
 const timeout = 120_000;
 const BATCHES = 300;
-const DUMPED = [".log", ".index", ".timeindex", ".snapshot"];
+/** One transaction after this many batches, aborted and committed by turns. */
+const BATCHES_PER_TRANSACTION = 25;
+const TRANSACTIONS = BATCHES / BATCHES_PER_TRANSACTION;
+const DUMPED = [".log", ".index", ".timeindex", ".txnindex", ".snapshot"];
 
 /** Words by which the tool complains. */
 const COMPLAINTS = /mismatch|is followed by|could not|exception|error|corrupt|isvalid: false/i;
 /** The tool starts counting at -1, so it says this of every segment that does not start at 0, of Kafka's own too. */
 const QUIRK = /-1 is followed by \d+/;
 
-/** Segments with all codecs, two producers, three epochs and times out of order. */
+/** Segments with all codecs, two producers, three epochs, times out of order, and transactions of a third producer. */
 async function writeLog(root: string): Promise<string> {
   await using log = openLog(nodeStorage(root), new HandClock(), { segmentBytes: 30_000, indexIntervalBytes: 1_000 });
   let sequence = 0;
@@ -32,8 +36,16 @@ async function writeLog(root: string): Promise<string> {
     const producer = { producerId: 7n + BigInt(i % 2), producerEpoch: 0, baseSequence: sequence };
     const times = { timestampMs: NOW_MS + ((i * 37) % 211) + i, stepMs: (i % 3) - 1 };
     const batch = batchOf({ count, valueBytes: 150, codec: (i % 5) as CodecId, ...times, ...producer });
-    log.append(batch, { leaderEpoch: Math.floor(i / 100) });
+    const leaderEpoch = Math.floor(i / 100);
+    log.append(batch, { leaderEpoch });
     sequence += count;
+    const [turn, rest] = [Math.floor(i / BATCHES_PER_TRANSACTION), i % BATCHES_PER_TRANSACTION];
+    const writer = { producerId: 9n, producerEpoch: turn };
+    if (rest === 0) log.append(batchOf({ ...writer, baseSequence: 0, isTransactional: true }), { leaderEpoch });
+    if (rest === BATCHES_PER_TRANSACTION - 1) {
+      const marker = { ...writer, committed: turn % 2 === 0, coordinatorEpoch: 3 };
+      log.append(markerBatch(marker, { nowMs: NOW_MS, isAppendTime: false }), { leaderEpoch });
+    }
   }
   return join(root, DIRECTORY);
 }
@@ -53,7 +65,11 @@ test("Apache Kafka's dump tool finds nothing wrong with the files of a log", { s
     const lines = `${stdout}\n${stderr}`.split("\n");
     const complaints = lines.filter((line) => COMPLAINTS.test(line) && !QUIRK.test(line));
     assert.deepEqual(complaints, []);
-    assert.equal(lines.filter((line) => /^baseOffset: .*isvalid: true/.test(line)).length, BATCHES);
+    assert.equal(lines.filter((line) => /^baseOffset: .*isvalid: true/.test(line)).length, BATCHES + 2 * TRANSACTIONS);
+    const markers = lines.filter((line) => /endTxnMarker: (ABORT|COMMIT) coordinatorEpoch: 3/.test(line));
+    assert.equal(markers.length, TRANSACTIONS);
+    const aborted = lines.filter((line) => /^version: 0 producerId: 9 firstOffset: \d+ lastOffset: \d+ /.test(line));
+    assert.equal(aborted.length, TRANSACTIONS / 2);
     assert.ok(lines.some((line) => /^producerId: 8 .*lastSequence: /.test(line)));
   } finally {
     rmSync(root, { recursive: true, force: true });
