@@ -180,8 +180,8 @@ export interface TopicTrouble {
   readonly targetTopic: string;
   readonly why: string;
   /** Absent: its records are not copied. Else they are, but its settings, the rules about it, or its deletion do not follow the
-   *  source. */
-  readonly about?: "settings" | "acls" | "deletions";
+   *  source. `mm2`: a topic for MirrorMaker's readers, which cannot be written. */
+  readonly about?: "settings" | "acls" | "deletions" | "mm2";
 }
 
 /** A flow now. */

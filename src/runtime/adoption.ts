@@ -15,6 +15,7 @@ import { adoptedLane } from "../mirror/mm2/adopted-lane.ts";
 import { type AdoptionFinding, findAdoption } from "../mirror/mm2/adoption.ts";
 import type { StoredPositions } from "../mirror/mm2/stored-positions.ts";
 import { type LaneStateRecord, laneKey } from "../mirror/offset-ports.ts";
+import { compileFilter } from "../mirror/record-filter.ts";
 import type { Flow } from "../topology/model.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import { RuntimeError } from "./errors.ts";
@@ -138,10 +139,11 @@ export async function storeAdoption(world: StoredWorld, target: string, lanes: r
   await using store = await openKafkaProgress({}, deps);
   for (const { flow, wanted, finding } of lanes) {
     if (finding.kind !== "found" && finding.kind !== "chosen") continue;
-    const { delivery, provenance } = flow.mirror;
+    const { delivery, provenance, filter } = flow.mirror;
+    const rules = { provenance, filter: filter === undefined ? undefined : compileFilter(filter) };
     const { sourceNext, targetNext } = finding;
     const nowMs = nodeClock().nowMs();
-    const { state, map } = adoptedLane({ wanted, sourceNext, targetNext, delivery, provenance, nowMs });
+    const { state, map } = adoptedLane({ wanted, sourceNext, targetNext, delivery, rules, nowMs });
     store.save(state, map);
   }
   await store.flush();

@@ -66,7 +66,8 @@ export class FlowRunner implements AsyncDisposable {
 
   get status(): FlowStatus | undefined {
     const status = this.#flow?.status;
-    return status && { ...status, troubles: [...status.troubles, ...(this.#metadata?.troubles ?? [])] };
+    const besides = [...(this.#metadata?.troubles ?? []), ...(this.#compat?.troubles ?? [])];
+    return status && { ...status, troubles: [...status.troubles, ...besides] };
   }
 
   /** What travels. */

@@ -3,7 +3,7 @@
 import type { WantedLane } from "../discovery.ts";
 import { OffsetMap } from "../offset-map.ts";
 import type { LaneStateRecord } from "../offset-ports.ts";
-import type { Provenance } from "../plan.ts";
+import { type ChoiceRules, planText } from "../plan.ts";
 import type { Delivery } from "../ports.ts";
 
 /** What decides about it. */
@@ -12,14 +12,15 @@ export interface AdoptedLane {
   readonly sourceNext: bigint;
   readonly targetNext: bigint;
   readonly delivery: Delivery;
-  readonly provenance: Provenance;
+  /** Under which the lane will choose its records: whoever takes over from it walks by the same. */
+  readonly rules: ChoiceRules;
   readonly nowMs: number;
 }
 
 /** State and map as a lane of its own would have stored them before its first record; what lies below on both sides was copied by
  *  somebody else, so the map answers `expired` there. */
 export function adoptedLane(adopted: AdoptedLane): { readonly state: LaneStateRecord; readonly map: OffsetMap } {
-  const { wanted, sourceNext, targetNext, delivery, provenance, nowMs } = adopted;
+  const { wanted, sourceNext, targetNext, delivery, rules, nowMs } = adopted;
   const progress = { sourceNext, targetNext, count: 0n };
   const map = OffsetMap.startingAt(progress, { copiedBelow: true });
   const state: LaneStateRecord = {
@@ -29,7 +30,7 @@ export function adoptedLane(adopted: AdoptedLane): { readonly state: LaneStateRe
     progress,
     mode: delivery === "exactly-once" ? "live" : "at-least-once",
     era: { epoch: 0, base: 0n },
-    plan: `provenance=${provenance}`,
+    plan: planText(rules),
     targetEpoch: -1,
     sourceEpoch: -1,
     floor: map.floor,

@@ -20,6 +20,7 @@ import {
   type ReplicationPolicy,
 } from "../../topology/replication-policy.ts";
 import type { GroupSyncReport } from "../groups.ts";
+import type { TopicTrouble } from "../status.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { encodeCheckpoint, encodeHeartbeat, encodeOffsetSync } from "./formats.ts";
 import type { Aliases } from "./heartbeat-topics.ts";
@@ -48,6 +49,13 @@ export interface Mm2CompatDeps {
   readonly logger: Logger;
 }
 
+/** Something that is written again and again. */
+interface Task {
+  readonly topic: string;
+  readonly everyMs: number;
+  readonly work: () => Promise<void>;
+}
+
 /** One flow's records for MirrorMaker 2's readers. */
 export class Mm2Compat {
   readonly #options: Mm2CompatOptions;
@@ -56,10 +64,17 @@ export class Mm2Compat {
   readonly #syncs = new OffsetSyncs();
   /** Source positions of groups by lane, of the latest round. */
   #positions: ReadonlyMap<string, readonly bigint[]> = new Map();
+  /** What cannot be written now: topics, each with the reason. */
+  readonly #failing = new Map<string, string>();
 
   constructor(options: Mm2CompatOptions, deps: Mm2CompatDeps) {
     this.#options = options;
     this.#deps = deps;
+  }
+
+  /** Topics that cannot be written at present. */
+  get troubles(): readonly TopicTrouble[] {
+    return [...this.#failing].map(([topic, why]) => ({ sourceTopic: topic, targetTopic: topic, about: "mm2", why }));
   }
 
   /** Takes what a round of group sync found out; it is written within a second. */
@@ -72,31 +87,35 @@ export class Mm2Compat {
   /** Writes until `signal` aborts. What cannot be written is logged once and tried again; nothing else waits for it. */
   async run(signal: AbortSignal): Promise<void> {
     const { source, target } = this.#deps;
-    const { aliases, readOnlySource } = this.#options;
+    const { policy, aliases, readOnlySource } = this.#options;
     const back = { source: aliases.target, target: aliases.source };
-    const tasks = [
-      this.#repeat("heartbeats", BEAT_EVERY_MS, () => this.#beat(target, aliases), signal),
-      this.#repeat("checkpoints", BEAT_EVERY_MS, () => this.#writeCheckpoints(), signal),
-      this.#repeat("offset syncs", SYNC_EVERY_MS, () => this.#writeSyncs(), signal),
+    const [syncs, other] = readOnlySource ? [target, aliases.source] : [source, aliases.target];
+    const [checkpointsAt, syncsAt] = [checkpointsTopic(policy, aliases.source), offsetSyncsTopic(policy, other)];
+    const tasks: readonly Task[] = [
+      { topic: HEARTBEATS_TOPIC, everyMs: BEAT_EVERY_MS, work: () => this.#beat(target, aliases) },
+      { topic: checkpointsAt, everyMs: BEAT_EVERY_MS, work: () => this.#writeCheckpoints(checkpointsAt) },
+      { topic: syncsAt, everyMs: SYNC_EVERY_MS, work: () => this.#writeSyncs(syncs, syncsAt) },
     ];
-    if (!readOnlySource)
-      tasks.push(this.#repeat("source heartbeats", BEAT_EVERY_MS, () => this.#beat(source, back), signal));
-    await Promise.all(tasks);
+    const beatBack = {
+      topic: `${HEARTBEATS_TOPIC} of ${aliases.source}`,
+      everyMs: BEAT_EVERY_MS,
+      work: () => this.#beat(source, back),
+    };
+    const all = readOnlySource ? tasks : [...tasks, beatBack];
+    await Promise.all(all.map((task) => this.#repeat(task, signal)));
   }
 
-  async #repeat(what: string, everyMs: number, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  async #repeat({ topic, everyMs, work }: Task, signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#deps;
-    let failing = false;
     while (!signal.aborted) {
       try {
         await work();
-        if (failing) logger.info("MirrorMaker records are written again", { what });
-        failing = false;
+        if (this.#failing.delete(topic)) logger.info("MirrorMaker records are written again", { topic });
       } catch (error) {
         if (!(error instanceof TributaryError)) throw error;
-        if (!failing && !signal.aborted)
-          logger.warn("MirrorMaker records cannot be written", { what, ...error.fault, why: error.message });
-        failing = true;
+        if (!this.#failing.has(topic) && !signal.aborted)
+          logger.warn("MirrorMaker records cannot be written", { ...error.fault, topic, why: error.message });
+        this.#failing.set(topic, error.message);
       }
       await sleep(clock, everyMs, signal).catch(() => undefined);
     }
@@ -108,25 +127,20 @@ export class Mm2Compat {
     return topics.append(HEARTBEATS_TOPIC, [heartbeat]);
   }
 
-  async #writeCheckpoints(): Promise<void> {
+  async #writeCheckpoints(topic: string): Promise<void> {
     const { clock, target } = this.#deps;
-    const { policy, aliases } = this.#options;
     const due = this.#checkpoints.due(clock.monotonicMs());
     if (due.length === 0) return;
-    await target.append(checkpointsTopic(policy, aliases.source), due.map(encodeCheckpoint));
+    await target.append(topic, due.map(encodeCheckpoint));
     this.#checkpoints.wrote(due, clock.monotonicMs());
   }
 
-  async #writeSyncs(): Promise<void> {
-    const { lanes, source, target } = this.#deps;
-    const { policy, aliases, readOnlySource } = this.#options;
-    const due = lanes().flatMap((lane) =>
-      this.#syncs.due(lane, this.#positions.get(laneOf(lane.sourceTopic, lane.partition)) ?? []),
-    );
+  async #writeSyncs(topics: CompactedTopics, topic: string): Promise<void> {
+    const due = this.#deps
+      .lanes()
+      .flatMap((lane) => this.#syncs.due(lane, this.#positions.get(laneOf(lane.sourceTopic, lane.partition)) ?? []));
     if (due.length === 0) return;
-    const records = due.map(encodeOffsetSync);
-    if (readOnlySource) await target.append(offsetSyncsTopic(policy, aliases.source), records);
-    else await source.append(offsetSyncsTopic(policy, aliases.target), records);
+    await topics.append(topic, due.map(encodeOffsetSync));
     this.#syncs.wrote(due);
   }
 }

@@ -8,7 +8,7 @@ export interface Untranslated {
 
 /** Settings that the topology takes over; `mm2-topology.ts` reads them. */
 const TRANSLATED =
-  /^(topics|topics\.(exclude|blacklist)|groups|groups\.(exclude|blacklist)|replication\.policy\.(class|separator)|replication\.factor|sync\.topic\.configs\.enabled|config\.properties\.(exclude|blacklist)|offset-syncs\.topic\.location|(source\.)?consumer\.auto\.offset\.reset|emit\.checkpoints\.enabled|sync\.group\.offsets\.enabled)$/;
+  /^(topics|topics\.(exclude|blacklist)|groups|groups\.(exclude|blacklist)|replication\.policy\.(class|separator)|replication\.factor|sync\.topic\.(configs|acls)\.enabled|config\.properties\.(exclude|blacklist)|offset-syncs\.topic\.location|(source\.)?consumer\.auto\.offset\.reset|emit\.checkpoints\.enabled|sync\.group\.offsets\.enabled)$/;
 
 const RULES: readonly (readonly [RegExp, Untranslated["kind"], string])[] = [
   [/(^|\.)(security|sasl|ssl)\./, "no-equivalent", "connections are plaintext so far"],
@@ -21,12 +21,11 @@ const RULES: readonly (readonly [RegExp, Untranslated["kind"], string])[] = [
   [/^forwarding\.admin\.class$/, "no-equivalent", "topics are made on the target itself"],
   [/^use\.defaults\.from$/, "no-equivalent", "what a topic does not set itself stays the target's default"],
   [/^replication\.policy\.internal\.topic\.separator/, "no-equivalent", "internal topics use the policy's separator"],
-  [/^sync\.topic\.acls\./, "no-equivalent", "ACLs are not carried over yet"],
   [/^config\.providers/, "no-equivalent", "a topology refers to variables and files only"],
   [/^tasks\.max$/, "needless", "a worker shares its partitions out by itself"],
   [/^refresh\.topics\./, "needless", "new topics and partitions are found within two seconds"],
   [/^refresh\.groups\./, "needless", "groups are looked up in each round"],
-  [/^sync\.topic\.configs\.interval/, "needless", "settings follow within seconds"],
+  [/^sync\.topic\.(configs|acls)\.interval/, "needless", "settings and rules follow within seconds"],
   [
     /^(emit\.checkpoints|sync\.group\.offsets)\.interval/,
     "needless",
@@ -52,9 +51,9 @@ const RULES: readonly (readonly [RegExp, Untranslated["kind"], string])[] = [
   ],
 ];
 
-/** Undefined for a setting that the topology takes over, or that turns off what it does not do anyway. */
-export function untranslated(key: string, value: string): Untranslated | undefined {
-  if (TRANSLATED.test(key) || (key === "sync.topic.acls.enabled" && value.trim() === "false")) return undefined;
+/** Undefined for a setting that the topology takes over. */
+export function untranslated(key: string): Untranslated | undefined {
+  if (TRANSLATED.test(key)) return undefined;
   const rule = RULES.find(([pattern]) => pattern.test(key));
   if (rule === undefined) return { kind: "unknown", reason: "not known here; look whether it matters" };
   const [, kind, reason] = rule;

@@ -44,7 +44,8 @@ export function topologyOf(configuration: Mm2Configuration, origin: ImportOrigin
     ...enabled.flatMap((flow) => notesOn(nameOf(flow), flow.own)),
   ];
   const lines = [
-    `# Imported from ${origin.file}`,
+    `# Imported from ${commentable(origin.file)}`,
+    ...(enabled.length === 0 ? [] : nextLines(configuration)),
     ...noteLines(notes),
     "",
     "version: 1",
@@ -58,9 +59,21 @@ export function topologyOf(configuration: Mm2Configuration, origin: ImportOrigin
   return { name, text: `${lines.join("\n")}\n`, regions: clusters.length, mirrors: enabled.length, notes };
 }
 
+/** How to go on where MirrorMaker stopped. */
+function nextLines({ connect }: Mm2Configuration): readonly string[] {
+  const places =
+    connect === undefined ? "" : ` --offsets-topic ${connect.offsetsTopic} --connect-group ${connect.group}`;
+  return [
+    "#",
+    "# To take over: look at tributary topology plan, stop MirrorMaker, let",
+    `#   tributary mirror adopt${commentable(places)}`,
+    "# find where each partition goes on, then start tributary mirror run. (-t names this file)",
+  ];
+}
+
 function notesOn(where: string, settings: Settings): readonly ImportNote[] {
-  return [...settings].flatMap(([key, value]) => {
-    const fate = untranslated(key, value);
+  return [...settings.keys()].flatMap((key) => {
+    const fate = untranslated(key);
     return fate === undefined ? [] : [{ where, key, ...fate }];
   });
 }
@@ -106,6 +119,7 @@ function mirrorLines(configuration: Mm2Configuration, flow: Mm2Flow, { file }: I
     ...groupLines(value, file),
     ...(isLatest ? ["    start: latest"] : []),
     ...createLines(value, file),
+    ...(value("sync.topic.acls.enabled")?.trim() === "false" ? [] : ["    acls: read"]),
     ...compatLines(value),
   ];
 }

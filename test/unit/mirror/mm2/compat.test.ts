@@ -130,8 +130,11 @@ test("compat goes on with the other cluster while one is away, and loses no chec
   world.compat.noteGroups({ entries: [entryOf({})], unmappedCommits: 0, back: [] });
   await world.clock.advance(10_000);
   assert.deepEqual(world.checkpoints(), []);
+  const troubles = () => world.compat.troubles.map(({ sourceTopic, about }) => `${about} ${sourceTopic}`);
+  assert.deepEqual(troubles(), ["mm2 heartbeats", "mm2 east.checkpoints.internal"]);
   assert.equal(world.source.read("heartbeats", decodeHeartbeat).length, 11);
   world.target.isAway = false;
   await world.clock.advance(1_000);
   assert.equal(world.checkpoints().length, 1);
+  assert.deepEqual(troubles(), []);
 });

@@ -44,6 +44,7 @@ test("import takes over clusters, flows and MirrorMaker's defaults", () => {
   );
   assert.deepEqual([mirror?.name, mirror?.from, mirror?.to], ["east-to-hub", ["east"], ["hub"]]);
   assert.deepEqual([mirror?.rename, mirror?.start, mirror?.delivery], ["{source}.{topic}", "earliest", "exactly-once"]);
+  assert.equal(mirror?.acls, "read");
   assert.deepEqual(mirror?.compat, { policy: { kind: "default", separator: "." }, readOnlySource: false });
   const names = ["orders", "orders.replica", "hub.orders", "west.hub.orders", "x.internal", "__consumer_offsets"];
   assert.deepEqual(copied(FLOW, names), ["orders"]);
@@ -82,6 +83,7 @@ test("import keeps settings and groups off where MirrorMaker did", () => {
   assert.deepEqual(mirrorOf(`${FLOW}sync.topic.configs.enabled = false\n`).create.sync, []);
   const some = mirrorOf(`${FLOW}config.properties.exclude = retention\\\\..*, segment\\\\..*\n`).create.sync;
   assert.ok(some.includes("cleanup.policy") && !some.includes("retention.ms") && !some.includes("segment.bytes"));
+  assert.equal(mirrorOf(`${FLOW}sync.topic.acls.enabled = false\n`).acls, "off");
   assert.equal(mirrorOf(`${FLOW}emit.checkpoints.enabled = false\n`).groups, undefined);
   assert.doesNotMatch(imported(`${FLOW}sync.group.offsets.enabled = true\n`).text, /was not asked to do/);
 });
@@ -158,7 +160,10 @@ ${CONNECTORS}`,
 
 for (const [version, text] of Object.entries(STRIMZI))
   test(`import reads a KafkaMirrorMaker2 resource of ${version}`, () => {
-    const { topology, mirror, name, notes } = imported(text, "mm2.yaml");
+    const { topology, mirror, name, notes, text: file } = imported(text, "mm2.yaml");
+    const places =
+      version === "v1" ? "o --connect-group g" : "mirrormaker2-cluster-offsets --connect-group mirrormaker2-cluster";
+    assert.match(file, new RegExp(`^#   tributary mirror adopt --offsets-topic ${places}$`, "m"));
     assert.equal(name, "my-mirror");
     assert.deepEqual(topology.regions.map((region) => region.name).toSorted(), ["east", "hub"]);
     assert.deepEqual([mirror?.from, mirror?.to, mirror?.rename], [["east"], ["hub"], "{source}-{topic}"]);
