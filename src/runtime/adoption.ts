@@ -30,7 +30,7 @@ const LANE_TIMEOUT_MS = 600_000;
 
 /** What to take over from, and what a person has decided. */
 export interface AdoptionOptions {
-  /** Topic of Connect's positions; default: the one of MirrorMaker's dedicated mode. */
+  /** Topic of Connect's positions; default: as the mirror says, else the one of MirrorMaker's dedicated mode. */
   readonly offsetsTopic?: string | undefined;
   /** Group of the Connect workers; default likewise. */
   readonly connectGroup?: string | undefined;
@@ -63,8 +63,9 @@ export async function surveyAdoption(
 ): Promise<readonly LaneAdoption[]> {
   await using source = await openRegion(world, flow.source);
   await using target = await openRegion(world, flow.target);
-  await refuseRunning(target, flow, options.connectGroup ?? `${flow.source}-mm2`);
-  const offsetsTopic = options.offsetsTopic ?? dedicatedOffsetsTopic(flow.source);
+  const { compat } = flow.mirror;
+  await refuseRunning(target, flow, options.connectGroup ?? compat?.connectGroup ?? `${flow.source}-mm2`);
+  const offsetsTopic = options.offsetsTopic ?? compat?.offsetsTopic ?? dedicatedOffsetsTopic(flow.source);
   const deps = { client: target, clock: nodeClock() };
   const positions = await readMm2Positions({ sourceAlias: flow.source, offsetsTopic }, deps);
   const known = await statesIn(target);

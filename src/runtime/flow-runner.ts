@@ -142,7 +142,7 @@ export class FlowRunner implements AsyncDisposable {
     const metadata = new FlowMetadata(this.declaration, { from, to, acls: this.#deps.acls, logger: this.#deps.logger });
     this.#metadata = metadata;
     this.#compat = this.#openCompat(from, to);
-    const barred = mirror.compat === undefined ? undefined : await to.mm2Bar(source);
+    const barred = mirror.compat && (await to.mm2Bar(source, mirror.compat.offsetsTopic));
     return Flow.open(
       {
         name: flowName(this.declaration),

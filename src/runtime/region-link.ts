@@ -108,8 +108,8 @@ export class RegionLink implements AsyncDisposable {
 
   /** Says which lanes from a source MirrorMaker 2 filled in this region, by the positions that it stored until now: without adoption
    *  they would be copied a second time. @throws {ClientError} */
-  async mm2Bar(sourceAlias: string): Promise<NonNullable<FlowDeps["barred"]>> {
-    const place = { sourceAlias, offsetsTopic: dedicatedOffsetsTopic(sourceAlias) };
+  async mm2Bar(sourceAlias: string, offsetsTopic?: string): Promise<NonNullable<FlowDeps["barred"]>> {
+    const place = { sourceAlias, offsetsTopic: offsetsTopic ?? dedicatedOffsetsTopic(sourceAlias) };
     const positions = await readMm2Positions(place, { client: this.#client, clock: nodeClock() });
     return async ({ sourcePartition: { topic, partition }, targetPartition }) => {
       const [position] = positions.at(topic, partition);

@@ -79,6 +79,10 @@ export interface Mm2Compatibility {
   readonly policy: ReplicationPolicy;
   /** True: nothing is written to the source. */
   readonly readOnlySource: boolean;
+  /** Where MirrorMaker's Connect cluster keeps its positions; default: the topic of its dedicated mode. */
+  readonly offsetsTopic?: string | undefined;
+  /** Group of that cluster's workers; default likewise. */
+  readonly connectGroup?: string | undefined;
 }
 
 /** How topics on the target come to be, and what they take over. */

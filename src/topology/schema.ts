@@ -146,6 +146,12 @@ const compat = z.union([
         .boolean()
         .default(false)
         .describe("Write offset syncs to the target and no heartbeats to the source."),
+      offsetsTopic: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Connect's offset.storage.topic where MirrorMaker ran on a Connect cluster."),
+      connectGroup: z.string().min(1).optional().describe("That cluster's group.id."),
     }),
   }),
 ]);

@@ -4,7 +4,14 @@
 import { compilePattern } from "../patterns.ts";
 import { hasReference } from "../references.ts";
 import { DEFAULT_SYNCED_SETTINGS } from "../topic-settings.ts";
-import { type Mm2Cluster, type Mm2Configuration, type Mm2Flow, type Settings, settingOf } from "./mm2-configuration.ts";
+import {
+  type ConnectPlaces,
+  type Mm2Cluster,
+  type Mm2Configuration,
+  type Mm2Flow,
+  type Settings,
+  settingOf,
+} from "./mm2-configuration.ts";
 import { patternsOf } from "./mm2-patterns.ts";
 import { type Untranslated, untranslated } from "./mm2-settings.ts";
 
@@ -45,7 +52,7 @@ export function topologyOf(configuration: Mm2Configuration, origin: ImportOrigin
   ];
   const lines = [
     `# Imported from ${commentable(origin.file)}`,
-    ...(enabled.length === 0 ? [] : nextLines(configuration)),
+    ...(enabled.length === 0 ? [] : NEXT_LINES),
     ...noteLines(notes),
     "",
     "version: 1",
@@ -60,16 +67,11 @@ export function topologyOf(configuration: Mm2Configuration, origin: ImportOrigin
 }
 
 /** How to go on where MirrorMaker stopped. */
-function nextLines({ connect }: Mm2Configuration): readonly string[] {
-  const places =
-    connect === undefined ? "" : ` --offsets-topic ${connect.offsetsTopic} --connect-group ${connect.group}`;
-  return [
-    "#",
-    "# To take over: look at tributary topology plan, stop MirrorMaker, let",
-    `#   tributary mirror adopt${commentable(places)}`,
-    "# find where each partition goes on, then start tributary mirror run. (-t names this file)",
-  ];
-}
+const NEXT_LINES: readonly string[] = [
+  "#",
+  "# To take over: look at tributary topology plan, stop MirrorMaker, let tributary mirror adopt find where each partition",
+  "# goes on, then start tributary mirror run. (-t names this file)",
+];
 
 function notesOn(where: string, settings: Settings): readonly ImportNote[] {
   return [...settings.keys()].flatMap((key) => {
@@ -120,7 +122,7 @@ function mirrorLines(configuration: Mm2Configuration, flow: Mm2Flow, { file }: I
     ...(isLatest ? ["    start: latest"] : []),
     ...createLines(value, file),
     ...(value("sync.topic.acls.enabled")?.trim() === "false" ? [] : ["    acls: read"]),
-    ...compatLines(value),
+    ...compatLines(value, configuration.connect),
   ];
 }
 
@@ -203,11 +205,16 @@ function syncedSettings(value: Lookup, place: string): readonly string[] | undef
   return sync.length === DEFAULT_SYNCED_SETTINGS.length ? undefined : sync;
 }
 
-function compatLines(value: Lookup): readonly string[] {
+function compatLines(value: Lookup, connect: ConnectPlaces | undefined): readonly string[] {
   const policy = value("replication.policy.class") ?? "DefaultReplicationPolicy";
   if (!IDENTITY_POLICIES.test(policy) && !DEFAULT_POLICIES.test(policy)) return [];
   const isOnTarget = value("offset-syncs.topic.location")?.trim() === "target";
-  return [isOnTarget ? "    compat: {mm2: {readOnlySource: true}}" : "    compat: mm2"];
+  const entries = [
+    ...(isOnTarget ? ["readOnlySource: true"] : []),
+    ...(connect === undefined ? [] : [`offsetsTopic: ${JSON.stringify(connect.offsetsTopic)}`]),
+    ...(connect === undefined ? [] : [`connectGroup: ${JSON.stringify(connect.group)}`]),
+  ];
+  return [entries.length === 0 ? "    compat: mm2" : `    compat: {mm2: {${entries.join(", ")}}}`];
 }
 
 function nameOf({ source, target }: Mm2Flow): string {
