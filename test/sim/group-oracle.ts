@@ -4,12 +4,13 @@ import { fetchOffsets } from "../../src/client/groups.ts";
 import type { KafkaClient } from "../../src/client/kafka-client.ts";
 import { type LaneFacts, laneFacts, laneName } from "./lane-facts.ts";
 import { type Finding, pairsOf } from "./oracle.ts";
+import { destroysIn, type SimPlan } from "./plan.ts";
 import type { Position } from "./readers.ts";
 import { targetTopicOf } from "./sim-worker.ts";
 import type { SimWorld } from "./world.ts";
 
 /** What is still wrong with the groups; asked again until group sync has had its time. */
-export async function judgeGroups(world: SimWorld): Promise<readonly Finding[]> {
+export async function judgeGroups(world: SimWorld, plan: SimPlan): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const { region, positions } of world.readers) {
     const to = region === "east" ? "west" : "east";
@@ -19,7 +20,7 @@ export async function judgeGroups(world: SimWorld): Promise<readonly Finding[]> 
       const commits = await committed(client, positions);
       for (const position of positions) {
         const lane = laneFacts(world, { from: region, to, topic: position.topic, partition: position.partition });
-        const finding = judge(world, lane, { position, commit: commits.get(keyOf(world, position)) });
+        const finding = judge({ world, plan, lane }, { position, commit: commits.get(keyOf(world, position)) });
         if (finding !== undefined) findings.push(finding);
       }
     } finally {
@@ -30,8 +31,7 @@ export async function judgeGroups(world: SimWorld): Promise<readonly Finding[]> 
 }
 
 function judge(
-  world: SimWorld,
-  lane: LaneFacts,
+  { world, plan, lane }: { readonly world: SimWorld; readonly plan: SimPlan; readonly lane: LaneFacts },
   { position, commit }: { readonly position: Position; readonly commit: bigint | undefined },
 ): Finding | undefined {
   const { offset, group } = position;
@@ -46,6 +46,8 @@ function judge(
     (low, next) => (low === undefined || next < low ? next : low),
     undefined,
   );
+  // A commit from before the target lost records stays where it is, and what comes again may lie in another order.
+  if (commit > (first ?? lane.targetEnd) && destroysIn(plan, lane.to)) return undefined;
   if (commit > (first ?? lane.targetEnd))
     return { anomaly: "DR-SKIP", what: `${where}: ${commit} on the target, past ${first ?? lane.targetEnd}` };
   // In two-way worlds a group may read again what it met as a copy; never more than that.

@@ -8,7 +8,9 @@ import { type Job, runJobs } from "./jobs.ts";
 import { allMarks, MARKS, type Mark } from "./marks.ts";
 import { runMutants } from "./mutant-run.ts";
 import { parsePlan, type SimPlan } from "./plan.ts";
+import { storePlan } from "./regressions.ts";
 import type { SimResult } from "./run.ts";
+import { shrunk } from "./shrink.ts";
 import { planOf } from "./swarm.ts";
 
 const EXIT_FAILED = 1;
@@ -16,17 +18,20 @@ const EXIT_USAGE = 64;
 
 /** Every so many seeds one is run twice, to see that it repeats exactly. */
 const TWICE_EVERY = 25;
+/** Failing plans that are cut down in one call: each takes up to a minute. */
+const SHRUNK_MAX = 5;
 /** With fewer seeds some marks are missed by chance. */
 const MARKS_FROM_SEEDS = 500;
 /** After so many failures more of them tell nothing new. */
 const FAILURES_MAX = 20;
 const PERCENT = 100;
 
-const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--jobs N] | --seed S | --plan FILE | --mutants
+const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--jobs N] [--shrink] | --seed S | --plan FILE | --mutants
   --seeds N    run N seeds (default 100)
   --from S     the first of them (default 1)
   --seed S     run one seed, twice, and print its plan and result
   --plan FILE  run a stored plan, twice
+  --shrink     cut failing plans down and store them where \`npm test\` runs them again (test/sim/regressions)
   --mutants    plant mistakes, one after the other, and see that each is found out
   --jobs N     processes (default: one per core)`;
 
@@ -34,6 +39,7 @@ const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--jobs N] | --seed 
 interface Request {
   readonly jobs: number;
   readonly isMutants: boolean;
+  readonly isShrinking: boolean;
   readonly plans: Iterable<SimPlan>;
   readonly count: number;
   readonly isVerbose: boolean;
@@ -90,17 +96,38 @@ async function main(): Promise<number> {
   }
   if (request.isMutants) return await mutants(request.jobs);
   const summary = new Summary();
+  const failed: SimPlan[] = [];
   await runJobs(jobsOf(request), request.jobs, (result, { plan }) => {
     summary.add(result);
     if (request.isVerbose) process.stdout.write(`${JSON.stringify({ plan, result }, null, 2)}\n`);
     else if (result.findings.length > 0) process.stdout.write(`${failureLine(result)}\n`);
+    if (result.findings.length > 0) failed.push(plan);
     return summary.failures < FAILURES_MAX;
   });
+  if (request.isShrinking) await store(failed.slice(0, SHRUNK_MAX));
   process.stdout.write(`${summary.lines.join("\n")}\n`);
   if (summary.failures > 0) return EXIT_FAILED;
   if (request.count < MARKS_FROM_SEEDS || summary.missedMarks.length === 0) return 0;
   process.stdout.write(`FAILED: no seed reached ${summary.missedMarks.join(", ")}\n`);
   return EXIT_FAILED;
+}
+
+/** Cuts plans down and writes each to a file of its own. */
+async function store(plans: readonly SimPlan[]): Promise<void> {
+  for (const plan of plans) {
+    const smallest = await shrunk(plan, oneByOne);
+    if (smallest === undefined) continue;
+    const path = storePlan(smallest);
+    process.stdout.write(`stored ${path} with ${smallest.faults.length} of ${plan.faults.length} faults\n`);
+  }
+}
+
+async function oneByOne(plan: SimPlan): Promise<SimResult> {
+  const results: SimResult[] = [];
+  await runJobs([{ plan }], 1, (result) => results.push(result) > 0);
+  const [result] = results;
+  if (result === undefined) throw new Error("a run without a result");
+  return result;
 }
 
 async function mutants(jobs: number): Promise<number> {
@@ -138,17 +165,18 @@ function requested(args: readonly string[]): Request {
       plan: { type: "string" },
       jobs: { type: "string" },
       mutants: { type: "boolean" },
+      shrink: { type: "boolean" },
     },
   });
   const jobs = values.jobs === undefined ? availableParallelism() : natural("--jobs", values.jobs);
   if (jobs === 0 || jobs > PERCENT) throw new Error("--jobs is a number from 1 to 100");
-  const isMutants = values.mutants === true;
-  const one = (plan: SimPlan): Request => ({ jobs: 1, isMutants, plans: [plan], count: 1, isVerbose: true });
+  const modes = { isMutants: values.mutants === true, isShrinking: values.shrink === true };
+  const one = (plan: SimPlan): Request => ({ ...modes, jobs: 1, plans: [plan], count: 1, isVerbose: true });
   if (values.plan !== undefined) return one(parsePlan(readFileSync(values.plan, "utf8")));
   if (values.seed !== undefined) return one(planOf(natural("--seed", values.seed)));
   const count = natural("--seeds", values.seeds ?? "100");
   const from = natural("--from", values.from ?? "1");
-  return { jobs, isMutants, plans: seedPlans(from, count), count, isVerbose: false };
+  return { ...modes, jobs, plans: seedPlans(from, count), count, isVerbose: false };
 }
 
 function* seedPlans(from: number, count: number): Generator<SimPlan> {

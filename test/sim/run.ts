@@ -13,8 +13,9 @@ import { SimWorld } from "./world.ts";
 
 /** After everything was healed, every record must have arrived within this virtual time. */
 const LIVENESS_MS = 60_000;
-/** Then nothing may happen any more; a repeat that comes late must still be seen. */
-const QUIET_MS = 3_000;
+/** Then nothing may happen any more, for longer than any timeout or interval: a repeat that comes late must still be seen, and lanes must
+ *  notice what an idle target lost. */
+const QUIET_MS = 90_000;
 /** Group sync may need a few rounds. */
 const GROUP_ROUNDS_MAX = 20;
 const GROUP_ROUND_MS = 1_000;
@@ -50,9 +51,10 @@ export async function runPlan(plan: SimPlan, mutation: Mutation = {}, trace = ne
 async function judged(world: SimWorld, plan: SimPlan): Promise<readonly Finding[]> {
   await world.disturb();
   if (world.isLooping) return [{ anomaly: "DR-LOOP", what: "copies multiply" }];
-  const isComplete = await world.until(() => isAtEnd(world), LIVENESS_MS);
+  await world.until(() => isAtEnd(world), LIVENESS_MS);
   if (world.isLooping) return [{ anomaly: "DR-LOOP", what: "copies multiply" }];
   await world.until(() => false, QUIET_MS);
+  const isComplete = isAtEnd(world) || (await world.until(() => isAtEnd(world), LIVENESS_MS));
   const lanes = lanePlaces(world).map((place) => laneFacts(world, place));
   const findings = lanes.flatMap((lane) => judgeLane(world, plan, lane));
   if (findings.length > 0) return findings;
@@ -61,13 +63,13 @@ async function judged(world: SimWorld, plan: SimPlan): Promise<readonly Finding[
     if (stopped !== undefined && !isExplained(plan, lane, stopped))
       return [{ anomaly: "STOPPED", what: laneName(lane) }];
   }
-  return settledGroups(world);
+  return settledGroups(world, plan);
 }
 
-async function settledGroups(world: SimWorld): Promise<readonly Finding[]> {
+async function settledGroups(world: SimWorld, plan: SimPlan): Promise<readonly Finding[]> {
   let findings: readonly Finding[] = [];
   for (let round = 0; round < GROUP_ROUNDS_MAX; round++) {
-    findings = await world.settled(judgeGroups(world));
+    findings = await world.settled(judgeGroups(world, plan));
     if (findings.length === 0) return [];
     await world.settled(sleep(world.clock, GROUP_ROUND_MS));
   }

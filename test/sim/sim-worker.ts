@@ -22,11 +22,10 @@ import type { SimRegion } from "./sim-region.ts";
 import { watchedTarget } from "./target-watch.ts";
 import { WorkerClock } from "./worker-clock.ts";
 
-/** Shorter than in production, so that a run sees many rounds. */
-const GROUP_SYNC_MS = 1_000;
-const DISCOVER_MS = 1_000;
-const CHECK_MS = 1_500;
+/** Shorter than in production, so that groups are carried over several times while there are faults. */
+const GROUP_SYNC_MS = 2_000;
 const REOPEN_MS = 50;
+const LAST_STORE_MS = 500;
 
 /** What a worker stands on. */
 export interface SimWorkerDeps {
@@ -111,7 +110,13 @@ export class SimWorker {
     return this.#links.reduce((sum, { target }) => sum + target.inFlightBytes, 0);
   }
 
-  /** Drains, as after SIGTERM; after its links were cut, as a dying process: nothing of it gets out. */
+  /** Ends as a process that died: to be called once its links are cut, so that nothing of it gets out any more. */
+  async kill(): Promise<void> {
+    const clients = this.#links.map(({ client }) => client.close());
+    await Promise.all([...clients, this.close()]);
+  }
+
+  /** Drains, as after SIGTERM. */
   async close(): Promise<void> {
     this.#stopping.abort(new Error("stopped"));
     await this.#running;
@@ -127,7 +132,7 @@ export class SimWorker {
     const syncing = this.#flows.map((running) => this.#syncGroups(running, links, signal));
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     await Promise.all([...this.#flows.map(({ flow }) => flow.close()), ...syncing]);
-    await closeLinks(this.#links);
+    await closeLinks(this.#links, this.clock);
   }
 
   async #reached(signal: AbortSignal): Promise<Readonly<Record<RegionName, Link>> | undefined> {
@@ -141,7 +146,7 @@ export class SimWorker {
         signal.throwIfAborted();
         return { east, west };
       } catch (error) {
-        await closeLinks(opened);
+        await closeLinks(opened, this.clock);
         if (!(error instanceof TributaryError) && error !== signal.reason) throw error;
         await sleep(this.clock, REOPEN_MS, signal).catch(() => undefined);
       }
@@ -192,8 +197,6 @@ export class SimWorker {
         onGap: shape.onGap,
         onRecreate: shape.onRecreate,
         provenance: "local",
-        discoverEveryMs: DISCOVER_MS,
-        checkEveryMs: CHECK_MS,
         ...mutation.flow,
       },
       {
@@ -247,10 +250,13 @@ function markGroups({ entries }: GroupSyncReport, marks: Marks): void {
   marks.hit("group-clamped", written.filter((entry) => entry.kind === "clamped").length);
 }
 
-async function closeLinks(links: readonly Link[]): Promise<void> {
+/** As the worker of the runtime does: what is left to be stored is worth no long wait. */
+async function closeLinks(links: readonly Link[], clock: Clock): Promise<void> {
   for (const { progress, client } of links) {
-    await progress.close().catch(() => undefined);
+    const stored = progress.close();
+    await Promise.race([stored, sleep(clock, LAST_STORE_MS)]);
     await client.close();
+    await stored;
   }
 }
 

@@ -139,7 +139,7 @@ export class SimWorld {
 
   /** Ends all workers and regions. */
   async close(): Promise<void> {
-    for (const slot of [...this.#workers.keys()]) this.#end(slot);
+    for (const slot of [...this.#workers.keys()]) this.#end(slot, (worker) => worker.close());
     await this.settled(Promise.all(this.#ended));
     for (const region of REGIONS) await this.settled(this.regions[region].close());
     this.#throwFailure();
@@ -198,7 +198,7 @@ export class SimWorld {
       this.links.add(worker.place, region, { mode: "cut" });
       this.links.add(region, worker.place, { mode: "cut" });
     }
-    this.#end(slot);
+    this.#end(slot, (dying) => dying.kill());
     return true;
   }
 
@@ -265,13 +265,13 @@ export class SimWorld {
     return { name, partitions: topic?.partitions ?? 1, configs };
   }
 
-  #end(slot: number): void {
+  #end(slot: number, how: (worker: SimWorker) => Promise<void>): void {
     const worker = this.#workers.get(slot);
     if (worker === undefined) return;
     this.#workers.delete(slot);
     this.#markLanes(worker);
     worker.clock.thaw();
-    this.#ended.push(worker.close());
+    this.#ended.push(how(worker));
   }
 
   async #heal(): Promise<void> {
