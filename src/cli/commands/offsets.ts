@@ -2,6 +2,7 @@
 
 import { type Explanation, explainOffset, type OffsetRange } from "../../mirror/explain.ts";
 import type { Run } from "../../mirror/offset-map.ts";
+import { type SourceHole, sourceHole } from "../../runtime/source-hole.ts";
 import { type StoredLaneMap, storedLaneMap } from "../../runtime/stored-offsets.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -36,11 +37,16 @@ export async function offsetsTranslate(context: CliContext, options: OffsetsOpti
 
 /** Prints the answer with the runs and holes that lead to it. */
 export async function offsetsExplain(context: CliContext, options: OffsetsOptions): Promise<ExitCode> {
-  const lane = await storedLaneMap(topologyInUse(context), options);
+  const inUse = topologyInUse(context);
+  const lane = await storedLaneMap(inUse, options);
   const answer = answerFor(lane, options);
-  const explained = explainOffset(lane.map, options.reverse === true ? answer.offset : options.offset);
-  context.data({ ...questionJson(lane, options), ...answerJson(answer), ...explanationJson(explained) }, () =>
-    [answerText(lane, { options, answer }), ...explanationLines(explained)].join("\n"),
+  const asked = options.reverse === true ? answer.offset : options.offset;
+  const explained = explainOffset(lane.map, asked);
+  const isHole = explained.by.kind === "hole" || (explained.by.kind === "end" && asked < explained.progress.sourceNext);
+  const hole = isHole ? await sourceHole(inUse, lane, asked) : undefined;
+  const json = { ...questionJson(lane, options), ...answerJson(answer), ...explanationJson(explained) };
+  context.data({ ...json, hole: hole ?? null }, () =>
+    [answerText(lane, { options, answer }), ...explanationLines(explained, hole)].join("\n"),
   );
   return answer.kind === "exact" ? EXIT.ok : EXIT.finding;
 }
@@ -73,7 +79,21 @@ function answerText(lane: StoredLaneMap, asked: { readonly options: OffsetsOptio
   return `${from} @ ${options.offset}  ->  ${to} @ ${answer.offset}  (${answer.kind}${note})`;
 }
 
-function explanationLines(explained: Explanation): readonly string[] {
+/** What lies at an offset that was not mirrored. */
+function holeText(hole: SourceHole, offset: bigint): string {
+  const texts: Readonly<Record<SourceHole["kind"], string>> = {
+    marker: "is the end of a transaction",
+    aborted: "belongs to an aborted transaction",
+    loop: "was written there by a mirror",
+    filtered: hole.kind === "filtered" ? `is left out by the filter (${hole.rule})` : "",
+    gone: "is gone from the source: compacted or deleted",
+    record: "holds a record that was passed over: mirror status tells gaps",
+    unknown: hole.kind === "unknown" ? `cannot be looked at: ${hole.why}` : "",
+  };
+  return `  source ${offset}${" ".repeat(Math.max(1, 7 - String(offset).length))}${texts[hole.kind]}`;
+}
+
+function explanationLines(explained: Explanation, hole: SourceHole | undefined): readonly string[] {
   const { by, before, progress, floor, runCount } = explained;
   const reasons: Readonly<Record<typeof by.kind, () => string>> = {
     record: () => (by.kind === "record" ? `record ${by.indexInRun} of the run ${runText(by.run)}` : ""),
@@ -95,6 +115,7 @@ function explanationLines(explained: Explanation): readonly string[] {
         ];
   return [
     `  because       ${reasons[by.kind]()}`,
+    ...(hole === undefined ? [] : [holeText(hole, explained.sourceOffset)]),
     ...sides,
     `  lane          source next ${progress.sourceNext}, target next ${progress.targetNext}, ${progress.count} records, ${runCount} runs`,
     `  map begins    source ${floor.source}, target ${floor.target}`,
