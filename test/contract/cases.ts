@@ -10,6 +10,7 @@ import { idempotenceCases } from "./cases/idempotence.ts";
 import { offsetCases } from "./cases/offsets.ts";
 import { topicCases } from "./cases/topics.ts";
 import { transactionCoordinatorCases } from "./cases/transaction-coordinators.ts";
+import { transactionEdgeCases } from "./cases/transaction-edges.ts";
 import { transactionCases } from "./cases/transactions.ts";
 import type { ContractCase } from "./probe.ts";
 
@@ -26,4 +27,5 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...aclCases,
   ...transactionCases,
   ...transactionCoordinatorCases,
+  ...transactionEdgeCases,
 ];

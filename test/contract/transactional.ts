@@ -3,6 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Api } from "../../src/wire/api.ts";
 import { produce } from "../../src/wire/apis/00-produce.ts";
+import { offsetFetch } from "../../src/wire/apis/09-offset-fetch.ts";
 import { findCoordinator } from "../../src/wire/apis/10-find-coordinator.ts";
 import { initProducerId } from "../../src/wire/apis/22-init-producer-id.ts";
 import { addPartitionsToTxn } from "../../src/wire/apis/24-add-partitions-to-txn.ts";
@@ -224,4 +225,17 @@ export async function coordinated(probe: Probe, transactionalId: string): Promis
     await delay(POLL_MS);
   }
   throw new Error(`no coordinator for ${transactionalId}`);
+}
+
+/** The first use of groups creates their topic, which takes a moment. */
+export async function groupCoordinated(probe: Probe, groupId: string): Promise<void> {
+  for (let poll = 0; poll < POLLS_MAX; poll++) {
+    const found = await probe.ask(findCoordinator, 4, { keyType: 0, coordinatorKeys: [groupId] });
+    if (found.coordinators[0]?.errorCode === ErrorCode.NONE) {
+      const tried = await probe.ask(offsetFetch, 7, { groupId, topics: [], requireStable: false });
+      if (tried.errorCode === ErrorCode.NONE) return;
+    }
+    await delay(POLL_MS);
+  }
+  throw new Error(`no coordinator for ${groupId}`);
 }

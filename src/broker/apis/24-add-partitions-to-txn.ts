@@ -13,8 +13,6 @@ type Coded = { readonly topic: string; readonly index: number; readonly errorCod
 
 const FIRST_VERSION_WITH_FENCED = 2;
 const FIRST_BROKER_VERSION = 4;
-/** Before it an unverified partition is INVALID_TXN_STATE. */
-const FIRST_ABORTABLE_VERSION = 5;
 
 export const addPartitionsToTxnHandler = defineHandler(addPartitionsToTxn, (request, context) => {
   if (context.apiVersion < FIRST_BROKER_VERSION) return { throttleMs: 0, topics: answered(request, "add", context) };
@@ -50,7 +48,7 @@ function coded(item: Item, how: "add" | "verify", context: RequestContext): read
       const codes = transactions.verifyPartitions(item, partitions);
       return partitions.map((each, i) => ({
         ...each,
-        errorCode: forVersion(codes[i] ?? ErrorCode.UNKNOWN, apiVersion),
+        errorCode: codes[i] ?? ErrorCode.UNKNOWN,
       }));
     }
     transactions.addPartitions(item, partitions, apiVersion >= FIRST_BROKER_VERSION ? 2 : 0);
@@ -60,9 +58,4 @@ function coded(item: Item, how: "add" | "verify", context: RequestContext): read
     const errorCode = fencedCode(error.errorCode, apiVersion >= FIRST_VERSION_WITH_FENCED);
     return partitions.map((each) => ({ ...each, errorCode }));
   }
-}
-
-function forVersion(errorCode: number, apiVersion: number): number {
-  const isUnknownCode = errorCode === ErrorCode.TRANSACTION_ABORTABLE && apiVersion < FIRST_ABORTABLE_VERSION;
-  return isUnknownCode ? ErrorCode.INVALID_TXN_STATE : errorCode;
 }

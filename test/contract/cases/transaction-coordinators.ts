@@ -3,7 +3,6 @@
 import { produce } from "../../../src/wire/apis/00-produce.ts";
 import { offsetCommit } from "../../../src/wire/apis/08-offset-commit.ts";
 import { offsetFetch } from "../../../src/wire/apis/09-offset-fetch.ts";
-import { findCoordinator } from "../../../src/wire/apis/10-find-coordinator.ts";
 import { apiVersions } from "../../../src/wire/apis/18-api-versions.ts";
 import { initProducerId } from "../../../src/wire/apis/22-init-producer-id.ts";
 import { addOffsetsToTxn } from "../../../src/wire/apis/25-add-offsets-to-txn.ts";
@@ -17,7 +16,7 @@ import { ErrorCode } from "../../../src/wire/error-codes.ts";
 import { TRANSACTIONAL_BIT } from "../../../src/wire/record-batch.ts";
 import { batch } from "../batches.ts";
 import type { ContractCase, Probe } from "../probe.ts";
-import { coordinated, Transactional } from "../transactional.ts";
+import { coordinated, groupCoordinated, Transactional } from "../transactional.ts";
 
 /** Far from the ids that brokers give out. */
 const PRODUCER = 2n ** 42n + 3n;
@@ -102,18 +101,6 @@ async function stable(probe: Probe, groupId: string, topic: string): Promise<voi
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`offsets of ${groupId} stay pending`);
-}
-
-async function groupCoordinated(probe: Probe, groupId: string): Promise<void> {
-  for (let poll = 0; poll < 500; poll++) {
-    const found = await probe.ask(findCoordinator, 4, { keyType: 0, coordinatorKeys: [groupId] });
-    if (found.coordinators[0]?.errorCode === ErrorCode.NONE) {
-      const tried = await probe.ask(offsetFetch, 7, { groupId, topics: [], requireStable: false });
-      if (tried.errorCode === ErrorCode.NONE) return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`no coordinator for ${groupId}`);
 }
 
 export const transactionCoordinatorCases: readonly ContractCase[] = [
