@@ -54,6 +54,11 @@ export class FetchPlan {
     return this.#readBytes;
   }
 
+  /** The client reads no further than the last stable offsets. */
+  get isCommittedOnly(): boolean {
+    return this.#request.isolationLevel === READ_COMMITTED;
+  }
+
   /** Partitions whose progress may complete the request. */
   partitions(): readonly Partition[] {
     return this.#request.topics.flatMap((item) => {
@@ -100,7 +105,7 @@ export class FetchPlan {
       highWatermark: partition.highWatermark,
       lastStableOffset: partition.lastStableOffset,
       logStartOffset: log.startOffset,
-      abortedTransactions: this.#isCommittedOnly ? [] : null,
+      abortedTransactions: this.isCommittedOnly ? [] : null,
     };
     if (diverged !== undefined) {
       this.#mustAnswer = true;
@@ -115,19 +120,15 @@ export class FetchPlan {
     const range = { fromOffset: fetchOffset, maxBytes: Math.max(0, maxBytes), endOffset: readableTo };
     const { bytes: records, nextOffset } = log.readSlice(range);
     this.#count(records.length);
-    if (!this.#isCommittedOnly || records.length === 0) return { ...base, records };
+    if (!this.isCommittedOnly || records.length === 0) return { ...base, records };
     const abortedTransactions = log.abortedTransactions({ fromOffset: fetchOffset, endOffset: nextOffset });
     return { ...base, abortedTransactions, records };
-  }
-
-  get #isCommittedOnly(): boolean {
-    return this.#request.isolationLevel === READ_COMMITTED;
   }
 
   /** The end of what this broker may show: a follower shows no more than it has itself. */
   #readableTo(partition: Partition): bigint {
     const { brokerId, apiVersion } = this.#context;
-    const end = this.#isCommittedOnly ? partition.lastStableOffset : partition.highWatermark;
+    const end = this.isCommittedOnly ? partition.lastStableOffset : partition.highWatermark;
     if (partition.leaderId === brokerId && !partition.isClosed) return end;
     const own = partition.replicaNext(brokerId);
     if (own === undefined || partition.isClosed || apiVersion < FOLLOWER_READ_VERSION_MIN)
@@ -161,7 +162,7 @@ export class FetchPlan {
           (records) => {
             if (records === undefined) failed(ErrorCode.OFFSET_OUT_OF_RANGE);
             else answer.records = records;
-            if (records !== undefined && this.#isCommittedOnly)
+            if (records !== undefined && this.isCommittedOnly)
               answer.abortedTransactions = abortedIn(partition, records, asked.fetchOffset);
           },
           (error: unknown) => {

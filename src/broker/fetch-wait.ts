@@ -29,8 +29,8 @@ export function fetchWait(
       resolve();
     };
     const watcher: PartitionWatcher = {
-      onProgress: (bytes) => {
-        missingBytes -= bytes;
+      onProgress: (bytes, stableBytes) => {
+        missingBytes -= plan.isCommittedOnly ? stableBytes : bytes;
         if (missingBytes <= 0) finish();
       },
       onLeaderChange: finish,

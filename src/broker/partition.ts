@@ -26,8 +26,8 @@ import { type FollowPolicy, Replica } from "./replica.ts";
 
 /** Who wants to know that there is more to read. */
 export interface PartitionWatcher {
-  /** The high watermark rose over about this many bytes. */
-  onProgress(bytes: number): void;
+  /** The high watermark rose over about `bytes`, the last stable offset over about `stableBytes`; 0 when it did not. */
+  onProgress(bytes: number, stableBytes: number): void;
   /** The leader changed or the partition is gone. */
   onLeaderChange(): void;
 }
@@ -269,14 +269,22 @@ export class Partition {
       if (replica.next < lowest && this.#state.isr.includes(replica.brokerId)) lowest = replica.next;
     }
     if (lowest <= this.#highWatermark) return;
-    const heldBack = this.lastStableOffset < this.#highWatermark;
-    this.#highWatermark = lowest;
-    // A marker may show committed readers much more than itself: they look again.
-    const bytes = heldBack ? Number.MAX_SAFE_INTEGER : this.#uncommittedBytes;
+    const stableBytes = this.#moveHighWatermark(lowest);
+    const bytes = this.#uncommittedBytes;
     this.#uncommittedBytes = 0;
     this.#waiters.release(lowest);
     // Waking never changes the set: watchers only note it and run later.
-    for (const watcher of this.#watchers) watcher.onProgress(bytes);
+    for (const watcher of this.#watchers) watcher.onProgress(bytes, stableBytes);
+  }
+
+  /** About how many bytes committed readers may see more. */
+  #moveHighWatermark(next: bigint): number {
+    const stable = this.lastStableOffset;
+    const wasHeldBack = stable < this.#highWatermark;
+    this.#highWatermark = next;
+    if (this.lastStableOffset <= stable) return 0;
+    // A marker shows them what lay before it, however much that is: they look.
+    return wasHeldBack ? Number.MAX_SAFE_INTEGER : this.#uncommittedBytes;
   }
 
   #admitCaughtUp(): void {

@@ -5,10 +5,11 @@ import { test } from "node:test";
 import { MemoryStorage } from "../../../src/adapters/memory-storage.ts";
 import { OffsetStore } from "../../../src/broker/groups/offset-store.ts";
 import { silentLogger } from "../../../src/core/logger.ts";
+import { fetchApi } from "../../../src/wire/apis/01-fetch.ts";
 import { deleteTopics } from "../../../src/wire/apis/20-delete-topics.ts";
 import { ErrorCode } from "../../../src/wire/error-codes.ts";
 import { batchesIn } from "../../../src/wire/record-batch.ts";
-import { openTestRegion, type TestRegion } from "./region-fixture.ts";
+import { batchOf, openTestRegion, send, type TestRegion } from "./region-fixture.ts";
 import { readCommitted, TransactionalWriter } from "./transactional-writer.ts";
 
 const ORDERS = { assignment: [1, 2, 3] };
@@ -184,6 +185,47 @@ test("an open transaction keeps what a partition knows of its producer, however 
   assert.equal(world.region.partitionLog("orders", 0)?.producers.size, 1, "the marker's own time counts");
   await world.clock.advance(300);
   assert.equal(world.region.partitionLog("orders", 0)?.producers.size, 0);
+});
+
+test("a committed reader waits while a transaction is open, whatever others append, and is answered when it ends", async () => {
+  await using world = await openTestRegion();
+  await world.createTopic("orders", ORDERS);
+  const writer = await opened(world, "orders");
+  const client = await world.leader("orders");
+  const partition = { index: 0, fetchOffset: 0n, partitionMaxBytes: 1_000_000 };
+  let isAnswered = false;
+  // More than the marker alone: what it shows counts too.
+  const limits = { maxWaitMs: 30_000, minBytes: 120, maxBytes: 1_000_000, isolationLevel: 1 };
+  const waiting = client
+    .ask(fetchApi, 11, { ...limits, topics: [{ name: "orders", partitions: [partition] }] })
+    .finally(() => {
+      isAnswered = true;
+    });
+  const other = await world.leader("orders");
+  for (let i = 0; i < 5; i++) await send(other, "orders", batchOf(["plain"]));
+  await world.clock.advance(100);
+  assert.equal(isAnswered, false);
+  await writer.end(true);
+  const answer = (await waiting).topics[0]?.partitions[0];
+  assert.equal(answer?.lastStableOffset, 7n);
+  assert.equal([...batchesIn(answer.records ?? Buffer.alloc(0))].length, 7);
+});
+
+test("a committed reader of batches in a cold store is told which of them were aborted", async () => {
+  const kept: Buffer[] = [];
+  const coldStore = { read: async () => kept[0], offsetForTimestamp: async () => undefined };
+  await using world = await openTestRegion({}, { coldStore });
+  await world.createTopic("orders", ORDERS);
+  const writer = await opened(world, "orders");
+  await writer.end(false);
+  await writer.add("orders");
+  await writer.write("orders", 1);
+  await writer.end(true);
+  const log = world.region.partitionLog("orders", 0);
+  log?.roll();
+  kept.push(log?.read({ fromOffset: 0n, maxBytes: 10_000 }) ?? Buffer.alloc(0));
+  log?.dropLocalSegment(0n);
+  assert.deepEqual(await readCommitted(world, "orders"), [`${writer.producerId}/1`]);
 });
 
 test("a full disk refuses a decision with a code on which writers try again, and changes nothing", async () => {
