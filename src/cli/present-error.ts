@@ -46,6 +46,7 @@ const EXIT_BY_FAULT: Readonly<Record<string, ExitCode>> = {
   NETWORK_PORT_DENIED: EXIT.denied,
   STATE_LOCKED: EXIT.busy,
   MIRROR_MAKER_RUNS: EXIT.busy,
+  TARGET_GROWN: EXIT.busy,
   NETWORK_PORT_TAKEN: EXIT.busy,
   STORAGE_LOCKED: EXIT.busy,
 };

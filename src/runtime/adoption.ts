@@ -12,9 +12,10 @@ import type { KafkaClient } from "../client/kafka-client.ts";
 import { silentLogger } from "../core/logger.ts";
 import { type WantedLane, wantedLanes, wantedTopics } from "../mirror/discovery.ts";
 import { adoptedLane } from "../mirror/mm2/adopted-lane.ts";
-import { type AdoptionFinding, findAdoption } from "../mirror/mm2/adoption.ts";
+import { type AdoptionFinding, type AdoptionQuestion, findAdoption } from "../mirror/mm2/adoption.ts";
 import type { StoredPositions } from "../mirror/mm2/stored-positions.ts";
 import { type LaneStateRecord, laneKey } from "../mirror/offset-ports.ts";
+import type { TopicPartition } from "../mirror/ports.ts";
 import { compileFilter } from "../mirror/record-filter.ts";
 import type { Flow } from "../topology/model.ts";
 import { openClient, regionAddress } from "./connect.ts";
@@ -120,23 +121,29 @@ async function findingOf(
   }
   const { connector } = options;
   const at = positions.at(topic, partition).filter((one) => connector === undefined || one.connector === connector);
-  const finding = await findAdoption(
-    { sourcePartition, targetPartition, positions: at, start: flow.mirror.start },
-    {
-      source: sides.source,
-      target: sides.target,
-      highWatermark: async (of) => (await sides.writer.bounds(of)).endOffset,
-    },
-    AbortSignal.timeout(LANE_TIMEOUT_MS),
-  );
-  return { flow, wanted, finding };
+  const question = { sourcePartition, targetPartition, positions: at, start: flow.mirror.start };
+  return { flow, wanted, finding: await boundedFinding(question, sides) };
 }
 
-/** Stores the beginnings, all of one target. A lane that a worker began meanwhile stays as it is.
- *  @throws {RuntimeError} `REGION_*` @throws {ClientError | MirrorError} */
+/** A lane that cannot be read in time is one more that a person has to decide about. */
+async function boundedFinding(question: AdoptionQuestion, { source, target, writer }: Sides): Promise<AdoptionFinding> {
+  const signal = AbortSignal.timeout(LANE_TIMEOUT_MS);
+  const highWatermark = async (of: TopicPartition): Promise<bigint> => (await writer.bounds(of)).endOffset;
+  try {
+    return await findAdoption(question, { source, target, highWatermark }, signal);
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+    return { kind: "unclear", why: "too-slow", targetNext: await highWatermark(question.targetPartition), options: [] };
+  }
+}
+
+/** Stores the beginnings, all of one target, or none. A lane that a worker began meanwhile stays as it is.
+ *  @throws {RuntimeError} `REGION_*`, `TARGET_GROWN` @throws {ClientError | MirrorError} */
 export async function storeAdoption(world: StoredWorld, target: string, lanes: readonly LaneAdoption[]): Promise<void> {
   await using client = await openRegion(world, target);
   const deps = { client, clock: nodeClock(), random: nodeRandom(), logger: silentLogger };
+  const writer = new KafkaTarget(deps);
+  await Promise.all(lanes.map((lane) => refuseGrown(lane, writer)));
   await using store = await openKafkaProgress({}, deps);
   for (const { flow, wanted, finding } of lanes) {
     if (finding.kind !== "found" && finding.kind !== "chosen") continue;
@@ -148,6 +155,16 @@ export async function storeAdoption(world: StoredWorld, target: string, lanes: r
     store.save(state, map);
   }
   await store.flush();
+}
+
+/** Whoever wrote since the lane was looked at may have written what the lane is about to copy. */
+async function refuseGrown({ flow, wanted, finding }: LaneAdoption, writer: KafkaTarget): Promise<void> {
+  if (finding.kind !== "found" && finding.kind !== "chosen") return;
+  const { topic, partition } = wanted.targetPartition;
+  const { endOffset } = await writer.bounds(wanted.targetPartition);
+  if (endOffset === finding.targetNext) return;
+  const message = `nothing stored: ${topic}/${partition} in region "${flow.target}" has grown meanwhile; stop whoever writes it, and look again`;
+  throw new RuntimeError({ code: "TARGET_GROWN", region: flow.target, topic, partition }, { message });
 }
 
 function openRegion(world: StoredWorld, region: string): Promise<KafkaClient> {

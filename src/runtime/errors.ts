@@ -15,6 +15,7 @@ export type RuntimeFault =
   | { readonly code: "MIRROR_UNKNOWN"; readonly mirror: string; readonly known: readonly string[] }
   | { readonly code: "LANE_UNKNOWN"; readonly topic: string; readonly partition: number }
   | { readonly code: "STORE_BAD_URL"; readonly url: string }
+  | { readonly code: "TARGET_GROWN"; readonly region: string; readonly topic: string; readonly partition: number }
   | { readonly code: "MIRROR_MAKER_RUNS"; readonly region: string; readonly group: string; readonly members: number }
   | { readonly code: "STATE_LOCKED"; readonly path: string; readonly pid: number }
   | { readonly code: "STATE_UNWRITABLE"; readonly path: string; readonly why: string }

@@ -12,7 +12,9 @@ import { nodeStorage } from "../../src/adapters/node-storage.ts";
 import { askLeaders } from "../../src/client/leaders.ts";
 import { produceTo } from "../../src/client/produce.ts";
 import { ZERO_UUID } from "../../src/core/brand.ts";
+import { hasFaultCode } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { storeAdoption, surveyAdoption } from "../../src/runtime/adoption.ts";
 import { StateDirectory } from "../../src/runtime/state-directory.ts";
 import { storedLaneMap } from "../../src/runtime/stored-offsets.ts";
 import { loadTopology } from "../../src/runtime/topology-files.ts";
@@ -149,6 +151,16 @@ test("an adopted lane translates what it copied itself, and says so of the rest"
   assert.equal(map.translate(5n).kind, "expired");
   assert.equal(map.translate(6n).kind, "exact");
   assert.equal(map.reverse(5n).kind, "expired");
+});
+
+test("adopt stores nothing when somebody wrote to the target since it looked", async () => {
+  await using world = await copiedInPart();
+  const [flow] = flowsOf(world.inUse.topology);
+  assert.ok(flow !== undefined);
+  const lanes = await surveyAdoption(world.inUse, flow, { chosen: new Map() });
+  await world.regions.produce(world.central, "west.orders", 1, 1);
+  await assert.rejects(storeAdoption(world.inUse, "central", lanes), (error) => hasFaultCode(error, "TARGET_GROWN"));
+  assert.deepEqual(await world.regions.read(world.central, "tributary.lanes.internal", 0), []);
 });
 
 test("adopt stores nothing while one lane is unclear, and takes a person's word for it", async () => {

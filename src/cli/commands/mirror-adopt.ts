@@ -35,6 +35,7 @@ const REASONS: Readonly<Record<UnclearReason, string>> = {
   "no-match": "the target does not end with a record that the source has after the stored position",
   "several-matches": "the target's last record occurs in the source several times",
   "record-gone": "the source no longer has the record at the stored position",
+  "too-slow": "its records could not be read within ten minutes",
 };
 
 /** Shows where each lane would go on; with `--yes` and no lane unclear, stores it. Exit 2 when a lane is unclear: then nothing is

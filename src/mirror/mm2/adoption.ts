@@ -49,7 +49,8 @@ export type UnclearReason =
   | "target-empty"
   | "no-match"
   | "several-matches"
-  | "record-gone";
+  | "record-gone"
+  | "too-slow";
 
 /** A place to go on from, and what that means. */
 export interface AdoptionOption {
