@@ -55,6 +55,7 @@ export interface FlowOptions {
   readonly delivery: Delivery;
   readonly start: "earliest" | "latest";
   readonly onGap: "stop" | "skip";
+  readonly onDivergence?: "stop" | "continue";
   readonly onRecreate: "stop" | "restart";
   readonly provenance: Provenance;
   /** Records that are left out; default: none. */
@@ -377,6 +378,7 @@ export class Flow implements AsyncDisposable {
         },
         delivery,
         gapPolicy: onGap,
+        divergencePolicy: this.#options.onDivergence ?? "stop",
         openTransactionMs: this.#options.openTransactionMs ?? DEFAULT_OPEN_TRANSACTION_MS,
         start,
       },

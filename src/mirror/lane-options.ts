@@ -18,6 +18,8 @@ export interface LaneOptions {
   readonly delivery: Delivery;
   /** What to do when retention removed records before they were copied. */
   readonly gapPolicy: "stop" | "skip";
+  /** What to do when the source lost records that were copied: `continue` copies what it has in their place. */
+  readonly divergencePolicy: "stop" | "continue";
   /** How long a transaction of the source may keep new records from the lane before it counts as trouble. */
   readonly openTransactionMs: number;
   /** Where a lane without stored state begins. */

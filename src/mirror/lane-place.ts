@@ -20,9 +20,10 @@ import { resume } from "./history/resume.ts";
 import { ReturnRule } from "./history/return-rule.ts";
 import type { HistorySession } from "./history/session.ts";
 import { Standby } from "./history/standby.ts";
-import { type LaneMemory, noteRecord, openMemory } from "./lane-memory.ts";
+import { type LaneMemory, noteGap, noteRecord, openMemory } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { LiveMode } from "./live-mode.ts";
+import { OffsetMap } from "./offset-map.ts";
 import { type ChoiceRules, planText, rulesOf } from "./plan.ts";
 import type { TargetLimits } from "./ports.ts";
 import { isSameTopic } from "./same-topic.ts";
@@ -137,6 +138,30 @@ export class LanePlace {
     return true;
   }
 
+  /** Goes on where both logs agreed last. What the target holds beyond stays there, before what the source has now, and is noted. The
+   *  map begins anew there, and so does an era: what others still send of the lost records takes no position of the new ones. False
+   *  when that would change nothing, and in history mode, where the record alone says how far the lane is. */
+  async passDivergence(endOffset: bigint): Promise<boolean> {
+    const memory = this.#memory;
+    if (memory === undefined || memory.history !== undefined) return false;
+    const { sourceNext, targetNext, count } = memory.map.progress;
+    if (endOffset >= sourceNext) {
+      const isNews = memory.sourceEpoch !== -1;
+      memory.sourceEpoch = -1;
+      return isNews;
+    }
+    const atMs = this.#deps.clock.nowMs();
+    noteGap(memory, { fromOffset: endOffset, toOffset: sourceNext, atMs, cause: "diverged" });
+    memory.map = OffsetMap.startingAt({ sourceNext: endOffset, targetNext, count });
+    memory.sourceEpoch = -1;
+    const hasEras = this.#options.delivery === "exactly-once";
+    if (hasEras && this.#obstacle === undefined) this.#entering = { fence: undefined };
+    else if (hasEras) memory.era = { epoch: memory.era.epoch + 1, base: count };
+    this.#save(memory);
+    await this.#deps.progress.flush();
+    return true;
+  }
+
   async #takeOver(memory: LaneMemory, how: Seeking): Promise<void> {
     await this.#catchUp(memory, how);
     const found = await takeover(this.#context(memory, how.limits), memory, how.signal);
@@ -180,7 +205,19 @@ export class LanePlace {
     const rules = { ...this.#options.rules, ...this.#rulesInForce(memory), maxBatchBytes };
     const past = memory.returned?.stretches ?? [];
     const walk = hooks?.walk ?? walkSource;
-    return { source, target, sourcePartition, targetPartition, producerId, past, isFenced: false, rules, walk };
+    const acceptsLoss = this.#options.divergencePolicy === "continue";
+    return {
+      source,
+      target,
+      sourcePartition,
+      targetPartition,
+      producerId,
+      past,
+      isFenced: false,
+      rules,
+      walk,
+      acceptsLoss,
+    };
   }
 
   /** A topic without an id of its own may have been made again: "No record of another topic follows the copied ones". */

@@ -234,7 +234,12 @@ export class Lane {
 
   async #seek(signal: AbortSignal): Promise<void> {
     this.#limits = await this.#deps.target.limits(this.options.targetPartition.topic);
-    await this.#place.find(this.#limits, signal);
+    try {
+      await this.#place.find(this.#limits, signal);
+    } catch (error) {
+      if (!(await this.#passes(error))) throw error;
+      return;
+    }
     this.#move({ kind: "found" });
   }
 
@@ -250,11 +255,22 @@ export class Lane {
     } catch (error) {
       if (hasFault(error, "SOURCE_GAP") && this.options.gapPolicy === "skip")
         this.#skipGap(memory, error.fault.logStartOffset);
-      else if (!this.#place.turns(error)) throw error;
+      else if (!this.#place.turns(error) && !(await this.#passes(error))) throw error;
     } finally {
       this.#place.leave();
     }
     this.#move({ kind: "turned" });
+  }
+
+  /** True when the source lost what was copied and the lane goes on all the same. */
+  async #passes(error: unknown): Promise<boolean> {
+    if (!hasFault(error, "SOURCE_DIVERGED") || this.options.divergencePolicy !== "continue") return false;
+    const { endOffset } = error.fault;
+    const map = this.#place.memory?.map;
+    const copies = map === undefined ? [] : copiesFrom(map, endOffset);
+    const passes = await this.#place.passDivergence(endOffset);
+    if (passes) this.#deps.logger.warn("the source lost what was copied", { fromOffset: endOffset, copies });
+    return passes;
   }
 
   #copyContext(memory: LaneMemory, limits: TargetLimits): CopyContext {

@@ -37,6 +37,8 @@ export interface TakeoverContext {
   /** True once a fence keeps this era's writers out: the leader remembers nothing of them then, but its log does. */
   readonly isFenced: boolean;
   readonly rules: PlanRules;
+  /** True when the source may lack records that were copied: they count as possible repeats then. Default: the lane stops. */
+  readonly acceptsLoss?: boolean;
   /** Replaced by tests that show what a wrong walk does. */
   readonly walk: typeof walkSource;
 }
@@ -174,8 +176,8 @@ async function catchUp(context: TakeoverContext, held: Held, ahead: Ahead, signa
   const from = { offset: sourceNext, leaderEpoch: sourceEpoch };
   const { source, sourcePartition, rules } = context;
   const walked = await context.walk({ source, partition: sourcePartition, from, records, rules }, signal);
-  if (walked.missing > 0n) throw diverged(context, walked);
-  if (!isVerified(walked, ahead)) {
+  if (walked.missing > 0n && context.acceptsLoss !== true) throw diverged(context, walked);
+  if (walked.missing > 0n || !isVerified(walked, ahead)) {
     appendUnverified(map, ahead.scan.runs);
     const moved = { epoch: era.epoch + 1, base: map.progress.count };
     return { kind: "found", outcome: "unverified", map, era: moved, sourceEpoch, walkedRecords: 0n, repeats: records };

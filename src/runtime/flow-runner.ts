@@ -150,6 +150,7 @@ export class FlowRunner implements AsyncDisposable {
         delivery: mirror.delivery,
         start: mirror.start,
         onGap: mirror.onGap,
+        onDivergence: mirror.onDivergence,
         onRecreate: mirror.onRecreate,
         openTransactionMs: mirror.warnOpenTransactionMs,
         provenance: mirror.provenance,

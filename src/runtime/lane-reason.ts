@@ -26,7 +26,7 @@ export function laneReason(fault: LaneFault): string {
     case "SOURCE_GAP":
       return `source offsets ${fault.fromOffset} to ${fault.logStartOffset - 1n} were deleted before they were copied; onGap: skip goes on after them and keeps a note`;
     case "SOURCE_DIVERGED":
-      return `the source lost records from offset ${fault.endOffset} on (unclean election) that the target holds${placesOf(fault.copies ?? [])}; compare both sides before going on`;
+      return `the source lost records from offset ${fault.endOffset} on (unclean election) that the target holds${placesOf(fault.copies ?? [])}; compare both sides, then onDivergence: continue copies what the source has now behind them`;
     case "SOURCE_TOPIC_RECREATED":
       return fault.newTopicId === fault.topicId
         ? "the topic was deleted and made again, and its cluster gives topics no ids to tell them apart; delete or rename its copy to begin anew"

@@ -55,6 +55,7 @@ export interface Mirror {
   readonly delivery: "exactly-once" | "at-least-once";
   readonly start: StartPosition;
   readonly onGap: "stop" | "skip";
+  readonly onDivergence: "stop" | "continue";
   readonly onRecreate: "stop" | "restart";
   /** A transaction of the source that is open for longer is told as trouble. */
   readonly warnOpenTransactionMs: number;

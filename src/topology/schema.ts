@@ -230,6 +230,10 @@ export const mirrorSchema = z.strictObject({
   delivery: z.literal(["exactly-once", "at-least-once"]).default("exactly-once"),
   start: start.default("earliest"),
   onGap: z.literal(["stop", "skip"]).default("stop"),
+  onDivergence: z
+    .literal(["stop", "continue"])
+    .default("stop")
+    .describe("When the source lost copied records in an unclean election: stop, or copy what it has now behind them."),
   onRecreate: z.literal(["stop", "restart"]).default("stop"),
   warnOpenTransaction: duration
     .default(15 * 60_000)

@@ -61,6 +61,35 @@ test("lane lists the target offsets of what the source lost in an unclean electi
   assert.deepEqual(reason.copies, [{ fromOffset: 5n, toOffset: 8n }]);
 });
 
+test("lane goes on behind what the source lost where it is told to", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = [await world.side("west", STRICT), await world.side("central", { brokers: 1 })];
+  await replicated(west, "orders");
+  await world.produce(west, "orders", 0, 5);
+  const worker = await world.worker(west, central, { onDivergence: "continue" });
+  await eventually(() => isCopied(world, west, central), "it is copied");
+  await loseWhat(
+    async () => {
+      await world.produce(west, "orders", 0, 3);
+      await eventually(() => isCopied(world, west, central), "what will be lost is copied");
+    },
+    west,
+    "orders",
+  );
+  const before = contents(await world.read(central, "west.orders", 0));
+  await world.produce(west, "orders", 0, 2);
+  const since = async () => contents(await world.read(west, "orders", 0)).slice(5);
+  await eventually(async () => {
+    const copied = contents(await world.read(central, "west.orders", 0));
+    return copied.join() === [...before, ...(await since())].join();
+  }, "what the source has now follows, once");
+  assert.equal((await since()).length, 2);
+  assert.deepEqual(
+    laneOf(worker)?.gaps.map(({ fromOffset, toOffset, cause }) => [fromOffset, toOffset, cause]),
+    [[5n, 8n, "diverged"]],
+  );
+});
+
 test("lane sends again what the target lost in an unclean election", async () => {
   await using world = new MirrorWorld();
   const [west, central] = [await world.side("west", { brokers: 1 }), await world.side("central", STRICT)];

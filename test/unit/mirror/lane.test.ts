@@ -367,6 +367,32 @@ test("lane stops when the source lost what was copied", async () => {
   assert.deepEqual(reason.copies, [{ fromOffset: 9n, toOffset: 15n }]);
 });
 
+for (const isRunning of [true, false]) {
+  const when = isRunning ? "while it copied" : "while nobody copied";
+  test(`lane that accepts what the source lost ${when} copies what it has now behind it, each record once`, async () => {
+    const world = openWorld({ lane: { divergencePolicy: "continue" } });
+    for (let i = 0; i < 5; i++) world.produce(3);
+    const first = world.spawn();
+    await caughtUp(world, first);
+    const before = world.targetRecords().map(({ value }) => value);
+    if (!isRunning) await Promise.all([first.stop(), world.until(() => false, 1_000)]);
+    world.source.truncate(9n);
+    for (let i = 0; i < 5; i++) world.produce(3);
+    const worker = isRunning ? first : world.spawn();
+    await caughtUp(world, worker);
+    const since = world.sourceRecords().filter(({ offset }) => offset >= 9n);
+    const expected = [...before, ...since.map(({ value }) => value)];
+    assert.deepEqual(
+      world.targetRecords().map(({ value }) => value),
+      expected,
+    );
+    const [gap] = worker.lane.status.gaps;
+    assert.deepEqual([gap?.fromOffset, gap?.toOffset, gap?.cause], [9n, 15n, "diverged"]);
+    assert.deepEqual(worker.lane.map?.translate(9n), { kind: "exact", targetOffset: 15n });
+    assert.equal(worker.lane.status.repeats, 0n);
+  });
+}
+
 test("lane stops when the source lost what was copied while nobody copied", async () => {
   const world = openWorld();
   for (let i = 0; i < 5; i++) world.produce(3);

@@ -49,6 +49,7 @@ export const LANE_OPTIONS: LaneOptions = {
   rules: { provenance: "all", reverseProducerId: producerIdOf(reverseLane(MODEL_LANE)), filter: undefined },
   delivery: "exactly-once",
   gapPolicy: "stop",
+  divergencePolicy: "stop",
   openTransactionMs: 60_000,
   start: "earliest",
 };
