@@ -18,8 +18,20 @@ export function hidden(value: unknown, words: Words): unknown {
   );
 }
 
-/** Headers, and of control batches the records: the time in a marker is the broker's own. */
-export function shownBatches(bytes: Buffer): unknown {
+/** A batch as the cases show it. */
+export interface ShownBatch {
+  readonly baseOffset: bigint;
+  readonly attributes: number;
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly recordCount: number;
+  /** Only of control batches: the time in a marker is the broker's own, the rest is compared. */
+  readonly control?: readonly { readonly key: Buffer | null; readonly value: Buffer | null }[];
+}
+
+/** Headers, and of control batches the records. */
+export function shownBatches(bytes: Buffer): readonly ShownBatch[] {
   return [...batchesIn(bytes)].map((one) => ({
     baseOffset: one.baseOffset,
     attributes: one.attributes,

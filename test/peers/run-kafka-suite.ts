@@ -8,6 +8,7 @@ import { type MainJobResult, runMainJob } from "../../src/quickstart/main-job.ts
 import { anomalyLines } from "../../src/quickstart/report.ts";
 import { answerToUnknownVersion, apiRanges } from "../contract/api-versions.ts";
 import { electionCases } from "../contract/cases/elections.ts";
+import { transactionElectionCases } from "../contract/cases/transaction-elections.ts";
 import { CONTRACT_CASES } from "../contract/cases.ts";
 import { compareCase } from "../contract/compare.ts";
 import type { BrokerAddress } from "../contract/connection.ts";
@@ -75,7 +76,7 @@ for (const one of CONTRACT_CASES) {
   });
 }
 
-for (const one of electionCases) {
+for (const one of [...electionCases, ...transactionElectionCases]) {
   test(`Apache Kafka and embedded region agree: ${one.name}`, { skip, timeout }, async () => {
     const cluster = await targetCluster();
     const control = {

@@ -43,7 +43,7 @@ async function until(probe: Probe, topic: string, wanted: (state: PartitionState
 }
 
 /** A topic with three replicas in sync, and a connection to its leader that answers as one. */
-async function replicated(probe: Probe, name: string, configs: Readonly<Record<string, string>> = {}) {
+export async function replicated(probe: Probe, name: string, configs: Readonly<Record<string, string>> = {}) {
   const topic = await probe.topic(name, { replicationFactor: 3, configs });
   const state = await until(probe, topic.name, ({ leaderId, isrNodes }) => leaderId > 0 && isrNodes.length === 3);
   return { topic: topic.name, leaderId: state.leaderId, leader: await leading(probe, topic.name, state.leaderId) };
@@ -86,7 +86,7 @@ function fetchFrom(
 }
 
 /** Crashes the leader and returns a connection to the next one. Whoever calls it has to start the broker again. */
-async function crash(probe: Probe, topic: string, leaderId: number): Promise<RawConnection> {
+export async function crash(probe: Probe, topic: string, leaderId: number): Promise<RawConnection> {
   await probe.cluster.stopBroker(leaderId);
   const state = await until(
     probe,
@@ -97,7 +97,7 @@ async function crash(probe: Probe, topic: string, leaderId: number): Promise<Raw
 }
 
 /** Brings the broker back, and waits until its replica counts again, so that the next case begins as this one did. */
-async function recovered(probe: Probe, topic: string, brokerId: number): Promise<void> {
+export async function recovered(probe: Probe, topic: string, brokerId: number): Promise<void> {
   await probe.cluster.startBroker(brokerId);
   await until(probe, topic, ({ isrNodes }) => isrNodes.length === 3);
 }
