@@ -89,7 +89,7 @@ export class KafkaHistoryWriter implements HistoryWriter {
       const outcome = await this.#produce(leader.leaderId, { topic, topicId, index, records: batch.bytes });
       if (isFencedCode(outcome.errorCode))
         return { kind: "failed", fault: { code: "TARGET_FENCED", topic, partition: index } };
-      return outcomeOf(at, outcome);
+      return outcomeOf(at, batch, outcome);
     } catch (error) {
       return { kind: "failed", fault: transportFault(at, error) };
     }

@@ -9,6 +9,7 @@ import type { TargetFault } from "../mirror/errors.ts";
 import type { AppendOutcome, TopicPartition } from "../mirror/ports.ts";
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
 import type { BatchView } from "../wire/record-batch.ts";
+import { decodeRecords } from "../wire/records.ts";
 
 /** Requests in flight per broker: as many as a lane has batches, so that no lane waits for another's. */
 const REQUESTS_MAX = 5;
@@ -92,7 +93,7 @@ export class ProduceQueue {
       }));
       const options = { partitions, acks: -1, ackTimeoutMs: ACK_TIMEOUT_MS } as const;
       const outcomes = await produceTo(this.#client, this.#nodeId, options);
-      for (const [index, { at, settle }] of items.entries()) settle(outcomeOf(at, outcomes[index]));
+      for (const [index, { at, batch, settle }] of items.entries()) settle(outcomeOf(at, batch, outcomes[index]));
     } catch (error) {
       for (const { at, settle } of items) settle({ kind: "failed", fault: transportFault(at, error) });
     } finally {
@@ -116,7 +117,7 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
 ]);
 
 /** A broker's answer as a lane understands it. */
-export function outcomeOf(at: TopicPartition, answer: ProducedPartition | undefined): AppendOutcome {
+export function outcomeOf(at: TopicPartition, batch: BatchView, answer: ProducedPartition | undefined): AppendOutcome {
   if (answer?.errorCode === ErrorCode.NONE) return { kind: "appended", baseOffset: answer.baseOffset };
   const { topic, partition, topicId } = at;
   const errorCode = answer?.errorCode ?? ErrorCode.UNKNOWN;
@@ -124,11 +125,18 @@ export function outcomeOf(at: TopicPartition, answer: ProducedPartition | undefi
   if (isDeniedCode(errorCode)) return { kind: "failed", fault: { code: "TARGET_DENIED", topic, partition, why } };
   if (FINAL_CODES.has(errorCode)) {
     const detail = answer?.errorMessage ?? "";
+    if (errorCode === ErrorCode.INVALID_RECORD && lacksKey(batch, detail))
+      return { kind: "failed", fault: { code: "TARGET_KEYLESS", topic, partition } };
     return { kind: "failed", fault: { code: "TARGET_REFUSED", topic, partition, why, detail } };
   }
   if (errorCode === ErrorCode.UNKNOWN_TOPIC_ID || errorCode === ErrorCode.INCONSISTENT_TOPIC_ID)
     return { kind: "failed", fault: { code: "TARGET_UNAVAILABLE", topic, partition, why: `${why} ${topicId}` } };
   return { kind: "failed", fault: { code: "TARGET_DOUBT", topic, partition, why } };
+}
+
+/** Brokers have one code for all that a record can lack; from Produce 8 on they say in words that it was the key. */
+function lacksKey(batch: BatchView, detail: string): boolean {
+  return (detail === "" || /\bkey\b/.test(detail)) && decodeRecords(batch).some(({ key }) => key === null);
 }
 
 /** A request that was never sent had no effect; of any other the outcome is unknown. */

@@ -44,6 +44,8 @@ export type TargetFault =
   | ({ readonly code: "TARGET_DOUBT"; readonly why: string } & At)
   /** The broker does not take this batch, and will not before somebody changes a setting there: tried again now and then. */
   | ({ readonly code: "TARGET_REFUSED"; readonly why: string; readonly detail: string } & At)
+  /** The target's topic is compacted and takes no record without a key, which this batch has. */
+  | ({ readonly code: "TARGET_KEYLESS" } & At)
   /** The worker may not write the topic (any more). `why` is Kafka's error name. */
   | ({ readonly code: "TARGET_DENIED"; readonly why: string } & At)
   /** Another worker writes the lane's transactions: this one stands by. */
@@ -95,6 +97,7 @@ const RETRIABLE: ReadonlySet<MirrorFault["code"]> = new Set([
   "TARGET_DOUBT",
   "TARGET_FENCED",
   "TARGET_REFUSED",
+  "TARGET_KEYLESS",
   "SOURCE_DENIED",
   "TARGET_DENIED",
 ]);
@@ -104,7 +107,12 @@ export function isRetriable(fault: MirrorFault): boolean {
   return RETRIABLE.has(fault.code);
 }
 
-const NEEDS_HANDS: ReadonlySet<MirrorFault["code"]> = new Set(["TARGET_REFUSED", "SOURCE_DENIED", "TARGET_DENIED"]);
+const NEEDS_HANDS: ReadonlySet<MirrorFault["code"]> = new Set([
+  "TARGET_REFUSED",
+  "TARGET_KEYLESS",
+  "SOURCE_DENIED",
+  "TARGET_DENIED",
+]);
 
 /** True for retriable faults that last until somebody changes a setting or a rule. */
 export function needsHands(fault: MirrorFault): boolean {

@@ -90,6 +90,7 @@ export class LanePlace {
       this.#chooseRules(memory);
       return;
     }
+    this.#rulesInForce(memory);
     const how = { limits, isFresh, signal };
     if (memory.history === undefined && this.#entering === undefined) await this.#takeOver(memory, how);
     if (memory.history === undefined && this.#entering === undefined) return;
@@ -171,7 +172,7 @@ export class LanePlace {
       this.#entering = { fence: found.fence };
       return;
     }
-    const hasOtherRules = memory.walkPlan !== planText(this.#options.rules);
+    const hasOtherRules = this.#hasOtherRules(memory);
     const isNewEra =
       hasOtherRules || found.era.epoch !== memory.era.epoch || found.map.progress.count < memory.era.base;
     if (isNewEra && this.#obstacle === undefined) {
@@ -186,6 +187,7 @@ export class LanePlace {
     this.#chooseRules(memory);
     this.#save(memory);
     if (isNewEra) await this.#deps.progress.flush();
+    this.#hasChosenRules = true;
     await this.#fenceReturn(memory);
   }
 
@@ -245,10 +247,12 @@ export class LanePlace {
   /** From here on this worker's rules hold. "Other rules begin another era": what workers with the old ones still send is
    *  refused, and no walk mixes both. */
   #chooseRules(memory: LaneMemory): void {
-    const ours = planText(this.#options.rules);
-    if (memory.walkPlan !== ours) memory.planBase = memory.map.progress.count;
-    memory.walkPlan = ours;
-    this.#hasChosenRules = true;
+    if (this.#hasOtherRules(memory)) memory.planBase = memory.map.progress.count;
+    memory.walkPlan = planText(this.#options.rules);
+  }
+
+  #hasOtherRules({ walkPlan }: LaneMemory): boolean {
+    return walkPlan !== planText(this.#options.rules);
   }
 
   #note({ outcome, walkedRecords, repeats }: Pick<Found, "outcome" | "walkedRecords" | "repeats">): void {
@@ -269,7 +273,8 @@ export class LanePlace {
 
   async #enter(memory: LaneMemory, { limits, signal }: Seeking): Promise<void> {
     const history = this.#history();
-    if (this.#standby.isTaken(memory.history)) throw this.#taken();
+    // A worker with other rules stands by for nobody: it is the one that was started last, or it stops.
+    if (!this.#hasOtherRules(memory) && this.#standby.isTaken(memory.history)) throw this.#taken();
     const entry = await enterHistory(
       {
         history,
@@ -297,6 +302,7 @@ export class LanePlace {
 
   #committed(memory: LaneMemory, record: HistoryRecord): void {
     this.modes.transactions++;
+    this.#hasChosenRules = true;
     this.#entering = undefined;
     this.#standby.committed();
     noteRecord(memory, record);

@@ -54,6 +54,8 @@ export function laneReason(fault: LaneFault): string {
       return "another worker copies its old records in transactions now; this one stands by";
     case "TARGET_REFUSED":
       return `the target refuses a batch: ${fault.why} ${fault.detail}`.trimEnd();
+    case "TARGET_KEYLESS":
+      return `topic ${fault.topic} of the target is compacted and takes no record without a key; take compact out of its cleanup.policy, or leave such records out (filter: {skipKeyless: true}), it goes on by itself`;
     case "TARGET_TOPIC_CHANGED":
       return "the topic on the target was deleted and made again; restart the worker to copy into the new one";
     case "ADOPTION_NEEDED":

@@ -28,6 +28,7 @@ import "./mm2-compat.ts";
 import "./chaos.ts";
 import "./mm2-takeover.ts";
 import "./old-clusters.ts";
+import "./plans.ts";
 import "./segment-files.ts";
 import "./history.ts";
 import "./settings.ts";
