@@ -213,7 +213,8 @@ export class KafkaSource implements Source {
     if (next === undefined) return;
     const memory =
       upgraded === undefined ? { records, release: fetched.release } : { records: upgraded, release: NOTHING };
-    this.#buffered(reader.deliver({ ...memory, aborted: fetched.abortedTransactions }, next));
+    const hasMore = next.offset < endOffset;
+    this.#buffered(reader.deliver({ ...memory, aborted: fetched.abortedTransactions, hasMore }, next));
   }
 
   #buffered(bytes: number): void {

@@ -29,6 +29,7 @@ import {
   type ProgressStore,
   type ReverseLane,
 } from "./offset-ports.ts";
+import type { Pace } from "./pace.ts";
 import type { Provenance } from "./plan.ts";
 import type { Delivery, NewTopic, Source, Target, TopicInfo, TopicPartition } from "./ports.ts";
 import { compileFilter, type Filter } from "./record-filter.ts";
@@ -80,6 +81,8 @@ export interface FlowDeps {
   readonly companyOf?: (lane: LaneIdentity) => LaneEntry["company"];
   /** Why a lane of which nothing is stored must not begin by itself; default: it may. */
   readonly barred?: (wanted: WantedLane) => Promise<LaneFault | undefined>;
+  /** Shared by all flows of a mirror. */
+  readonly pace?: Pace | undefined;
   /** See `LaneHooks`. */
   readonly hooks?: LaneHooks;
   /** Told of every topic that the flow itself made on the target; must not reject. */
@@ -358,7 +361,7 @@ export class Flow implements AsyncDisposable {
 
   #start(wanted: WantedLane, start: "earliest" | "latest"): void {
     const { delivery, onGap, provenance, name } = this.#options;
-    const { source, target, progress, clock, random, hooks } = this.#deps;
+    const { source, target, progress, clock, random, pace, hooks } = this.#deps;
     const logger = this.#deps.logger.child({
       flow: name,
       topic: wanted.sourcePartition.topic,
@@ -382,7 +385,7 @@ export class Flow implements AsyncDisposable {
         openTransactionMs: this.#options.openTransactionMs ?? DEFAULT_OPEN_TRANSACTION_MS,
         start,
       },
-      { source, target, progress, clock, random, logger, ...(hooks === undefined ? {} : { hooks }) },
+      { source, target, progress, clock, random, logger, pace, ...(hooks === undefined ? {} : { hooks }) },
     );
     this.#bySource.set(placeKey(wanted.sourcePartition.topic, wanted.sourcePartition.partition), lane);
     const stop = new AbortController();

@@ -49,6 +49,12 @@ class CopyRun {
   #sourceNext: bigint;
   #position: bigint;
   #lastSent: Sent | undefined;
+  /** Sent and not settled. */
+  #inFlightBytes = 0;
+  /** Whether the present chunk reaches to the end of the source. */
+  #isLive = true;
+  /** Of the run. */
+  #signal = AbortSignal.abort();
   /** Batches of the present chunk that wait for room in the window, in order. */
   #waiting: BatchView[] = [];
   /** The quickest acknowledgement of this stretch, usually the first, which is alone: the way to the target and back. Others
@@ -81,6 +87,7 @@ class CopyRun {
     signal.addEventListener("abort", () => {
       isEnding = true;
     });
+    this.#signal = signal;
     const watch = new TurnWatch(reader, deps.clock);
     for (;;) {
       const chunk = await watch.next(mode.turnsInMs(), signal);
@@ -89,6 +96,7 @@ class CopyRun {
         continue;
       }
       const aborted = new AbortedTransactions(chunk.aborted);
+      this.#isLive = chunk.hasMore !== true;
       mode.beginChunk();
       for (const batch of batchesIn(chunk.records)) {
         if (isUnknownWriter(batch, rules)) await rules.history?.writers.learn(batch.producerId);
@@ -192,10 +200,13 @@ class CopyRun {
   async #send(batch: BatchView, runs: readonly SourceRun[], sourceNext: bigint, sourceEpoch: number): Promise<void> {
     const window = this.#window;
     const mode = this.#mode;
-    while (window.fault === undefined && window.size >= mode.inFlightMax) await window.below(mode.inFlightMax);
+    while (window.fault === undefined && this.#isFullFor(batch))
+      await window.below(Math.min(mode.inFlightMax, window.size));
     if (window.fault !== undefined) throw new MirrorError(window.fault);
     const preparing = mode.prepare();
     if (preparing !== undefined) await preparing;
+    const passing = this.#context.deps.pace?.enter(batch.sizeBytes, { isLive: this.#isLive, signal: this.#signal });
+    if (passing !== undefined) await this.#passed(passing, batch.sizeBytes);
     const records = batch.recordCount;
     const maxTimestampMs = Number(batch.maxTimestamp);
     const sentAtMs = this.#context.deps.clock.monotonicMs();
@@ -205,7 +216,27 @@ class CopyRun {
     this.#position += BigInt(records);
     this.#sourceNext = sourceNext;
     this.#lastSent = sent;
-    window.push(sent, mode.send(batch, position));
+    const outcome = mode.send(batch, position);
+    window.push(sent, outcome);
+    this.#inFlightBytes += sent.bytes;
+    void outcome.then(() => {
+      this.#inFlightBytes -= sent.bytes;
+      this.#context.deps.pace?.leave(sent.bytes);
+    });
+  }
+
+  /** Nothing is sent behind a batch that failed meanwhile. */
+  async #passed(passing: Promise<void>, bytes: number): Promise<void> {
+    await passing;
+    if (this.#window.fault === undefined) return;
+    this.#context.deps.pace?.leave(bytes);
+    throw new MirrorError(this.#window.fault);
+  }
+
+  /** Whether the lane has to wait for acknowledgements before it may send the batch. */
+  #isFullFor({ sizeBytes }: BatchView): boolean {
+    const { size } = this.#window;
+    return size >= this.#mode.inFlightMax || (size > 0 && this.#inFlightBytes + sizeBytes > LANE_BYTES_MAX);
   }
 
   #acknowledge(sent: Sent, baseOffset: bigint): TargetFault | undefined {
@@ -230,6 +261,8 @@ class CopyRun {
   }
 }
 
+/** Bytes a lane may have in flight; a larger batch goes alone. Five batches of the usual largest size have room. */
+const LANE_BYTES_MAX = 8 * 1024 * 1024;
 /** With acknowledgements this far away, five small batches in flight would be the limit: 16 KiB each are 8 MB/s at most. */
 const MERGE_ACK_MS = 10;
 /** With acknowledgements this slow, merging pays even where it means to decompress and compress again: five batches of 16 KiB

@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import type { LaneIdentity, ProgressStore } from "./offset-ports.ts";
+import type { Pace } from "./pace.ts";
 import type { PlanRules } from "./plan.ts";
 import type { Delivery, Source, Target, TopicPartition } from "./ports.ts";
 import type { walkSource } from "./source-walk.ts";
@@ -34,6 +35,8 @@ export interface LaneDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Of the mirror; without limits when there is none. */
+  readonly pace?: Pace | undefined;
   /** Breaks the exactly-once machinery on purpose, so that tests can prove that their checks fail. */
   readonly hooks?: LaneHooks;
 }

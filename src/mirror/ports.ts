@@ -44,6 +44,8 @@ export interface SourceChunk {
    *  once every byte taken from it has been acknowledged; without, the memory is left to the garbage collector. */
   readonly release: () => void;
   readonly aborted: readonly AbortedTransaction[];
+  /** True when the source held more for this partition already: its reader is not at the end. */
+  readonly hasMore?: boolean;
 }
 
 /** Where to read: the next offset, and the leader epoch of the record before it (-1 = unknown) by which the source

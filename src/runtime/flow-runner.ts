@@ -10,6 +10,7 @@ import { Flow } from "../mirror/flow.ts";
 import { type GroupSyncReport, runGroupSync } from "../mirror/groups.ts";
 import { Mm2Compat } from "../mirror/mm2/compat.ts";
 import type { LaneEntry, LaneIdentity } from "../mirror/offset-ports.ts";
+import type { Pace } from "../mirror/pace.ts";
 import type { FlowStatus } from "../mirror/status.ts";
 import type { Flow as FlowDeclaration } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
@@ -29,6 +30,8 @@ export interface FlowRunnerDeps {
   readonly link: (region: string) => Promise<RegionLink>;
   readonly companyOf: (lane: LaneIdentity) => LaneEntry["company"];
   readonly acls: AclDuty;
+  /** Of the flow's mirror. */
+  readonly pace: Pace;
   readonly logger: Logger;
 }
 
@@ -165,6 +168,7 @@ export class FlowRunner implements AsyncDisposable {
         random: nodeRandom(),
         logger: this.#deps.logger,
         companyOf: this.#deps.companyOf,
+        pace: this.#deps.pace,
         onTopicMade: metadata.onTopicMade,
         ...(barred === undefined ? {} : { barred }),
       },

@@ -7,6 +7,7 @@ import { PrefetchBudget } from "../adapters/prefetch-budget.ts";
 import type { Timer } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { VERSION } from "../core/version.ts";
+import { Pace } from "../mirror/pace.ts";
 import type { Flow } from "../topology/model.ts";
 import { ControlServer } from "./control-server.ts";
 import { aclDuty } from "./flow-metadata.ts";
@@ -69,9 +70,11 @@ export class MirrorWorker implements AsyncDisposable {
       companyOf: (lane: Parameters<typeof companyOf>[0]) => companyOf(lane, this.#laneIndex()),
       logger: deps.logger,
     };
+    const paces = new Map(run.flows.map(({ mirror }) => [mirror.name, paceOf(mirror)]));
     this.#runners = run.flows.map((flow) => {
+      const pace = paces.get(flow.mirror.name) ?? paceOf(flow.mirror);
       const acls = aclDuty(flow, run.world.topology, run.flows);
-      return FlowRunner.start(flow, { ...runnerDeps, acls });
+      return FlowRunner.start(flow, { ...runnerDeps, acls, pace });
     });
   }
 
@@ -182,4 +185,8 @@ export class MirrorWorker implements AsyncDisposable {
     this.#roundAtMs = nodeClock().monotonicMs();
     this.#timer = nodeClock().after(ROUND_EVERY_MS, () => this.#goRound());
   }
+}
+
+function paceOf({ limits: { bytesPerSecond, inFlightBytes } }: Flow["mirror"]): Pace {
+  return new Pace({ bytesPerSecond, inFlightBytesMax: inFlightBytes }, nodeClock());
 }

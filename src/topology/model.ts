@@ -63,6 +63,7 @@ export interface Mirror {
   readonly provenance: "local" | "all";
   /** Absent: every record is copied as it is. */
   readonly filter?: RecordFilter;
+  readonly limits: MirrorLimits;
   readonly create: TopicCreation;
   /** Present: records for MirrorMaker 2's readers are written beside the copies. */
   readonly compat?: Mm2Compatibility;
@@ -73,6 +74,14 @@ export interface Mirror {
   /** Which rules about topics follow the source's; see acls.ts. */
   readonly acls: AclSync;
   readonly place: Place;
+}
+
+/** What all lanes of a mirror together may do, in all its flows. */
+export interface MirrorLimits {
+  /** Absent: as fast as it goes. */
+  readonly bytesPerSecond?: number;
+  /** Written without an acknowledgement. */
+  readonly inFlightBytes: number;
 }
 
 /** What MirrorMaker 2's readers find; see `mirror/mm2/compat.ts`. */

@@ -145,7 +145,7 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
   const origin: Origin = { yaml, path: ["mirrors", index], defaults: { yaml, path: ["defaults", "mirror"] } };
   const { value, issues } = check(mirrorSchema, entry, origin, labelOf("mirror", entry, index));
   if (value === undefined) return { value, issues };
-  const { groups, provenance, create, compat, deleteAfter, warnOpenTransaction, filter, ...rest } = value;
+  const { groups, provenance, create, compat, deleteAfter, warnOpenTransaction, filter, limits, ...rest } = value;
   const policy = policyOf(value.rename);
   const mirror: Mirror = {
     ...rest,
@@ -155,6 +155,10 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
     create: { replicationFactor: create.replicationFactor, sync: create.sync ?? BY_DEFAULT },
     warnOpenTransactionMs: warnOpenTransaction,
     deleteAfterMs: deleteAfter,
+    limits: {
+      inFlightBytes: limits.inFlight,
+      ...(limits.bytesPerSecond === undefined ? {} : { bytesPerSecond: limits.bytesPerSecond }),
+    },
     ...(filter === undefined ? {} : { filter: recordFilter(filter) }),
     place: yaml.placeOf(["mirrors", index]),
     ...(compat === undefined || policy === undefined ? {} : { compat: { policy, ...compat.mm2 } }),

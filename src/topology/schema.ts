@@ -155,6 +155,21 @@ const compat = z.union([
     }),
   }),
 ]);
+
+/** Bytes on their way unless a mirror says otherwise: 32 MiB/s over two seconds, and no more memory than that. */
+const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
+
+const limits = z.strictObject({
+  bytesPerSecond: size
+    .refine((bytes) => bytes > 0, "a rate of 0 would stop the mirror; write a positive size, or leave the key out")
+    .optional()
+    .describe("What all lanes of the mirror together may write in a second; left out: as fast as it goes."),
+  inFlight: size
+    .refine((bytes) => bytes > 0, "nothing could be sent; write a positive size, or leave the key out")
+    .default(IN_FLIGHT_BYTES_MAX)
+    .describe("What all lanes of the mirror together may have written without an acknowledgement."),
+});
+
 /** Patterns of one list; each is tried on every record. */
 const FILTER_PATTERNS_MAX = 64;
 
@@ -239,6 +254,7 @@ export const mirrorSchema = z.strictObject({
     .default(15 * 60_000)
     .describe("A transaction of the source that is open for longer is told as trouble: nothing behind it can be read."),
   provenance: z.literal(["local", "all"]).optional(),
+  limits: limits.prefault({}),
   filter: filter.optional().describe("Records and headers that are left out."),
   create: create.prefault({}),
   compat: compat.optional().describe("mm2: also write checkpoints, heartbeats and offset syncs as MirrorMaker 2 does."),
@@ -292,7 +308,6 @@ export const LATER_KEYS: Readonly<Record<string, string>> = {
   tls: "connections are plaintext so far",
   drills: "drills cannot be run yet",
   coordination: "a topology is mirrored by one worker so far",
-  limits: "rates cannot be limited yet",
   objectives: "objectives are not measured yet",
   compress: "segments are stored as they are",
   labels: "labels are not used yet",
