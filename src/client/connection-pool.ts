@@ -52,6 +52,7 @@ export class ConnectionPool {
   readonly #options: Omit<BrokerConnectionOptions, "endpoint" | "signal">;
   readonly #deps: PoolDeps;
   readonly #slots = new Map<string, Slot>();
+  readonly #throttledMs: Record<Purpose, number> = { fetch: 0, produce: 0, control: 0 };
   readonly #bootstrap = new Set<BrokerConnection>();
   readonly #closing = new AbortController();
 
@@ -96,6 +97,11 @@ export class ConnectionPool {
     const nodes = new Set<number>();
     for (const { connection, key } of this.#slots.values()) if (connection?.isOpen === true) nodes.add(key.nodeId);
     return [...nodes];
+  }
+
+  /** Time for which brokers wanted to hear nothing, since the pool was made. */
+  throttledMs(purpose: Purpose): number {
+    return this.#throttledMs[purpose];
   }
 
   /** The quickest answer of a node over the connections that are open now; infinite without any. */
@@ -143,7 +149,11 @@ export class ConnectionPool {
     const facts = { nodeId: slot.key.nodeId, endpoint: endpointText(slot.endpoint), purpose: slot.key.purpose };
     try {
       const frames = slot.key.purpose === "fetch" ? this.#deps.fetchFrames : undefined;
-      const options = { ...this.#options, endpoint: slot.endpoint, signal, frames };
+      const { purpose } = slot.key;
+      const onThrottle = (forMs: number): void => {
+        this.#throttledMs[purpose] += forMs;
+      };
+      const options = { ...this.#options, endpoint: slot.endpoint, signal, frames, onThrottle };
       const connection = await BrokerConnection.open(options, this.#deps);
       if (signal.aborted) {
         connection.destroy();

@@ -61,6 +61,8 @@ export interface BrokerConnectionOptions {
   readonly firstCorrelationId?: number;
   readonly lastCorrelationId?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Told of each time for which the broker wants to hear nothing, because a quota is used up. */
+  readonly onThrottle?: ((forMs: number) => void) | undefined;
 }
 
 /** What a connection needs from outside. */
@@ -86,12 +88,14 @@ export type Body<RI> = RI | ((version: number) => RI);
 export class BrokerConnection implements AsyncDisposable {
   readonly endpoint: Endpoint;
   readonly #clientId: string;
+  readonly #onThrottle: ((forMs: number) => void) | undefined;
   readonly #channel: FrameChannel;
   #versions: BrokerVersions = { apis: new Map(), features: new Map() };
 
   private constructor(options: BrokerConnectionOptions, channel: FrameChannel) {
     this.endpoint = options.endpoint;
     this.#clientId = options.clientId;
+    this.#onThrottle = options.onThrottle;
     this.#channel = channel;
   }
 
@@ -160,7 +164,7 @@ export class BrokerConnection implements AsyncDisposable {
       {
         api: api.name,
         encode: (correlationId) => this.#encode(api, { version, correlationId }, body),
-        decode: (frame) => decodeResponse(api, version, frame),
+        decode: (frame) => this.#minded(decodeResponse(api, version, frame)),
         expectsResponse: true,
       },
       options,
@@ -194,6 +198,16 @@ export class BrokerConnection implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.closed;
+  }
+
+  /** Does as the broker says when it throttles this client. */
+  #minded<SO>(answer: SO): SO {
+    const throttleMs = throttleOf(answer);
+    if (throttleMs > 0) {
+      this.#channel.hold(throttleMs);
+      this.#onThrottle?.(throttleMs);
+    }
+    return answer;
   }
 
   async #negotiate(options: ExchangeOptions): Promise<void> {
@@ -251,4 +265,8 @@ function channelOptions(options: BrokerConnectionOptions): Parameters<typeof Fra
     firstCorrelationId: options.firstCorrelationId ?? 1,
     lastCorrelationId: options.lastCorrelationId ?? CORRELATION_ID_MAX,
   };
+}
+
+function throttleOf(answer: unknown): number {
+  return typeof answer === "object" && answer !== null && "throttleMs" in answer ? Number(answer.throttleMs) : 0;
 }

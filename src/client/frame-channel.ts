@@ -6,7 +6,7 @@
  *                  +-- timeout, abort: had no effect          +-- timeout, abort: orphan, its answer is dropped
  *  ``` */
 
-import type { Clock } from "../core/clock.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Connection, Endpoint } from "../core/network.ts";
@@ -16,6 +16,9 @@ import type { FramePool } from "../wire/frame-pool.ts";
 import { ClientError, endpointText } from "./errors.ts";
 import { arm, type Exchange, InFlight, type InFlightLimits } from "./in-flight.ts";
 import { notKafka } from "./not-kafka.ts";
+
+/** Longest time for which a broker is believed: Kafka's quotas look at eleven seconds, and a mistaken one must not stop a lane. */
+const HOLD_MS_MAX = 60_000;
 
 /** Bounds of a channel. */
 export interface FrameChannelOptions extends InFlightLimits {
@@ -76,6 +79,9 @@ export class FrameChannel {
   #blocked = false;
   #failure: { readonly error: Error | undefined } | undefined;
   #framesReceived = 0;
+  /** 0: never held so far. */
+  #heldUntilMs = 0;
+  #hold: Timer | undefined;
   #quickestMs = Number.POSITIVE_INFINITY;
   #lastReceivedMs: number;
   #lastSentMs: number;
@@ -134,7 +140,7 @@ export class FrameChannel {
     return new Promise<T>((resolve, reject) => {
       const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs;
       const disarm = arm({
-        timer: this.#deps.clock.after(timeoutMs, () => this.#onTimeout(exchange, timeoutMs)),
+        timer: this.#patience(timeoutMs, () => this.#onTimeout(exchange, timeoutMs)),
         signal: options.signal,
         onAbort: () => this.#onAbort(exchange, options.signal?.reason),
       });
@@ -161,6 +167,16 @@ export class FrameChannel {
       if (this.#inFlight.enqueue(exchange)) this.#pump();
       else exchange.onError(this.#overloaded());
     });
+  }
+
+  /** Sends nothing for so long, because the broker said that it will not look at anything before (KIP-219). What waits keeps its
+   *  place and is given as much more time. */
+  hold(forMs: number): void {
+    const untilMs = this.#deps.clock.monotonicMs() + Math.min(forMs, HOLD_MS_MAX);
+    if (untilMs <= this.#heldUntilMs) return;
+    this.#heldUntilMs = untilMs;
+    this.#hold?.cancel();
+    this.#hold = this.#deps.clock.after(Math.min(forMs, HOLD_MS_MAX), () => this.#pump());
   }
 
   /** Sends nothing more, rejects everything pending with `CLIENT_CLOSED`. Idempotent. */
@@ -191,7 +207,22 @@ export class FrameChannel {
     });
   }
 
+  /** A timer that does not count the time for which the channel is held. */
+  #patience(timeoutMs: number, onEnd: () => void): Timer {
+    const { clock } = this.#deps;
+    const startMs = clock.monotonicMs();
+    const wait = (delayMs: number): Timer =>
+      clock.after(delayMs, () => {
+        const heldMs = this.#heldUntilMs + timeoutMs - clock.monotonicMs();
+        if (this.#heldUntilMs > startMs && heldMs > 0) timer = wait(heldMs);
+        else onEnd();
+      });
+    let timer = wait(timeoutMs);
+    return { cancel: () => timer.cancel() };
+  }
+
   #pump(): void {
+    if (this.#heldUntilMs > 0 && this.#deps.clock.monotonicMs() < this.#heldUntilMs) return;
     while (!this.#blocked && this.#failure === undefined) {
       const exchange = this.#inFlight.next();
       if (exchange === undefined) return;
@@ -266,6 +297,7 @@ export class FrameChannel {
   #fail(error: Error | undefined): void {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
+    this.#hold?.cancel();
     const { sent, waiting } = this.#inFlight.drain();
     if (error !== undefined)
       this.#deps.logger.debug("connection ended", { endpoint: this.#place, cause: error.message });

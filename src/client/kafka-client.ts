@@ -135,6 +135,11 @@ export class KafkaClient implements AsyncDisposable {
     return this.#pool.quickestMs(nodeId);
   }
 
+  /** Time for which brokers made this client wait because a quota was used up. */
+  throttledMs(purpose: Purpose): number {
+    return this.#pool.throttledMs(purpose);
+  }
+
   /** Repeats `attempt` with backoff while `isHarmless` holds for its error, within the call's time. */
   retry<T>(options: CallOptions, isHarmless: (error: unknown) => boolean, attempt: () => Promise<T>): Promise<T> {
     const { timeoutMs = DEFAULT_RETRY_TIMEOUT_MS, signal } = options;

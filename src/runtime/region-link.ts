@@ -63,7 +63,9 @@ export class RegionLink implements AsyncDisposable {
   /** What it holds in memory now. */
   get snapshot(): LinkSnapshot {
     const fetchedBytes = [...this.#sources.values()].reduce((sum, source) => sum + source.fetchedBytes, 0);
-    return { region: this.region, fetchedBytes, inFlightBytes: this.#target?.inFlightBytes ?? 0 };
+    const [fetch, produce] = [this.#client.throttledMs("fetch"), this.#client.throttledMs("produce")];
+    const inFlightBytes = this.#target?.inFlightBytes ?? 0;
+    return { region: this.region, fetchedBytes, inFlightBytes, throttledMs: { fetch, produce } };
   }
 
   /** The region as a flow reads it: flows that carry the same topic to several targets do not wait for each other. */

@@ -34,6 +34,14 @@ function workerJson(worker: WorkerStatus): object {
       region: link.region,
       fetched_bytes: link.fetchedBytes,
       in_flight_bytes: link.inFlightBytes,
+      throttled_ms: link.throttledMs,
+    })),
+    limits: worker.limits.map((limit) => ({
+      mirror: limit.mirror,
+      bytes_per_second: limit.bytesPerSecond,
+      in_flight_bytes_max: limit.inFlightBytesMax,
+      in_flight_bytes: limit.inFlightBytes,
+      throttled_ms: Math.round(limit.throttledMs),
     })),
   };
 }

@@ -20,6 +20,7 @@ export interface WorkerStatus {
   readonly flows: readonly FlowSnapshot[];
   /** Regions that are reached. */
   readonly links: readonly LinkSnapshot[];
+  readonly limits: readonly LimitSnapshot[];
 }
 
 /** What a worker holds in memory for a region, across flows. */
@@ -29,6 +30,19 @@ export interface LinkSnapshot {
   readonly fetchedBytes: number;
   /** Handed over to be written there and not yet acknowledged. */
   readonly inFlightBytes: number;
+  /** For how long the region made the worker wait because a quota was used up, by what was asked. */
+  readonly throttledMs: { readonly fetch: number; readonly produce: number };
+}
+
+/** What a mirror is held to, over all its flows. */
+export interface LimitSnapshot {
+  readonly mirror: string;
+  /** Null: as fast as it goes. */
+  readonly bytesPerSecond: number | null;
+  readonly inFlightBytesMax: number;
+  readonly inFlightBytes: number;
+  /** For how long batches waited for the rate. */
+  readonly throttledMs: number;
 }
 
 /** A flow of a worker. */

@@ -46,6 +46,8 @@ export class MirrorWorker implements AsyncDisposable {
   readonly #open = new Map<string, RegionLink>();
   readonly #budget = new PrefetchBudget();
   readonly #stopping = new AbortController();
+  /** By mirror. */
+  readonly #paces: ReadonlyMap<string, Pace>;
   readonly #runners: readonly FlowRunner[];
   #server: ControlServer | undefined;
   #timer: Timer | undefined;
@@ -70,9 +72,9 @@ export class MirrorWorker implements AsyncDisposable {
       companyOf: (lane: Parameters<typeof companyOf>[0]) => companyOf(lane, this.#laneIndex()),
       logger: deps.logger,
     };
-    const paces = new Map(run.flows.map(({ mirror }) => [mirror.name, paceOf(mirror)]));
+    this.#paces = new Map(run.flows.map(({ mirror }) => [mirror.name, paceOf(mirror)]));
     this.#runners = run.flows.map((flow) => {
-      const pace = paces.get(flow.mirror.name) ?? paceOf(flow.mirror);
+      const pace = this.#paces.get(flow.mirror.name) ?? paceOf(flow.mirror);
       const acls = aclDuty(flow, run.world.topology, run.flows);
       return FlowRunner.start(flow, { ...runnerDeps, acls, pace });
     });
@@ -111,6 +113,9 @@ export class MirrorWorker implements AsyncDisposable {
       roundAgeMs: nodeClock().monotonicMs() - this.#roundAtMs,
       flows: this.#runners.map((runner) => runner.snapshot),
       links: [...this.#open.values()].map((link) => link.snapshot),
+      limits: [...this.#paces].map(([mirror, { status }]) => {
+        return { mirror, ...status, bytesPerSecond: status.bytesPerSecond ?? null };
+      }),
     };
   }
 

@@ -274,6 +274,20 @@ export function workerMetrics(status: WorkerStatus, folded: number): readonly Me
       "Bytes fetched from a region and not yet taken by a lane.",
       status.links.map((link) => one({ region: link.region }, link.fetchedBytes)),
     ),
+    {
+      name: "tributary_mirror_throttled_seconds_total",
+      help: "Time during which batches of a mirror waited for its own limit of bytes per second.",
+      type: "counter",
+      samples: status.limits.map(({ mirror, throttledMs }) => one({ mirror, by: "limit" }, throttledMs / 1_000)),
+    },
+    {
+      name: "tributary_region_throttled_seconds_total",
+      help: "Time for which brokers of a region made the worker wait because a quota was used up.",
+      type: "counter",
+      samples: status.links.flatMap(({ region, throttledMs }) =>
+        Object.entries(throttledMs).map(([request, forMs]) => one({ region, request }, forMs / 1_000)),
+      ),
+    },
     gauge("tributary_metrics_folded", "Topics or partitions that are told together as _other, to bound the series.", [
       one({}, folded),
     ]),

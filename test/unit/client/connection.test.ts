@@ -216,6 +216,37 @@ test("connection keeps bytes in flight below its limit, except for a single larg
   assert.equal(await clock.until(small), "small");
 });
 
+test("connection sends nothing while the broker throttles it, keeps the order, and lets no request run out of time", async () => {
+  const told: number[] = [];
+  const { clock, broker, connection } = await openPair({ onThrottle: (forMs) => told.push(forMs) });
+  broker.on(deleteGroups, (request) => ({ ...answerTo(request), throttleMs: told.length === 0 ? 3_000 : 0 }));
+  await clock.until(ask(connection, "first"));
+  const startMs = clock.monotonicMs();
+  const names = ["a", "b", "c"];
+  const answers = Promise.all(names.map((name) => ask(connection, name, { timeoutMs: 500 })));
+  await clock.run(2_900);
+  assert.equal(broker.received(deleteGroups).length, 1);
+  assert.deepEqual(await clock.until(answers), names);
+  const sent = broker.received(deleteGroups).slice(1);
+  assert.deepEqual(
+    sent.map(({ body }) => body.groupsNames[0]),
+    names,
+  );
+  assert.ok(sent.every(({ atMs }) => atMs - startMs >= 3_000));
+  assert.deepEqual(told, [3_000]);
+});
+
+test("connection gives up requests in time although it was throttled once", async () => {
+  const { clock, broker, connection } = await openPair();
+  broker.on(deleteGroups, (request) => ({ ...answerTo(request), throttleMs: 1_000 }));
+  await clock.until(ask(connection, "first"));
+  broker.on(deleteGroups, () => undefined);
+  const startMs = clock.monotonicMs();
+  const error = await clock.until(failureOf(ask(connection, "late", { timeoutMs: 500 })));
+  assert.ok(hasFaultCode(error, "CLIENT_TIMEOUT"));
+  assert.equal(clock.monotonicMs() - startMs, 1_500);
+});
+
 test("connection stops writing while the socket is full and goes on when it drains", async () => {
   const { clock, broker, connection } = await openPair({}, { bufferBytesMax: 2_000 });
   broker.on(deleteGroups, answerTo);

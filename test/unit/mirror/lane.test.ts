@@ -53,6 +53,19 @@ test("lane keeps at most five batches in flight, and one before the first ack", 
   assert.equal(worker.target.inFlightMax, 5);
 });
 
+test("lane keeps to the rate of its mirror, and stops at once although it waits for it", async () => {
+  const world = openWorld({ pace: { bytesPerSecond: 1_000, inFlightBytesMax: 1_000_000 } });
+  for (let i = 0; i < 400; i++) world.produce(2);
+  const worker = world.spawn();
+  await world.until(() => worker.lane.status.counts.forwardedBytes > 0);
+  const before = worker.lane.status.counts.forwardedBytes;
+  await world.until(() => false, 10_000);
+  const perSecond = (worker.lane.status.counts.forwardedBytes - before) / 10;
+  assert.ok(perSecond > 900 && perSecond < 1_100, `${perSecond} B/s`);
+  await Promise.all([worker.stop(), world.until(() => false, 100)]);
+  assert.equal(worker.lane.status.state, "drained");
+});
+
 test("A chunk is released only after everything read from it is acknowledged", async () => {
   const world = openWorld({ replicatesMs: 20 });
   for (let i = 0; i < 200; i++) world.produce(1 + (i % 5));

@@ -186,6 +186,12 @@ test("lane appends each record once when batches that wait travel together as on
   assert.ok(tally.mergedBatches > SEEDS);
 });
 
+test("lane appends each record once when the mirror's limits hold its batches up", async () => {
+  const pace = { bytesPerSecond: 20_000, inFlightBytesMax: 400 };
+  assert.deepEqual(await failingSeeds(SEEDS / 4, { pace }), []);
+  assert.deepEqual(await failingSeeds(SEEDS / 10, { pace, hooks: { mergeAckMs: 0 } }), []);
+});
+
 /** Two thirds of the model's records, and whole batches of them now and then. */
 const FILTER = compileFilter({ keys: { include: [], exclude: ["v*3", "v*4", "v2?"] }, samplePpm: 700_000 });
 const FILTERED = { ...LANE_OPTIONS.rules, filter: FILTER };

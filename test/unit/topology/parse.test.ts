@@ -47,6 +47,16 @@ test("filter of a mirror has its defaults, and its share as parts per million", 
   });
 });
 
+test("limits of a mirror have their defaults and their units", () => {
+  const limitsOf = (lines: string) =>
+    parseTopology({ file: "t.yaml", text: framed(MIRROR + lines) }).mirrors[0]?.limits;
+  assert.deepEqual(limitsOf(""), { inFlightBytes: 64 * 2 ** 20 });
+  assert.deepEqual(limitsOf("    limits: { bytesPerSecond: 50MiB, inFlight: 8MiB }\n"), {
+    bytesPerSecond: 50 * 2 ** 20,
+    inFlightBytes: 8 * 2 ** 20,
+  });
+});
+
 const cases: readonly { readonly id: string; readonly text: string; readonly want: readonly string[] }[] = [
   { id: "accepts a minimal file", text: framed(MIRROR), want: [] },
   { id: "accepts regions without mirrors", text: framed(""), want: [] },
@@ -57,6 +67,11 @@ const cases: readonly { readonly id: string; readonly text: string; readonly wan
   { id: "refuses another version", text: framed("").replace("version: 1", "version: 2"), want: ["1:10 bad-value"] },
   { id: "suggests the nearest top key", text: framed("mirors: []\n"), want: ["7:1 unknown-key mirrors"] },
   { id: "lists known keys when none is near", text: framed("zzz: 1\n"), want: ["7:1 unknown-key"] },
+  {
+    id: "refuses a rate of zero",
+    text: framed(`${MIRROR}    limits: { bytesPerSecond: 0B }\n`),
+    want: ["13:31 bad-value"],
+  },
   { id: "refuses what comes later by name", text: framed("drills: []\n"), want: ["7:1 unsupported"] },
   {
     id: "accepts a filter",

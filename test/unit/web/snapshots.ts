@@ -71,9 +71,10 @@ export function workerOf(flows: readonly FlowSnapshot[], changes: Partial<Worker
     roundAgeMs: 20,
     flows,
     links: [
-      { region: "west", fetchedBytes: 7, inFlightBytes: 0 },
-      { region: "hub", fetchedBytes: 0, inFlightBytes: 9 },
+      { region: "west", fetchedBytes: 7, inFlightBytes: 0, throttledMs: { fetch: 1_500, produce: 0 } },
+      { region: "hub", fetchedBytes: 0, inFlightBytes: 9, throttledMs: { fetch: 0, produce: 0 } },
     ],
+    limits: [{ mirror: "in", bytesPerSecond: null, inFlightBytesMax: 64, inFlightBytes: 9, throttledMs: 250 }],
     ...changes,
   };
 }

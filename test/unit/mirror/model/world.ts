@@ -14,6 +14,7 @@ import type { LaneHooks, LaneOptions } from "../../../../src/mirror/lane-options
 import { OffsetMap } from "../../../../src/mirror/offset-map.ts";
 import { later } from "../../../../src/mirror/offset-order.ts";
 import type { LaneIdentity, ProgressStore } from "../../../../src/mirror/offset-ports.ts";
+import { Pace, type PaceLimits } from "../../../../src/mirror/pace.ts";
 import { planText } from "../../../../src/mirror/plan.ts";
 import type { Target, TargetLimits, TopicPartition } from "../../../../src/mirror/ports.ts";
 import { BatchView, stampBatch } from "../../../../src/wire/record-batch.ts";
@@ -62,6 +63,8 @@ export interface WorldOptions {
   readonly dedup?: boolean;
   readonly lane?: Partial<LaneOptions>;
   readonly limits?: TargetLimits;
+  /** Each worker's own. */
+  readonly pace?: PaceLimits;
   /** The target knows transactions. */
   readonly history?: TransactionMistakes;
   /** How often a worker stores its progress. */
@@ -207,6 +210,7 @@ export class World {
         clock: mortal,
         random,
         logger: this.#options.logger ?? silentLogger,
+        pace: this.#options.pace && new Pace(this.#options.pace, mortal),
         ...(this.#options.hooks === undefined ? {} : { hooks: this.#options.hooks }),
       },
     );
