@@ -11,11 +11,13 @@ import type { GroupCommit } from "../../src/mirror/offset-ports.ts";
 import { storedLaneMap } from "../../src/runtime/stored-offsets.ts";
 import { runJava } from "./java.ts";
 import { apacheKafkaMissing } from "./kafka/jars.ts";
-import { Mm2World, makeTopic, recordsOf, type SeenRecord, topicNames, until } from "./mm2-world.ts";
+import { Mm2World, makeTopic, produceNumbers, recordsOf, type SeenRecord, topicNames, until } from "./mm2-world.ts";
 
 const skip = apacheKafkaMissing() ?? false;
 const timeout = 300_000;
 const TOPIC = "orders";
+/** Keeps its name, as under MirrorMaker's identity policy. */
+const SAME = "audit";
 const COPY = "east.orders";
 const CHECKPOINTS = "east.checkpoints.internal";
 const SYNCS = "mm2-offset-syncs.hub.internal";
@@ -23,8 +25,15 @@ const PARTITIONS = [0, 1];
 const TRANSACTIONS = 24;
 const MIRROR = `    topics: {include: [${TOPIC}]}
     rename: "{source}.{topic}"
-    groups: {include: ["*"], every: 1s}
-    compat: mm2`;
+    groups: {include: ["g*"], every: 1s}
+    compat: mm2
+  - name: same-names
+    from: east
+    to: hub
+    topics: {include: [${SAME}]}
+    rename: "{topic}"
+    groups: {include: [same], every: 1s}
+    compat: {mm2: {readOnlySource: true}}`;
 
 /** Transactions, every third aborted: each leaves a marker, and so a hole in the offset map. */
 async function produceTransactions(world: Mm2World): Promise<void> {
@@ -73,6 +82,10 @@ test("MirrorMaker's clients read heartbeats, checkpoints and offset syncs of a m
   const source = await Promise.all(PARTITIONS.map((partition) => recordsOf(world.east, TOPIC, partition)));
   const end = 1n + (source[0]?.at(-1)?.offset ?? 0n);
   const groups = await commitEverywhere(world, end);
+  await makeTopic(world.east, SAME, 1);
+  await produceNumbers(world.east, { topic: SAME, index: 0 }, [1, 2, 3, 4, 5]);
+  const same = { topic: SAME, partition: 0, offset: 3n, metadata: "s" };
+  await new KafkaGroups({ client: world.east.client, logger: silentLogger }).commit("same", [same]);
   const inUse = world.topology(MIRROR);
   const maps: OffsetMap[] = [];
   {
@@ -87,13 +100,25 @@ test("MirrorMaker's clients read heartbeats, checkpoints and offset syncs of a m
       return new Set(exact.map(({ group, partition }) => `${group}/${partition}`)).size >= 2 * groups.length;
     });
     await until("heartbeats that came over", async () => (await recordsOf(world.hub, "east.heartbeats", 0)).length > 2);
+    await until("the checkpoint of the topic that keeps its name", async () =>
+      (await recordsOf(world.hub, CHECKPOINTS, 0)).map(checkpointOf).some(({ topic }) => topic === SAME),
+    );
+    await until("offset syncs of the source that is not written to", async () =>
+      (await topicNames(world.hub)).includes("mm2-offset-syncs.east.internal"),
+    );
     await until("offset syncs", async () => (await recordsOf(world.east, SYNCS, 0)).length >= PARTITIONS.length);
   }
   for (const partition of PARTITIONS) maps.push((await storedLaneMap(inUse, { topic: TOPIC, partition })).map);
   const copies = await Promise.all(PARTITIONS.map((partition) => recordsOf(world.hub, COPY, partition)));
 
   const singles = groups.filter((_, at) => at % 16 === 5);
-  const lines = await runJava("MirrorReader", [world.hub.kafka.bootstrap[0] ?? "", "east", "g.*", ...singles]);
+  const lines = await runJava("MirrorReader", [
+    world.hub.kafka.bootstrap[0] ?? "",
+    "east",
+    "Default",
+    "g.*",
+    ...singles,
+  ]);
   assert.deepEqual(lines.slice(0, 5), [
     "hops 1",
     "upstream [east]",
@@ -113,7 +138,15 @@ test("MirrorMaker's clients read heartbeats, checkpoints and offset syncs of a m
   assert.deepEqual(lines.slice(5).toSorted(), expected.toSorted());
   await checkSyncs(world, { source, copies, end });
   await checkHeartbeats(world);
+  await checkSameNames(world);
 });
+
+/** Under the identity policy, which knows the direction from heartbeats alone. */
+async function checkSameNames(world: Mm2World): Promise<void> {
+  const lines = await runJava("MirrorReader", [world.hub.kafka.bootstrap[0] ?? "", "east", "Identity", "same"]);
+  assert.deepEqual(lines.slice(0, 2), ["hops 1", "upstream [east]"]);
+  assert.deepEqual(lines.slice(5), [["pattern", "same", SAME, 0, 3, "s"].join("\t")]);
+}
 
 function checkpointOf({ key, value }: SeenRecord) {
   assert.ok(key !== null && value !== null);

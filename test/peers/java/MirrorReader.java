@@ -7,23 +7,24 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.connect.mirror.MirrorClient;
 import org.apache.kafka.connect.mirror.RemoteClusterUtils;
 
-/** Tells what Kafka's own readers of MirrorMaker 2's topics find on a cluster: MirrorReader BOOTSTRAP ALIAS PATTERN
- *  GROUP... The pattern asks for many groups at once, as newer clients can; each question about a single group takes a second. */
+/** Tells what Kafka's own readers of MirrorMaker 2's topics find on a cluster: MirrorReader BOOTSTRAP ALIAS POLICY
+ *  PATTERN GROUP... The policy is Default or Identity. The pattern asks for many groups at once, as newer clients can; each question about a single group takes a second. */
 public class MirrorReader {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
     public static void main(String[] args) throws Exception {
         String alias = args[1];
-        Map<String, Object> properties = Map.of("bootstrap.servers", args[0]);
+        Map<String, Object> properties = Map.of("bootstrap.servers", args[0], "source.cluster.alias", alias,
+            "replication.policy.class", "org.apache.kafka.connect.mirror." + args[2] + "ReplicationPolicy");
         try (MirrorClient client = new MirrorClient(properties)) {
             System.out.println("hops " + client.replicationHops(alias));
             System.out.println("upstream " + new TreeSet<>(client.upstreamClusters()));
             System.out.println("heartbeats " + new TreeSet<>(client.heartbeatTopics()));
             System.out.println("checkpoints " + new TreeSet<>(client.checkpointTopics()));
             System.out.println("remote " + new TreeSet<>(client.remoteTopics(alias)));
-            RemoteClusterUtils.translateOffsets(properties, alias, Pattern.compile(args[2]), TIMEOUT)
+            RemoteClusterUtils.translateOffsets(properties, alias, Pattern.compile(args[3]), TIMEOUT)
                 .forEach((group, offsets) -> print("pattern", group, offsets));
-            for (int i = 3; i < args.length; i++) {
+            for (int i = 4; i < args.length; i++) {
                 print("client", args[i], client.remoteConsumerOffsets(args[i], alias, TIMEOUT));
                 print("utils", args[i], RemoteClusterUtils.translateOffsets(properties, alias, args[i], TIMEOUT));
             }
