@@ -347,7 +347,8 @@ export class Flow implements AsyncDisposable {
 
   /** Why a lane must not begin; undefined when it may. */
   async #reasonAgainst(wanted: WantedLane, predecessor: LaneIdentity | undefined): Promise<LaneFault | undefined> {
-    if (predecessor === undefined || this.#options.onRecreate === "restart") return this.#deps.barred?.(wanted);
+    if (predecessor === undefined) return this.#deps.barred?.(wanted);
+    if (this.#options.onRecreate === "restart") return undefined;
     const { topic, partition } = wanted.sourcePartition;
     const { sourceTopicId: topicId } = predecessor;
     return { code: "SOURCE_TOPIC_RECREATED", topic, partition, topicId, newTopicId: wanted.lane.sourceTopicId };

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deleteRecords, deleteTopics } from "../../src/client/admin.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
+import type { TopicPartition } from "../../src/mirror/ports.ts";
 import type { RequestOutput } from "../../src/wire/api.ts";
 import { writeTxnMarkers } from "../../src/wire/apis/27-write-txn-markers.ts";
 import { ErrorCode } from "../../src/wire/error-codes.ts";
@@ -152,6 +153,28 @@ test("flow stops a lane whose topic was made again, and begins anew when told to
   const third = await world.worker(west, central, { onRecreate: "restart" });
   await eventually(async () => (await world.read(central, "west.orders", 0)).length === 8, "the new records follow");
   assert.equal(laneOf(third)?.state, "copying");
+});
+
+test("flow begins no lane that is barred, but one whose topic it copied before", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5);
+  const barred = async ({ sourcePartition: { topic, partition } }: { readonly sourcePartition: TopicPartition }) => {
+    return { code: "ADOPTION_NEEDED", topic, partition, copiedOffset: 3n } as const;
+  };
+  const first = await world.worker(west, central, {}, { barred });
+  await eventually(() => reasonOf(first) === "ADOPTION_NEEDED", "the lane is barred");
+  assert.deepEqual(await world.read(central, "west.orders", 0), []);
+  await first.stop();
+  const second = await world.worker(west, central);
+  await eventually(() => copied(world, west, central, "orders", 1), "it is copied");
+  await second.stop();
+  await deleteTopics(west.client, ["orders"]);
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 3);
+  await world.worker(west, central, { onRecreate: "restart" }, { barred });
+  await eventually(async () => (await world.read(central, "west.orders", 0)).length === 8, "the new records follow");
 });
 
 test("flow copies everything again into a target topic that was deleted", async () => {

@@ -22,7 +22,7 @@ import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { Endpoint } from "../../src/core/network.ts";
 import { AbortedTransactions } from "../../src/mirror/aborted.ts";
-import { Flow, type FlowOptions } from "../../src/mirror/flow.ts";
+import { Flow, type FlowDeps, type FlowOptions } from "../../src/mirror/flow.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import { compilePattern, type Selection } from "../../src/topology/patterns.ts";
 import { upgradeMessages } from "../../src/wire/message-set.ts";
@@ -99,7 +99,12 @@ export class MirrorWorld implements AsyncDisposable {
   }
 
   /** Starts a worker of the flow from `source` to `target`. */
-  async worker(source: Side, target: Side, options: Partial<FlowOptions> = {}): Promise<MirrorWorker> {
+  async worker(
+    source: Side,
+    target: Side,
+    options: Partial<FlowOptions> = {},
+    more: Pick<FlowDeps, "barred"> = {},
+  ): Promise<MirrorWorker> {
     const [sourceClient, targetClient] = [await this.#client(source.region), await this.#client(target.region)];
     const progress = await openKafkaProgress({ saveIntervalMs: 100 }, { ...deps, client: targetClient });
     const flow = Flow.open(
@@ -120,6 +125,7 @@ export class MirrorWorld implements AsyncDisposable {
         source: new KafkaSource({}, { ...deps, client: sourceClient }),
         target: new KafkaTarget({ ...deps, client: targetClient }),
         progress,
+        ...more,
       },
     );
     const cut = async (): Promise<void> => {
