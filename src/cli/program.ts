@@ -94,7 +94,7 @@ function addRegionCommands(program: Command, run: Runner): void {
     .command("init")
     .summary("write a topology file to begin with, or import one from MirrorMaker 2")
     .argument("[file]", "where to write; by default topologies/NAME.yaml, - is stdout")
-    .option("--from <file>", "mm2.properties, or a KafkaMirrorMaker2 resource of Strimzi")
+    .option("--from <file>", "mm2.properties, a KafkaMirrorMaker2 resource of Strimzi, or connectors as JSON")
     .option("--force", "write over a file that is there")
     .action(run(async () => (await import("./commands/init.ts")).init));
   program

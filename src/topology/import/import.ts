@@ -1,6 +1,7 @@
 /** Turns the configuration of another mirror into a topology. */
 
-import { topologyName } from "./mm2-configuration.ts";
+import { type Mm2Configuration, topologyName } from "./mm2-configuration.ts";
+import { readConnectors } from "./mm2-connectors.ts";
 import { readMm2Properties } from "./mm2-properties.ts";
 import { readStrimzi } from "./mm2-strimzi.ts";
 import { type ImportedTopology, topologyOf } from "./mm2-topology.ts";
@@ -12,10 +13,14 @@ export interface ImportSource {
   readonly name: string;
 }
 
-/** Imports `mm2.properties`, or a Strimzi `KafkaMirrorMaker2` resource (anything that looks like YAML).
- *  @throws {ImportError} */
+/** Imports `mm2.properties`, connectors as Kafka Connect's REST interface has them (anything that looks like JSON), or a Strimzi
+ *  `KafkaMirrorMaker2` resource (like YAML). @throws {ImportError} */
 export function importTopology({ file, text, name }: ImportSource): ImportedTopology {
-  const isYaml = /^\s*(kind|apiVersion|spec)\s*:/m.test(text);
-  const configuration = isYaml ? readStrimzi(file, text) : readMm2Properties(file, text, topologyName(name));
-  return topologyOf(configuration, { file });
+  return topologyOf(configurationIn({ file, text, name }), { file });
+}
+
+function configurationIn({ file, text, name }: ImportSource): Mm2Configuration {
+  if (/^\s*[{[]/.test(text)) return readConnectors(file, text, topologyName(name));
+  if (/^\s*(kind|apiVersion|spec)\s*:/m.test(text)) return readStrimzi(file, text);
+  return readMm2Properties(file, text, topologyName(name));
 }

@@ -26,6 +26,8 @@ export interface Mm2Flow {
 export interface ConnectPlaces {
   readonly offsetsTopic: string;
   readonly group: string;
+  /** True: the file does not say, and these are Kafka's defaults. */
+  readonly isGuess?: boolean;
 }
 
 /** A whole configuration. */

@@ -214,7 +214,8 @@ function compatLines(value: Lookup, connect: ConnectPlaces | undefined): readonl
     ...(connect === undefined ? [] : [`offsetsTopic: ${JSON.stringify(connect.offsetsTopic)}`]),
     ...(connect === undefined ? [] : [`connectGroup: ${JSON.stringify(connect.group)}`]),
   ];
-  return [entries.length === 0 ? "    compat: mm2" : `    compat: {mm2: {${entries.join(", ")}}}`];
+  const comment = connect?.isGuess === true ? " # see that Connect's offset.storage.topic and group.id are these" : "";
+  return [entries.length === 0 ? "    compat: mm2" : `    compat: {mm2: {${entries.join(", ")}}}${comment}`];
 }
 
 function nameOf({ source, target }: Mm2Flow): string {

@@ -178,11 +178,45 @@ for (const [version, text] of Object.entries(STRIMZI))
     assert.ok(notes.some(({ where, reason }) => where === "hub" && reason === "connections are plaintext so far"));
   });
 
+/** A connector of Kafka Connect, from east to hub. */
+function connector(kind: string, config: Readonly<Record<string, string>> = {}) {
+  const ends = { "source.cluster.alias": "east", "target.cluster.alias": "hub" };
+  const servers = { "source.cluster.bootstrap.servers": "e1:9092", "target.cluster.bootstrap.servers": "h1:9092" };
+  const name = `my-${kind}`;
+  const own = { name, "connector.class": `org.apache.kafka.connect.mirror.Mirror${kind}Connector` };
+  return { name, config: { ...own, ...ends, ...servers, "tasks.max": "2", ...config } };
+}
+
+test("import reads connectors as Kafka Connect has them", () => {
+  const source = connector("Source", { topics: "orders", "source.cluster.sasl.jaas.config": "geheim" });
+  const alone = imported(JSON.stringify(source.config));
+  assert.deepEqual([alone.mirror?.name, alone.mirror?.groups], ["east-to-hub", undefined]);
+  assert.deepEqual(
+    [alone.mirror?.compat?.offsetsTopic, alone.mirror?.compat?.connectGroup],
+    ["connect-offsets", "connect-cluster"],
+  );
+  assert.deepEqual(
+    alone.notes.map(({ where, key }) => `${where} ${key}`),
+    ["east sasl.jaas.config", "east->hub tasks.max"],
+  );
+  const others = [source, connector("Checkpoint", { groups: "g.*" }), connector("Heartbeat")];
+  const { mirror, mirrors } = imported(JSON.stringify(others));
+  assert.deepEqual(
+    [mirrors, mirror?.topics.include[0]?.text, mirror?.groups?.select.include[0]?.text],
+    [1, "orders", "g*"],
+  );
+  const expanded = Object.fromEntries(others.map((one) => [one.name, { info: { ...one, tasks: [], type: "source" } }]));
+  assert.deepEqual(imported(JSON.stringify(expanded)).text, imported(JSON.stringify(others)).text);
+});
+
 const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ["a file of something else", "name = x\n", /^f names no clusters/],
   ["a cluster without addresses", "clusters = a, b\na.bootstrap.servers = a:1\n", /^f:1 cluster "b" has no b\.boot/],
   ["an alias that is no name", "clusters = us.west\nus.west.bootstrap.servers = a:1\n", /^f:1 alias "us\.west"/],
   ["a flow between unknown clusters", `${FLOW}east->west.enabled = true\n`, /^f:5 east->west\.enabled is about/],
+  ["broken JSON", "{", /^f is no JSON/],
+  ["connectors of others", '[{"connector.class": "FileSource"}]', /^f has no connector of MirrorMaker 2/],
+  ["a connector without clusters", '{"connector.class": "x.MirrorSourceConnector"}', /^f alias "" cannot be/],
   ["YAML of another kind", "kind: Kafka\n", /^f has no resource of kind KafkaMirrorMaker2/],
   ["broken YAML", "kind: [\n", /^f is no YAML/],
   ["a resource without mirrors", "kind: KafkaMirrorMaker2\nspec: {clusters: []}\n", /^f has no spec\.mirrors/],
