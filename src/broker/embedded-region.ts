@@ -130,6 +130,10 @@ export class EmbeddedRegion {
   coordinatorOf(groupId: string): number {
     return this.#parts.groups.coordinatorOf(groupId);
   }
+  /** The broker that keeps a transactional id; -1 when none runs. */
+  transactionCoordinatorOf(transactionalId: string): number {
+    return this.#parts.transactions.coordinatorOf(transactionalId);
+  }
   /** What the region does by itself, for those who cannot wait for its timers. */
   get maintenance(): Pick<Maintenance, "applyRetention" | "expireProducers" | "dropLaggards" | "endLateTransactions"> {
     return this.#maintenance;
