@@ -47,7 +47,7 @@ function constantNames(topology: Topology): readonly TopologyIssue[] {
     }));
 }
 
-/** Two flows that write one topic of one region: order and exactly-once would be lost. */
+/** Two flows that write one topic of one region: whoever reads it would not know whose records those are. */
 function collisions(topology: Topology): readonly TopologyIssue[] {
   const known = new Set(topology.regions.map((region) => region.name));
   const flows = flowsOf(topology).filter((flow) => known.has(flow.source) && known.has(flow.target));
@@ -58,12 +58,22 @@ function collisions(topology: Topology): readonly TopologyIssue[] {
       const pair = `${first.mirror.name}\n${second.mirror.name}\n${second.target}`;
       if (first.target !== second.target || told.has(pair)) continue;
       const topic = collisionOf(first, second);
-      if (topic === undefined) continue;
+      if (topic === undefined || isMeshed(flows, [first, second], topic)) continue;
       told.add(pair);
       issues.push({ code: "name-collision", place: second.mirror.place, fact: collisionFact(first, second, topic) });
     }
   });
   return issues;
+}
+
+/** True when flows share a target topic by intent: its region and their sources all have it under this one name and carry what was
+ *  written in themselves to each other. */
+export function isMeshed(flows: readonly Flow[], writers: readonly Flow[], topic: string): boolean {
+  const carries = (flow: Flow): boolean =>
+    flow.mirror.provenance === "local" && selects(flow.mirror.topics, topic) && targetName(flow, topic) === topic;
+  const returns = ({ source, target }: Flow): boolean =>
+    flows.some((flow) => flow.source === target && flow.target === source && carries(flow));
+  return writers.every((flow) => carries(flow) && returns(flow));
 }
 
 function collisionFact(first: Flow, second: Flow, topic: string): string {

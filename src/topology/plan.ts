@@ -1,7 +1,7 @@
 /** What a topology would do to live regions: the topics that each pattern matches, near misses, and names that collide. */
 
 import type { Uuid } from "../core/brand.ts";
-import { targetName } from "./checks.ts";
+import { isMeshed, targetName } from "./checks.ts";
 import { type Flow, flowsOf, type Topology } from "./model.ts";
 import { isInternalName, nearMisses, type Pattern, selects } from "./patterns.ts";
 import { describeFilter } from "./record-filter.ts";
@@ -70,8 +70,13 @@ export interface TopologyPlan {
 
 /** Plans every flow against what the regions have now. */
 export function planTopology(topology: Topology, live: LiveRegions): TopologyPlan {
-  const flows = flowsOf(topology).map((flow) => planFlow(flow, live));
-  return { flows, collisions: collisionsOf(flows) };
+  const flows = flowsOf(topology);
+  const plans = flows.map((flow) => planFlow(flow, live));
+  const isIntended = (topic: string, at: readonly number[]): boolean => {
+    const writers = at.map((index) => flows[index]).filter((flow) => flow !== undefined);
+    return isMeshed(flows, writers, topic);
+  };
+  return { flows: plans, collisions: collisionsOf(plans, isIntended) };
 }
 
 function planFlow(flow: Flow, live: LiveRegions): FlowPlan {
@@ -111,15 +116,22 @@ function matchesOf(
   return { pattern: pattern.text, topics, nearMisses: misses };
 }
 
-function collisionsOf(flows: readonly FlowPlan[]): TopologyPlan["collisions"] {
-  const writers = new Map<string, { region: string; topic: string; writers: string[] }>();
-  for (const flow of flows) {
+/** `isIntended` is asked about a topic and the places of the flows that write it. */
+function collisionsOf(
+  flows: readonly FlowPlan[],
+  isIntended: (topic: string, at: readonly number[]) => boolean,
+): TopologyPlan["collisions"] {
+  const written = new Map<string, { region: string; topic: string; at: number[]; writers: string[] }>();
+  for (const [index, flow] of flows.entries()) {
     for (const topic of flow.topics) {
       const key = `${flow.target}\n${topic.target}`;
-      const entry = writers.get(key) ?? { region: flow.target, topic: topic.target, writers: [] };
+      const entry = written.get(key) ?? { region: flow.target, topic: topic.target, at: [], writers: [] };
+      entry.at.push(index);
       entry.writers.push(`${flow.mirror}: ${flow.source} ${topic.source}`);
-      writers.set(key, entry);
+      written.set(key, entry);
     }
   }
-  return [...writers.values()].filter((entry) => entry.writers.length > 1);
+  return [...written.values()]
+    .filter(({ topic, at }) => at.length > 1 && !isIntended(topic, at))
+    .map(({ region, topic, writers }) => ({ region, topic, writers }));
 }

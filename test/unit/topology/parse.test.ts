@@ -171,6 +171,23 @@ const cases: readonly { readonly id: string; readonly text: string; readonly wan
     text: framed(MIRROR + MIRROR.replace("mirrors:\n", "").replace("to: b", "to: c")),
     want: ["13:5 duplicate-name"],
   },
+  {
+    id: "accepts a mesh of equal names",
+    text: framed(MIRROR.replace("from: a", "from: [a, b, c]").replace("to: b", "to: [a, b, c]")),
+    want: [],
+  },
+  {
+    id: "refuses a mesh of equal names that carries everything",
+    text: framed(
+      `${MIRROR.replace("from: a", "from: [a, b, c]").replace("to: b", "to: [a, b, c]")}    provenance: all\n`,
+    ),
+    want: ["8:5 name-collision", "8:5 name-collision", "8:5 name-collision", "8:5 loop"],
+  },
+  {
+    id: "refuses equal names of several sources where nothing comes back",
+    text: framed(`${MIRROR.replace("from: a", "from: [a, c]")}    provenance: local\n`),
+    want: ["8:5 name-collision"],
+  },
   { id: "refuses a mirror to itself", text: framed(MIRROR.replace("to: b", "to: a")), want: ["8:5 loop"] },
   {
     id: "refuses one name for three sources",
