@@ -78,7 +78,7 @@ export interface FlowDeps {
   readonly random: Random;
   readonly logger: Logger;
   /** Which other lanes write into a lane's target partition; only the one who knows all flows can say. Default: none. */
-  readonly companyOf?: (lane: LaneIdentity) => LaneEntry["company"];
+  readonly companyOf?: (lane: LaneIdentity, names: LaneNames) => LaneEntry["company"];
   /** Why a lane of which nothing is stored must not begin by itself; default: it may. */
   readonly barred?: (wanted: WantedLane) => Promise<LaneFault | undefined>;
   /** Shared by all flows of a mirror. */
@@ -91,6 +91,12 @@ export interface FlowDeps {
 
 /** A topic incarnation. */
 export type TopicRef = Pick<TopicPartition, "topic" | "topicId">;
+
+/** What a lane's topic is called on both sides. */
+export interface LaneNames {
+  readonly sourceTopic: string;
+  readonly targetTopic: string;
+}
 
 /** Topics of both sides. */
 export interface FlowTopics {
@@ -201,7 +207,7 @@ export class Flow implements AsyncDisposable {
     const lane = this.#bySource.get(placeKey(sourceTopic, sourcePartition));
     if (lane?.map === undefined) return undefined;
     const { topic: targetTopic, partition: targetPartition } = lane.options.targetPartition;
-    const company = this.#deps.companyOf?.(lane.options.lane) ?? { kind: "alone" };
+    const company = this.#deps.companyOf?.(lane.options.lane, { sourceTopic, targetTopic }) ?? { kind: "alone" };
     return { targetTopic, targetPartition, map: lane.map, asReverse: reverseOf(lane.map, lane.loops), company };
   }
 

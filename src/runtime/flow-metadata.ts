@@ -162,7 +162,8 @@ export class FlowMetadata {
         carries,
         othersRecords: async (copy, partitions) => {
           const topic = { ...copy, topic: copy.targetTopic, topicId: copy.targetTopicId, partitions, sourceClusterId };
-          return othersRecords(topic, { target: to.target, progress: await to.progress() });
+          await using progress = await to.stored();
+          return await othersRecords(topic, { target: to.target, progress });
         },
         onDeleted: ({ targetTopicId }) => flow.forget(targetTopicId),
         clock: nodeClock(),

@@ -6,12 +6,13 @@ import { backoffMs } from "../core/backoff.ts";
 import { sleep } from "../core/clock.ts";
 import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import { Flow } from "../mirror/flow.ts";
+import { Flow, type LaneNames } from "../mirror/flow.ts";
 import { type GroupSyncReport, runGroupSync } from "../mirror/groups.ts";
 import { Mm2Compat } from "../mirror/mm2/compat.ts";
 import type { LaneEntry, LaneIdentity } from "../mirror/offset-ports.ts";
 import type { Pace } from "../mirror/pace.ts";
 import type { FlowStatus } from "../mirror/status.ts";
+import { targetName } from "../topology/checks.ts";
 import type { Flow as FlowDeclaration } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { type AclDuty, FlowMetadata } from "./flow-metadata.ts";
@@ -19,6 +20,7 @@ import { namesOf } from "./flow-names.ts";
 import { flowName } from "./flow-selection.ts";
 import type { RegionLink } from "./region-link.ts";
 import { SourceEnds } from "./source-ends.ts";
+import { StoredReverse } from "./stored-reverse.ts";
 import { type FlowSnapshot, flowSnapshot, type GroupsSnapshot, NO_GROUPS, NO_METADATA } from "./worker-status.ts";
 
 /** How often sources are asked for the ends of lanes that are behind: what lag means cannot change faster for a person. */
@@ -32,6 +34,8 @@ export interface FlowRunnerDeps {
   readonly acls: AclDuty;
   /** Of the flow's mirror. */
   readonly pace: Pace;
+  /** All flows of the topology, whoever runs them. */
+  readonly declared: readonly FlowDeclaration[];
   readonly logger: Logger;
 }
 
@@ -43,6 +47,7 @@ export class FlowRunner implements AsyncDisposable {
   readonly #running: Promise<void>;
   #flow: Flow | undefined;
   #metadata: FlowMetadata | undefined;
+  readonly #reverse: StoredReverse;
   #compat: Mm2Compat | undefined;
   #failure: string | null = null;
   #groups: GroupsSnapshot = NO_GROUPS;
@@ -54,6 +59,7 @@ export class FlowRunner implements AsyncDisposable {
   private constructor(declaration: FlowDeclaration, deps: FlowRunnerDeps) {
     this.declaration = declaration;
     this.#deps = deps;
+    this.#reverse = new StoredReverse(async () => (await deps.link(declaration.source)).stored());
     this.#running = this.#run();
   }
 
@@ -87,7 +93,7 @@ export class FlowRunner implements AsyncDisposable {
     } as const;
     return flowSnapshot({ mirror: mirror.name, source, target, ...known }, this.status, {
       lagOf: (lane) => this.#ends.lagOf(lane, nowMs),
-      isAlone: ({ lane }) => this.#deps.companyOf(lane).kind === "alone",
+      isAlone: (lane) => this.#companyOf(lane.lane, lane).kind === "alone",
     });
   }
 
@@ -111,6 +117,7 @@ export class FlowRunner implements AsyncDisposable {
     const besides = [
       this.#syncGroups(flow, signal),
       this.#watchEnds(flow, signal),
+      this.#reverse.run(signal),
       this.#metadata?.run(flow, signal),
       this.#compat?.run(signal),
     ];
@@ -167,12 +174,19 @@ export class FlowRunner implements AsyncDisposable {
         clock: nodeClock(),
         random: nodeRandom(),
         logger: this.#deps.logger,
-        companyOf: this.#deps.companyOf,
         pace: this.#deps.pace,
+        companyOf: (lane, names) => this.#companyOf(lane, names),
         onTopicMade: metadata.onTopicMade,
         ...(barred === undefined ? {} : { barred }),
       },
     );
+  }
+
+  /** By the lanes that run here; and where none runs the other way, by what the topology says of others. */
+  #companyOf(lane: LaneIdentity, names: LaneNames): LaneEntry["company"] {
+    const running = this.#deps.companyOf(lane);
+    if (running.kind !== "alone" || !isCarriedBack(this.declaration, names, this.#deps.declared)) return running;
+    return { kind: "reverse", map: this.#reverse.of(lane) };
   }
 
   #openCompat(from: RegionLink, to: RegionLink): Mm2Compat | undefined {
@@ -224,6 +238,21 @@ export class FlowRunner implements AsyncDisposable {
       },
     );
   }
+}
+
+/** A flow the other way carries the copy back into the topic that it is a copy of. */
+function isCarriedBack(
+  { source, target }: FlowDeclaration,
+  { sourceTopic, targetTopic }: LaneNames,
+  declared: readonly FlowDeclaration[],
+): boolean {
+  return declared.some(
+    (flow) =>
+      flow.source === target &&
+      flow.target === source &&
+      selects(flow.mirror.topics, targetTopic) &&
+      targetName(flow, targetTopic) === sourceTopic,
+  );
 }
 
 /** Why a group's position cannot be told or kept on the target, other than because it is there or has moved on already. */

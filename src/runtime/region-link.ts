@@ -138,6 +138,12 @@ export class RegionLink implements AsyncDisposable {
     return this.#progress;
   }
 
+  /** Progress stored in this region, to look at: unlike `progress` it may load lanes that run. The caller closes it. @throws {ClientError} */
+  stored(): Promise<KafkaProgressStore> {
+    const deps = { client: this.#client, clock: nodeClock(), random: nodeRandom(), logger: this.#logger };
+    return openKafkaProgress({ readOnly: true }, deps);
+  }
+
   /** What mirrors have made in this region; a failed attempt is forgotten. @throws {ClientError} */
   made(): Promise<KafkaMadeStore> {
     if (this.#made === undefined) {

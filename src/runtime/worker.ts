@@ -8,7 +8,7 @@ import type { Timer } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { VERSION } from "../core/version.ts";
 import { Pace } from "../mirror/pace.ts";
-import type { Flow } from "../topology/model.ts";
+import { type Flow, flowsOf } from "../topology/model.ts";
 import { ControlServer } from "./control-server.ts";
 import { aclDuty } from "./flow-metadata.ts";
 import { FlowRunner } from "./flow-runner.ts";
@@ -75,8 +75,9 @@ export class MirrorWorker implements AsyncDisposable {
     this.#paces = new Map(run.flows.map(({ mirror }) => [mirror.name, paceOf(mirror)]));
     this.#runners = run.flows.map((flow) => {
       const pace = this.#paces.get(flow.mirror.name) ?? paceOf(flow.mirror);
+      const declared = flowsOf(run.world.topology);
       const acls = aclDuty(flow, run.world.topology, run.flows);
-      return FlowRunner.start(flow, { ...runnerDeps, acls, pace });
+      return FlowRunner.start(flow, { ...runnerDeps, acls, pace, declared });
     });
   }
 

@@ -1,5 +1,6 @@
 /** Positions of groups where two embedded regions write one topic and mirror it both ways. */
 
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commitOffsets, fetchOffsets } from "../../src/client/groups.ts";
 import { logBounds } from "../../src/client/list-offsets.ts";
@@ -51,4 +52,28 @@ test("a group that has read all has read all on the other side, however long one
   await comesTo(() => position(east), 50);
   await commitAt(east, 55);
   await comesTo(() => position(west), 55);
+});
+
+test("a group skips nothing on the other side when another worker, or none, runs the way back", async () => {
+  await using world = new MirrorWorld();
+  const [west, east] = [await world.side("west", { brokers: 1 }), await world.side("east", { brokers: 1 })];
+  for (const side of [west, east]) await world.topic(side, "orders", 1);
+  const regions = { west: west.region.endpoints, east: east.region.endpoints };
+  const mirrors = [mirror("west", "east"), mirror("east", "west")];
+  await using there = new TopologyWorld({ regions, mirrors });
+  await using back = new TopologyWorld({ regions, mirrors });
+  await world.produce(east, "orders", 0, 10);
+  await world.produce(west, "orders", 0, 5);
+  const worker = await there.worker(["west-east"]);
+  await comesTo(() => end(east), 15);
+  await commitAt(west, 5);
+  await comesTo(() => (worker.status.flows[0]?.groups.synced ?? 0) > 0, true);
+  await comesTo(() => (worker.status.flows[0]?.groups.translations.failed ?? 0) > 2, true);
+  assert.equal(await position(east), -1, "what was written in east has not been read by the group");
+  await back.worker(["east-west"]);
+  await comesTo(() => end(west), 15);
+  await commitAt(west, 8);
+  await comesTo(() => position(east), 3);
+  await commitAt(west, 15);
+  await comesTo(() => position(east), 15);
 });

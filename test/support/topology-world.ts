@@ -10,9 +10,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { nodeStorage } from "../../src/adapters/node-storage.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { Endpoint } from "../../src/core/network.ts";
+import { selectedFlows } from "../../src/runtime/flow-selection.ts";
 import { StateDirectory } from "../../src/runtime/state-directory.ts";
 import { MirrorWorker } from "../../src/runtime/worker.ts";
-import { flowsOf } from "../../src/topology/model.ts";
 import { parseTopology } from "../../src/topology/parse.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
@@ -43,14 +43,14 @@ export class TopologyWorld implements AsyncDisposable {
     writeFileSync(join(this.#directory, "pair.yaml"), this.#text);
   }
 
-  /** A worker of all flows; closed with the world, or before. */
-  async worker(): Promise<MirrorWorker> {
+  /** A worker of all flows, or of those of some mirrors; closed with the world, or before. Two at a time need two worlds. */
+  async worker(mirrors: readonly string[] = []): Promise<MirrorWorker> {
     const topology = parseTopology({ file: "pair.yaml", text: this.#text });
     const state = new StateDirectory(
       { root: join(this.#directory, ".tributary"), topology: "pair" },
       { storage: nodeStorage() },
     );
-    const run = { world: { topology, state }, flows: flowsOf(topology) };
+    const run = { world: { topology, state }, flows: selectedFlows(topology, mirrors) };
     const worker = await MirrorWorker.open(run, { logger: silentLogger, onShutdown: () => undefined });
     this.#workers.push(worker);
     return worker;

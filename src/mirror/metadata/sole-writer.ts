@@ -23,12 +23,13 @@ export interface WrittenTopic {
 /** What the question needs. */
 export interface SoleWriterDeps {
   readonly target: Target;
-  readonly progress: ProgressStore;
+  /** A store of its own: loading takes away what the lane itself saved. */
+  readonly progress: Pick<ProgressStore, "load">;
 }
 
 /** Why the topic may hold records that the mirror did not write; undefined when it certainly holds none. What the offset map of a lane
- *  covers is the lane's; for the rest the log is read. Call it once the source is gone: the lanes' stored state is loaded, which
- *  a lane that copies would not survive. @throws {MirrorError} when the target cannot be asked */
+ *  covers is the lane's; for the rest the log is read. Call it once the source is gone, when nothing more comes.
+ *  @throws {MirrorError} when the target cannot be asked */
 export async function othersRecords(topic: WrittenTopic, deps: SoleWriterDeps): Promise<string | undefined> {
   for (let partition = 0; partition < topic.partitions; partition++) {
     const why = await othersIn(topic, partition, deps);
