@@ -29,6 +29,8 @@ export interface Walked {
   readonly last: { readonly batch: BatchView; readonly offset: bigint } | undefined;
   /** Records that the source no longer has; less than 0 never. 0 = all were found. */
   readonly missing: bigint;
+  /** Offsets without a record were met: the source is compacted, and may have been so since the records were counted. */
+  readonly hasGaps: boolean;
 }
 
 /** Walks from a position until `records` were found or the source ends. Where retention has removed the beginning, its
@@ -57,6 +59,7 @@ class Walk {
   #left: bigint;
   #next: SourcePosition;
   #last: Walked["last"];
+  #hasGaps = false;
 
   constructor(request: WalkRequest) {
     this.#rules = request.rules;
@@ -71,13 +74,14 @@ class Walk {
     return this.#next;
   }
   get result(): Walked {
-    return { runs: this.#runs, next: this.#next, last: this.#last, missing: this.#left };
+    return { runs: this.#runs, next: this.#next, last: this.#last, missing: this.#left, hasGaps: this.#hasGaps };
   }
 
   async take(chunk: SourceChunk): Promise<void> {
     const aborted = new AbortedTransactions(chunk.aborted);
     for (const batch of batchesIn(chunk.records)) {
       if (this.isDone) return;
+      if (batch.baseOffset > this.#next.offset || !batch.isDense) this.#hasGaps = true;
       if (isUnknownWriter(batch, this.#rules)) await this.#rules.history?.writers.learn(batch.producerId);
       const plan = planBatch(batch, this.#rules, this.#next.offset, aborted.covers(batch));
       if (plan.kind !== "skip") {

@@ -326,6 +326,24 @@ test("lane goes back to the stored place and says so when the walk leads to anot
   assert.ok(world.sourceRecords().every(({ value }) => values.has(value)));
 });
 
+test("lane goes back to the stored place when compaction took records that the walk would have to count", async () => {
+  const world = openWorld({ storeEveryMs: 1_000_000 });
+  for (let i = 0; i < 20; i++) world.produce(3);
+  const first = world.spawn();
+  await caughtUp(world, first);
+  first.crash();
+  await world.until(() => false, 500);
+  // The last batch stays, as in a log whose newest segment is not cleaned.
+  world.source.batches.splice(2, 15);
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assert.equal(second.lane.status.takeovers.unverified, 1);
+  assert.equal(second.lane.status.repeats, 60n);
+  const values = world.targetRecords().map(({ value }) => value);
+  const left = world.sourceRecords().map(({ value }) => value);
+  assert.deepEqual(values.slice(-left.length), left);
+});
+
 test("lane finds its place although retention removed the walked records from the source", async () => {
   const world = openWorld({ storeEveryMs: 1_000_000 });
   for (let i = 0; i < 20; i++) world.produce(3);
