@@ -106,6 +106,16 @@ export class KafkaHistoryWriter implements HistoryWriter {
     }
   }
 
+  async abort(): Promise<void> {
+    const { writer } = this.#deps;
+    await writer
+      .end("abort")
+      .catch((error: unknown) => {
+        throw failure(this.#places.at, error);
+      })
+      .finally(() => this.#letGo());
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#letGo();

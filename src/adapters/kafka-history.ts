@@ -105,6 +105,10 @@ export class KafkaHistory implements HistoryTarget {
     throw unavailable(at, `ListOffsets: ${errorName(answer?.errorCode ?? ErrorCode.UNKNOWN)}`);
   }
 
+  leaderEpoch({ topic, partition }: TopicPartition): number {
+    return this.#deps.client.metadata.leaderOf(topic, partition)?.leaderEpoch ?? -1;
+  }
+
   /** The topic is made by the first lane that needs it; until then nobody has a record. */
   async #readNew(): Promise<void> {
     this.#topic ??= await KafkaInternalTopic.openExisting(TOPIC, this.#deps);

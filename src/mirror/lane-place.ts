@@ -119,6 +119,12 @@ export class LanePlace {
     return new HistoryMode({ ...context, history, session, returnRule: this.#returnRule, signal, onCommitted });
   }
 
+  /** True when the lane writes in history mode and its target partition has another leader than it looked at. */
+  get hasOtherLeader(): boolean {
+    const leaderEpoch = this.#deps.target.history?.leaderEpoch(this.#options.targetPartition);
+    return this.#session !== undefined && leaderEpoch !== this.#session.leaderEpoch;
+  }
+
   /** Ends the lane's time as a writer, if it was one. */
   leave(): void {
     this.#session?.writer.close();

@@ -147,8 +147,9 @@ export class Lane {
     if (targetNext === undefined || this.#state.kind !== "copying") return;
     const { startOffset, endOffset } = await this.#deps.target.bounds(this.options.targetPartition);
     this.#forgetBelow(startOffset);
-    if (endOffset >= targetNext) return;
-    const why = "the target ends before the lane's last record";
+    const isShort = endOffset < targetNext;
+    if (!isShort && !this.#place.hasOtherLeader) return;
+    const why = isShort ? "the target ends before the lane's last record" : "the partition has another leader";
     this.#interrupt.abort(new MirrorError({ code: "TARGET_DOUBT", topic, partition, why }));
   }
 

@@ -215,7 +215,9 @@ async function cutMap(context: TakeoverContext, held: Held, bounds: PartitionBou
     const fromOffset = later(top - back, floor);
     const { target, targetPartition: partition, producerId } = context;
     const stretches = stretchesOf(context, era);
-    const scan = await scanOwn({ target, partition, producerId, stretches, near: count, fromOffset, toOffset: top });
+    // To the end, because the commit of a record lies behind it.
+    const toOffset = bounds.endOffset;
+    const scan = await scanOwn({ target, partition, producerId, stretches, near: count, fromOffset, toOffset });
     const end = intactEnd(map, scan.runs);
     if (end === undefined && fromOffset > floor) continue;
     if (map.truncateTarget(end ?? floor) === undefined) throw unexplained(context, "the target lost all that is known");

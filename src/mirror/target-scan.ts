@@ -1,5 +1,6 @@
 /** Finds a lane's own batches on the target by the producer in their headers, and says which positions they hold. */
 
+import { transactionEndIn } from "../wire/control-batch.ts";
 import { type BatchView, batchesIn, SEQUENCE_MODULUS } from "../wire/record-batch.ts";
 import type { BoundedStretch } from "./history/stretches.ts";
 import { earlier, later } from "./offset-order.ts";
@@ -56,28 +57,66 @@ export interface ScanRequest {
   readonly toOffset: bigint;
 }
 
-/** Reads the committed batches of [fromOffset, toOffset). @throws {MirrorError} `TARGET_*` */
+/** Reads the committed batches of [fromOffset, toOffset). Batches of a transaction count once its commit is read: "A record without
+ *  its commit is not there". @throws {MirrorError} `TARGET_*` */
 export async function scanOwn(request: ScanRequest): Promise<OwnScan> {
-  const { target, partition, producerId, stretches, fromOffset, toOffset } = request;
-  const runs: OwnRun[] = [];
-  let last: OwnScan["last"];
-  let nextPosition = request.near;
-  let epoch = -1;
-  if (fromOffset >= toOffset) return { runs, last, nextPosition, epoch };
+  const { target, partition, fromOffset, toOffset } = request;
+  const found = new Found(request);
+  if (fromOffset >= toOffset) return found.result;
   for await (const buffer of target.scan(partition, fromOffset, toOffset)) {
     for (const batch of batchesIn(buffer)) {
-      if (batch.isControl || batch.lastOffset < fromOffset || batch.baseOffset >= toOffset) continue;
-      if (batch.producerId === producerId) epoch = Math.max(epoch, batch.producerEpoch);
-      const position = positionIn(stretches, batch, nextPosition);
-      if (position === undefined) continue;
-      const length = batch.lastOffsetDelta + 1;
-      runs.push({ position, targetStart: batch.baseOffset, length });
-      const end = position + BigInt(length);
-      if (last === undefined || end >= nextPosition) last = { batch, position };
-      if (end > nextPosition) nextPosition = end;
+      if (batch.lastOffset >= fromOffset && batch.baseOffset < toOffset) found.take(batch);
     }
   }
-  return { runs, last, nextPosition, epoch };
+  return found.result;
+}
+
+class Found {
+  readonly #request: ScanRequest;
+  readonly #runs: OwnRun[] = [];
+  /** Batches of open transactions, by producer. */
+  readonly #open = new Map<bigint, BatchView[]>();
+  #last: OwnScan["last"];
+  #nextPosition: bigint;
+  #epoch = -1;
+
+  constructor(request: ScanRequest) {
+    this.#request = request;
+    this.#nextPosition = request.near;
+  }
+
+  get result(): OwnScan {
+    const runs = this.#runs.toSorted((a, b) => (a.targetStart < b.targetStart ? -1 : 1));
+    return { runs, last: this.#last, nextPosition: this.#nextPosition, epoch: this.#epoch };
+  }
+
+  take(batch: BatchView): void {
+    const { producerId, isControl, isTransactional } = batch;
+    if (isControl) {
+      if (this.#open.has(producerId)) this.#settle(batch);
+      return;
+    }
+    if (producerId === this.#request.producerId) this.#epoch = Math.max(this.#epoch, batch.producerEpoch);
+    if (!this.#request.stretches.some((stretch) => stretch.producerId === producerId)) return;
+    if (isTransactional) this.#open.set(producerId, [...(this.#open.get(producerId) ?? []), batch]);
+    else this.#add(batch);
+  }
+
+  #settle(marker: BatchView): void {
+    const batches = this.#open.get(marker.producerId) ?? [];
+    this.#open.delete(marker.producerId);
+    if (transactionEndIn(marker) === "commit") for (const batch of batches) this.#add(batch);
+  }
+
+  #add(batch: BatchView): void {
+    const position = positionIn(this.#request.stretches, batch, this.#nextPosition);
+    if (position === undefined) return;
+    const length = batch.lastOffsetDelta + 1;
+    this.#runs.push({ position, targetStart: batch.baseOffset, length });
+    const end = position + BigInt(length);
+    if (this.#last === undefined || end >= this.#nextPosition) this.#last = { batch, position };
+    if (end > this.#nextPosition) this.#nextPosition = end;
+  }
 }
 
 /** The position of a batch's first record; undefined when no stretch holds it. */

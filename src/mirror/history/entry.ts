@@ -1,8 +1,8 @@
 /** Into history mode: from live mode, or again after whoever wrote the lane's transactions before.
  *
  *  ```
- *  live      takeover -> fence -> takeover again -> open -> read        go on behind what landed before the fence
- *  history                                          open -> read -> fence again   go on where the record says
+ *  live      takeover -> fence -> open -> takeover again -> read        go on behind what landed before the fence
+ *  history                        open -> read -> fence again           go on where the record says
  *  ```
  *  The fence comes first because opening a writer stops transactions only: a worker that froze in live mode writes as another
  *  producer. What it sent before the fence counts, so the log is looked at again behind it. The record is read after opening,
@@ -10,6 +10,7 @@
 
 import { MirrorError } from "../errors.ts";
 import type { OffsetMap } from "../offset-map.ts";
+import { later } from "../offset-order.ts";
 import type { LaneIdentity } from "../offset-ports.ts";
 import { type Held, type TakeoverContext, takeover } from "../takeover.ts";
 import type { HistoryTarget, HistoryWriter } from "./ports.ts";
@@ -60,29 +61,38 @@ async function fromLive(context: EntryContext, held: HeldEntry, signal: AbortSig
   const { producerId, targetPartition, past } = known;
   const fenceEpoch = Math.max(held.era.epoch + 1, held.fence ?? 0);
   const fencedAtMs = context.nowMs();
+  const leaderEpoch = history.leaderEpoch(targetPartition);
   const fenced = await history.fence(targetPartition, producerId, fenceEpoch);
   if (fenced.kind === "outrun") return { kind: "moved" };
   if (fenced.kind === "impossible") return fenced;
-  const found = await takeover({ ...known, isFenced: true }, held, signal);
-  if (found.kind !== "found") return { kind: "moved" };
-  const { map, sourceEpoch, walkedRecords } = found;
   const writer = await history.open(lane, targetPartition);
   try {
+    await settle(writer);
+    const found = await takeover({ ...known, isFenced: true }, held, signal);
+    if (found.kind !== "found") return moved(writer);
+    const { map, sourceEpoch, walkedRecords } = found;
     const record = await history.read(lane);
     if (record !== undefined && record.epoch >= fenceEpoch)
       return await onRecord(context, { held: { map, era: held.era, sourceEpoch }, record, writer }, signal);
     const stretches = extended(past, { producerId, ...held.era });
-    return {
-      kind: "entered",
-      session: session(writer, { fenceEpoch, fencedAtMs, stretches, map }),
-      map,
-      sourceEpoch,
-      walkedRecords,
-    };
+    const entered = session(writer, { fenceEpoch, fencedAtMs, leaderEpoch, stretches, map });
+    return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords };
   } catch (error) {
     writer.close();
     throw error;
   }
+}
+
+/** An unclean election may have taken the abort marker of what a predecessor left, and the next commit would be that one's, too. What
+ *  has no commit is aborted for good; after the leader's epoch is noted, so that nothing of this can get lost unseen. */
+async function settle(writer: HistoryWriter): Promise<void> {
+  await writer.begin();
+  await writer.abort();
+}
+
+function moved(writer: HistoryWriter): Entry {
+  writer.close();
+  return { kind: "moved" };
 }
 
 async function again(context: EntryContext, held: HeldEntry, epoch: number, signal: AbortSignal): Promise<Entry> {
@@ -110,27 +120,25 @@ async function onRecord(
   signal: AbortSignal,
 ): Promise<Entry> {
   const { history, takeover: known } = context;
+  if (record.mode === "live") return moved(writer);
   const fencedAtMs = context.nowMs();
-  const fenced =
-    record.mode === "live"
-      ? ({ kind: "outrun" } as const)
-      : await history.fence(known.targetPartition, known.producerId, record.epoch);
-  const countBefore = held.map.progress.count;
-  const resumed =
-    fenced.kind === "fenced" ? await resume({ ...known, isFenced: true }, held, record, signal) : undefined;
-  if (resumed?.kind !== "resumed") {
+  const leaderEpoch = history.leaderEpoch(known.targetPartition);
+  const fenced = await history.fence(known.targetPartition, known.producerId, record.epoch);
+  if (fenced.kind === "outrun") return moved(writer);
+  if (fenced.kind === "impossible") {
     writer.close();
-    return fenced.kind === "impossible" ? fenced : { kind: "moved" };
+    return fenced;
   }
+  await settle(writer);
+  const countBefore = held.map.progress.count;
+  const resumed = await resume({ ...known, isFenced: true }, held, record, signal);
+  if (resumed.kind !== "resumed") return moved(writer);
+  // What was found missing may have been lost on the way: a map that begins anew would forget where all before it lies.
+  if (history.leaderEpoch(known.targetPartition) !== leaderEpoch) throw doubtful(context);
   const { map, sourceEpoch } = resumed;
-  const walked = map.progress.count - countBefore;
-  return {
-    kind: "entered",
-    session: session(writer, { fenceEpoch: record.epoch, fencedAtMs, stretches: record.stretches, map }),
-    map,
-    sourceEpoch,
-    walkedRecords: walked > 0n ? walked : 0n,
-  };
+  const walkedRecords = later(map.progress.count - countBefore, 0n);
+  const facts = { fenceEpoch: record.epoch, fencedAtMs, leaderEpoch, stretches: record.stretches, map };
+  return { kind: "entered", session: session(writer, facts), map, sourceEpoch, walkedRecords };
 }
 
 function session(
@@ -138,13 +146,19 @@ function session(
   facts: {
     readonly fenceEpoch: number;
     readonly fencedAtMs: number;
+    readonly leaderEpoch: number;
     readonly stretches: readonly Stretch[];
     readonly map: OffsetMap;
   },
 ): HistorySession {
-  const { fenceEpoch, fencedAtMs, stretches, map } = facts;
+  const { stretches, map, ...rest } = facts;
   const own = { producerId: writer.producerId, epoch: writer.producerEpoch, base: map.progress.count };
-  return { writer, fenceEpoch, fencedAtMs, stretches: extended(stretches, own), own };
+  return { writer, ...rest, stretches: extended(stretches, own), own };
+}
+
+function doubtful({ takeover: { targetPartition } }: EntryContext): MirrorError {
+  const { topic, partition } = targetPartition;
+  return new MirrorError({ code: "TARGET_DOUBT", topic, partition, why: "the partition has another leader" });
 }
 
 function unexplained({ takeover: { targetPartition } }: EntryContext, what: string): MirrorError {

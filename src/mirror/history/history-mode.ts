@@ -86,6 +86,7 @@ export class HistoryMode implements CopyMode {
   }
 
   prepare(): Promise<void> | undefined {
+    this.#checkLeader();
     return this.#openedAtMs === undefined ? this.#begin() : undefined;
   }
 
@@ -96,6 +97,14 @@ export class HistoryMode implements CopyMode {
     await session.writer.begin();
     this.#openedAtMs = deps.clock.monotonicMs();
     this.#isAlone = true;
+  }
+
+  /** After an unclean election a new leader takes whatever comes, on top of a log that lost records: "Nothing is appended after a
+   *  change of the leader before its log was looked at". */
+  #checkLeader(): void {
+    const { history, session, options } = this.#context;
+    if (history.leaderEpoch(options.targetPartition) !== session.leaderEpoch)
+      throw new MirrorError(this.#doubt("the partition has another leader"));
   }
 
   /** Keeps the live writers out for longer. */
@@ -178,6 +187,7 @@ export class HistoryMode implements CopyMode {
   async #commit(mode: HistoryRecord["mode"], patienceMs = Number.POSITIVE_INFINITY): Promise<void> {
     const { session, onAck, onProgress, onCommitted } = this.#context;
     const record = this.#record(mode);
+    this.#checkLeader();
     await session.writer.commit(record);
     this.#openedAtMs = undefined;
     this.#bytes = 0;

@@ -28,6 +28,8 @@ export interface HistoryTarget {
   open(lane: LaneIdentity, partition: TopicPartition): Promise<HistoryWriter>;
   /** The end of what readers of committed data see. @throws {MirrorError} `TARGET_*` */
   stableEnd(partition: TopicPartition): Promise<bigint>;
+  /** The leader's epoch, as far as is known: what is sent goes to that leader, or fails. -1 when not known. */
+  leaderEpoch(partition: TopicPartition): number;
 }
 
 /** One writer. After any failure it is of no further use: only the next `open` settles what was sent. */
@@ -42,6 +44,9 @@ export interface HistoryWriter {
    *  @throws {MirrorError} `TARGET_FENCED` when another writer was opened, `TARGET_*` otherwise: it may have been committed
    *  all the same, and only the record tells ("A commit of unknown outcome is never counted as lost") */
   commit(record: HistoryRecord): Promise<void>;
+  /** Aborts what is open. When it resolves, no data of this producer that has no commit by now will ever get one.
+   *  @throws {MirrorError} as `commit` */
+  abort(): Promise<void>;
   /** Lets go of what it holds in this process; an open transaction is left to the next `open`, or to its timeout. Idempotent. */
   close(): void;
 }

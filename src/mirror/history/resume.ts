@@ -3,6 +3,7 @@
 
 import { OffsetMap } from "../offset-map.ts";
 import { earlier } from "../offset-order.ts";
+import type { Progress } from "../offset-ports.ts";
 import { holds, pairRuns } from "../own-runs.ts";
 import { type EraMoved, type Held, type TakeoverContext, takeover } from "../takeover.ts";
 import { scanOwn } from "../target-scan.ts";
@@ -28,15 +29,12 @@ export async function resume(
 ): Promise<Resumed | EraMoved> {
   const { progress } = record;
   const map = cutTo(held.map, record);
-  const where = await look(context, record);
-  if (where === "truncated") {
-    const era = { epoch: record.epoch, base: progress.count };
-    const fenced = { ...context, past: record.stretches, isFenced: true };
-    const found = await takeover(fenced, { map, era, sourceEpoch: held.sourceEpoch }, signal);
-    if (found.kind === "era-moved") return found;
-    if (found.kind === "found")
-      return { kind: "resumed", map: found.map, sourceEpoch: found.sourceEpoch, found: "truncated" };
-  }
+  const where = await look(context, record, progress);
+  // A map that was stored before a loss and not after it ends where something else lies now.
+  const isAtEnd = map.progress.count === progress.count && map.progress.targetNext === progress.targetNext;
+  const isCurrent = isAtEnd || (await look(context, record, map.progress)) !== "truncated";
+  if (where === "truncated" || !isCurrent)
+    return rebuilt(context, { ...held, map }, { record, isLost: where === "truncated" }, signal);
   if (map.progress.count === progress.count) {
     const isBehind = map.progress.sourceNext < progress.sourceNext;
     if (isBehind) map.advanceTo(progress.sourceNext);
@@ -44,8 +42,31 @@ export async function resume(
     return { kind: "resumed", map, sourceEpoch, found: "as-known" };
   }
   const isExtended = where === "intact" && (await extend(context, { ...held, map }, record, signal));
-  const upToDate = isExtended ? map : OffsetMap.startingAt(progress);
-  return { kind: "resumed", map: upToDate, sourceEpoch: record.sourceEpoch, found: "walked" };
+  return isExtended ? { kind: "resumed", map, sourceEpoch: record.sourceEpoch, found: "walked" } : anew(record);
+}
+
+/** Cuts the map to what the target still holds, and takes in what it holds beyond. */
+async function rebuilt(
+  context: TakeoverContext,
+  held: Omit<Held, "era">,
+  { record, isLost }: { readonly record: HistoryRecord; readonly isLost: boolean },
+  signal: AbortSignal,
+): Promise<Resumed | EraMoved> {
+  const { progress, stretches } = record;
+  const era = { epoch: record.epoch, base: progress.count };
+  const fenced = { ...context, past: stretches, isFenced: true };
+  const found = await takeover(fenced, { ...held, era }, signal);
+  if (found.kind === "era-moved") return found;
+  const isWhole = found.kind === "found" && found.map.progress.count === progress.count;
+  if (found.kind === "barred" || (!isLost && !isWhole)) return anew(record);
+  const { map, sourceEpoch } = found;
+  if (isWhole && map.progress.sourceNext < progress.sourceNext) map.advanceTo(progress.sourceNext);
+  return { kind: "resumed", map, sourceEpoch, found: "truncated" };
+}
+
+/** A map that begins where the record stands. */
+function anew({ progress, sourceEpoch }: HistoryRecord): Resumed {
+  return { kind: "resumed", map: OffsetMap.startingAt(progress), sourceEpoch, found: "walked" };
 }
 
 /** A map that reaches beyond the record tells of a log that is no more. */
@@ -55,19 +76,22 @@ function cutTo(map: OffsetMap, { progress }: HistoryRecord): OffsetMap {
   return cut === undefined || cut.count > progress.count ? OffsetMap.startingAt(progress) : map;
 }
 
-/** Whether the record's last position is on the target. `hidden`: retention removed where it was. */
+/** The commit of a record follows it within this many offsets, or it is looked for in earnest. */
+const COMMIT_OFFSETS = 1_000n;
+
+/** Whether the last position of some progress is on the target. `hidden`: retention removed where it was. */
 async function look(
   { target, targetPartition: partition, producerId }: TakeoverContext,
-  { progress, stretches }: HistoryRecord,
+  { progress: { count: end }, stretches }: HistoryRecord,
+  { count, targetNext }: Progress,
 ): Promise<"intact" | "hidden" | "truncated"> {
-  const { count, targetNext } = progress;
   const oldest = stretches[0];
   if (oldest === undefined || count <= oldest.base) return "intact";
   const { startOffset, endOffset } = await target.bounds(partition);
   const fromOffset = targetNext - 1n;
   if (startOffset > fromOffset) return "hidden";
-  const toOffset = earlier(targetNext, endOffset);
-  const own = bounded(stretches, count);
+  const toOffset = earlier(targetNext + COMMIT_OFFSETS, endOffset);
+  const own = bounded(stretches, end);
   const scan = await scanOwn({ target, partition, producerId, stretches: own, near: count, fromOffset, toOffset });
   return holds(scan.runs, count - 1n, fromOffset) ? "intact" : "truncated";
 }
@@ -84,6 +108,7 @@ async function extend(
   const { map, sourceEpoch } = held;
   const { count, sourceNext, targetNext } = map.progress;
   if (count < planBase) return false;
+  const { endOffset } = await target.bounds(targetPartition);
   const scan = await scanOwn({
     target,
     partition: targetPartition,
@@ -91,7 +116,7 @@ async function extend(
     stretches: bounded(stretches, progress.count),
     near: count,
     fromOffset: targetNext,
-    toOffset: progress.targetNext,
+    toOffset: earlier(progress.targetNext + COMMIT_OFFSETS, endOffset),
   });
   const from = { offset: sourceNext, leaderEpoch: sourceEpoch };
   const records = progress.count - count;

@@ -8,6 +8,8 @@ export interface HistorySession {
   readonly writer: HistoryWriter;
   /** The epoch of the marker that keeps live writers out. */
   readonly fenceEpoch: number;
+  /** The leader of the target partition that the lane looked at: another one may have lost what this one held. */
+  readonly leaderEpoch: number;
   /** When the marker was written last, by the monotonic clock. */
   fencedAtMs: number;
   /** All of the lane; the last one is the writer's. */

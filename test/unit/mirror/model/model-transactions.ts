@@ -202,6 +202,7 @@ export function modelHistory(
       return coordinator.committed(end);
     },
     open: async () => modelWriter(coordinator, await ask(() => coordinator.open()), { ask, pause, faults }),
+    leaderEpoch: () => broker.leaderEpoch,
     stableEnd: async () => {
       await pause();
       return broker.lastStableOffset;
@@ -220,15 +221,19 @@ function modelWriter(coordinator: ModelCoordinator, epoch: number, { ask, pause,
   /** Batches travel one behind the other. */
   let connection: Promise<unknown> = Promise.resolve();
   let isBroken = false;
-  const send = async (bytes: Buffer): Promise<AppendOutcome> => {
+  /** A request goes to the leader of the time when it was made. */
+  const send = async (bytes: Buffer, leaderEpoch: number): Promise<AppendOutcome> => {
     await pause();
     if (isBroken || random.next() < faults().breaks) {
       isBroken = true;
       const late = Buffer.from(bytes);
       if (random.next() < 0.5)
-        clock.after(random.next() * 300, () => coordinator.produce(new BatchView(late, 0, late.length)));
+        clock.after(random.next() * 300, () => {
+          if (broker.leaderEpoch === leaderEpoch) coordinator.produce(new BatchView(late, 0, late.length));
+        });
       return failed("DISCONNECTED");
     }
+    if (broker.leaderEpoch !== leaderEpoch) return failed("NOT_LEADER_OR_FOLLOWER");
     const stored = coordinator.produce(new BatchView(bytes, 0, bytes.length));
     if (stored.kind === "refused") {
       isBroken = true;
@@ -236,7 +241,6 @@ function modelWriter(coordinator: ModelCoordinator, epoch: number, { ask, pause,
         ? { kind: "failed", fault: fault("TARGET_FENCED", "") }
         : failed(stored.why);
     }
-    const { leaderEpoch } = broker;
     while (broker.highWatermark < stored.nextOffset && broker.leaderEpoch === leaderEpoch)
       await new Promise<void>((resolve) => clock.after(1, resolve));
     if (broker.leaderEpoch !== leaderEpoch) return failed("NOT_LEADER_OR_FOLLOWER");
@@ -249,13 +253,17 @@ function modelWriter(coordinator: ModelCoordinator, epoch: number, { ask, pause,
       if (!(await ask(() => coordinator.announce(epoch)))) throw error("TARGET_FENCED", "");
     },
     append: (batch) => {
-      const sent = connection.then(() => send(batch.bytes));
+      const { leaderEpoch } = broker;
+      const sent = connection.then(() => send(batch.bytes, leaderEpoch));
       connection = sent;
       return sent;
     },
     commit: async (record) => {
       if (!(await ask(() => coordinator.append(epoch, encodeHistory(record))))) throw error("TARGET_FENCED", "");
       if (!(await ask(() => coordinator.end(epoch, true)))) throw error("TARGET_FENCED", "");
+    },
+    abort: async () => {
+      if (!(await ask(() => coordinator.end(epoch, false)))) throw error("TARGET_FENCED", "");
     },
     close: () => {},
   };

@@ -366,6 +366,7 @@ function mortalHistory(history: HistoryTarget, life: Life): HistoryTarget {
     fence: (partition, producerId, epoch) => life.guard(history.fence(partition, producerId, epoch)),
     read: (lane) => life.guard(history.read(lane)),
     stableEnd: (partition) => life.guard(history.stableEnd(partition)),
+    leaderEpoch: (partition) => history.leaderEpoch(partition),
     open: async (lane, partition) => {
       const writer = await life.guard(history.open(lane, partition));
       const { producerId, producerEpoch } = writer;
@@ -375,6 +376,7 @@ function mortalHistory(history: HistoryTarget, life: Life): HistoryTarget {
         begin: () => life.guard(writer.begin()),
         append: (batch) => (life.dead ? never() : life.guard(writer.append(batch))),
         commit: (record) => life.guard(writer.commit(record)),
+        abort: () => life.guard(writer.abort()),
         close: () => writer.close(),
       };
     },
