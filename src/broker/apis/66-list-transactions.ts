@@ -38,7 +38,7 @@ export const listTransactionsHandler = defineHandler(listTransactions, (request,
 function wholePattern(pattern: string | null): RegExp | undefined | "bad" {
   if (pattern === null || pattern === "") return undefined;
   try {
-    return new RegExp(`^(?:${pattern})$`, "u");
+    return new RegExp(`^(?:${pattern})$`);
   } catch {
     return "bad";
   }

@@ -11,16 +11,16 @@ import { assertInvariant } from "../../core/errors.ts";
 import type { BatchView } from "../../wire/record-batch.ts";
 import { higherOffset, lowerOffset } from "../offset-order.ts";
 import { AbortedTransactions } from "./aborted-transactions.ts";
-import { writeOffsetCheckpoint } from "./checkpoint-file.ts";
 import type { LogConfig } from "./config.ts";
 import { LogError } from "./errors.ts";
-import { LOG_START_FILE, RECOVERY_POINT_FILE } from "./file-names.ts";
+import { RECOVERY_POINT_FILE } from "./file-names.ts";
 import type { EpochEnd, EpochStart, LeaderEpochs } from "./leader-epochs.ts";
 import { type LoadedLog, type LogDeps, type LogOptions, loadLog } from "./load.ts";
+import { LogStart } from "./log-start.ts";
 import { rebuildProducers, removeSnapshotsAbove, snapshotPath, writeSnapshot } from "./producer-recovery.ts";
 import type { ProducerStates } from "./producer-states.ts";
 import { RecoveryPoint } from "./recovery-point.ts";
-import { segmentsPastRetention } from "./retention.ts";
+import { retainedSegments, segmentsPastRetention } from "./retention.ts";
 import { mustRollBefore } from "./rolling.ts";
 import { Segment } from "./segment.ts";
 import { closedSegmentInfos, openSegmentFiles, type SegmentFiles, type SegmentInfo } from "./segment-files.ts";
@@ -64,10 +64,10 @@ export class PartitionLog {
   readonly #deps: LogDeps;
   readonly #segments: SegmentList;
   readonly #aborted: AbortedTransactions;
+  readonly #start: LogStart;
   readonly #epochs: LeaderEpochs;
   readonly #recoveryPoint: RecoveryPoint;
   #config: LogConfig;
-  #startOffset: bigint;
   #endOffset: bigint;
   /** When the active segment was made: `segment.ms` counts from it when records have no time. */
   #activeSinceMs: number;
@@ -86,7 +86,10 @@ export class PartitionLog {
     this.#segments = new SegmentList(loaded.segments);
     this.#aborted = new AbortedTransactions({ ...this.#place, segments: this.#segments });
     this.#epochs = loaded.epochs;
-    this.#startOffset = loaded.startOffset;
+    this.#start = new LogStart(
+      { topic: options.topic, partition: options.partition, offset: loaded.startOffset },
+      { ...this.#place, segments: this.#segments, epochs: this.#epochs, aborted: this.#aborted },
+    );
     this.#recoveryPoint = new RecoveryPoint(
       {
         topic: options.topic,
@@ -113,13 +116,11 @@ export class PartitionLog {
 
   /** First offset of the log, wherever its data is. */
   get startOffset(): bigint {
-    return this.#startOffset;
+    return this.#start.offset;
   }
   /** First offset that is in the local files; above `startOffset` when older segments were moved away. */
   get localStartOffset(): bigint {
-    const first = this.#segments.first.baseOffset;
-    if (first < this.#startOffset) return this.#startOffset;
-    return first;
+    return this.#start.localOffset;
   }
   /** Offset that the next record gets. */
   get endOffset(): bigint {
@@ -214,7 +215,7 @@ export class PartitionLog {
    *  the high watermark has not passed. */
   lastStableOffset(highWatermark: bigint): bigint {
     const first = this.producers.firstUnstableOffset(highWatermark);
-    return first === undefined ? highWatermark : lowerOffset(higherOffset(first, this.#startOffset), highWatermark);
+    return first === undefined ? highWatermark : lowerOffset(higherOffset(first, this.#start.offset), highWatermark);
   }
 
   /** Aborted transactions that a reader of the range must know, with those of segments moved to a cold store. */
@@ -255,7 +256,7 @@ export class PartitionLog {
       nowMs: this.#deps.clock.nowMs(),
       expirationMs: this.#config.producerIdExpirationMs,
     });
-    if (this.#startOffset > this.#endOffset) this.#setStartOffset(this.#endOffset);
+    if (this.#start.offset > this.#endOffset) this.#start.set(this.#endOffset);
     return this.#endOffset;
   }
 
@@ -264,27 +265,18 @@ export class PartitionLog {
   deleteRecordsBefore(offset: bigint): void {
     this.#assertOpen();
     if (offset > this.#endOffset) throw this.#outOfRange(offset);
-    if (offset <= this.#startOffset) return;
-    this.#setStartOffset(offset);
-    this.#epochs.truncateFromStart(offset);
-    while (this.#segments.length > 1 && this.#segments.at(1).baseOffset <= offset) this.#removeFirst().remove();
-    this.#aborted.deleteBelow(offset);
+    if (offset > this.#start.offset) this.#start.raise(offset);
   }
 
   /** Deletes what is past time or size retention, never at or past `highWatermark` (default: the end).
    *  While older segments lie in a cold store, size retention does not apply. @returns segments deleted */
   applyRetention(nowMs: number, options: { readonly highWatermark?: bigint } = {}): number {
     this.#assertOpen();
-    const facts = this.#segments.all.map((segment, i) => ({
-      sizeBytes: segment.sizeBytes,
-      latestMs: segment.maxTimestampMs >= 0n ? Number(segment.maxTimestampMs) : this.#untimedWriteMs,
-      nextOffset: this.#segments.nextOffsetAt(i),
-    }));
-    const count = segmentsPastRetention(facts, {
+    const count = segmentsPastRetention(retainedSegments(this.#segments, this.#untimedWriteMs), {
       nowMs,
       config: this.#config,
       highWatermark: options.highWatermark ?? this.#endOffset,
-      sizeApplies: this.localStartOffset === this.#startOffset,
+      sizeApplies: this.localStartOffset === this.#start.offset,
     });
     if (count === 0) return 0;
     if (count === this.#segments.length) this.roll();
@@ -310,9 +302,7 @@ export class PartitionLog {
     return openSegmentFiles(this.#deps.storage, {
       read: (position, lengthBytes) => {
         this.#assertOpen();
-        if (!this.#segments.has(segment)) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
-        this.#segments.keepOpen(segment);
-        return segment.readData(position, lengthBytes);
+        return this.#segments.readData(segment, position, lengthBytes);
       },
       sizeBytes: segment.sizeBytes,
       path: (suffix) => segment.path(suffix),
@@ -324,11 +314,7 @@ export class PartitionLog {
    *  @throws {LogError} `LOG_SEGMENT_MISSING` when it is not the oldest closed one */
   dropLocalSegment(baseOffset: bigint): void {
     this.#assertOpen();
-    if (this.#segments.closedIndexOf(baseOffset) !== 0) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
-    // Written before the data goes: after a restart the first file no longer tells where the log starts.
-    this.#setStartOffset(this.#startOffset);
-    this.#removeFirst().removeData();
-    this.#aborted.reload();
+    this.#start.dropLocal(baseOffset);
   }
 
   /** Waits until everything appended before the call is on the disk. @throws {StorageError} */
@@ -381,19 +367,6 @@ export class PartitionLog {
     const segment = new Segment(baseOffset, this.#place);
     segment.create();
     return segment;
-  }
-
-  #setStartOffset(offset: bigint): void {
-    const { topic, partition } = this;
-    writeOffsetCheckpoint(this.#deps.storage, `${this.directory}/${LOG_START_FILE}`, { topic, partition, offset });
-    this.#startOffset = offset;
-  }
-
-  /** Takes out the oldest segment and removes the producer snapshot that only its replay would need. */
-  #removeFirst(): Segment {
-    const first = this.#segments.removeFirst();
-    this.#deps.storage.remove(snapshotPath(this.#place, first.baseOffset));
-    return first;
   }
 
   #assertLocal(offset: bigint): void {

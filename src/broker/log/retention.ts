@@ -1,6 +1,7 @@
 /** Which segments time and size retention would delete (Kafka, `UnifiedLog.deleteOldSegments`). */
 
 import type { LogConfig } from "./config.ts";
+import type { SegmentList } from "./segment-list.ts";
 
 /** What retention looks at. */
 export interface RetainedSegment {
@@ -19,6 +20,15 @@ export interface RetentionContext {
   readonly highWatermark: bigint;
   /** False while older data lies elsewhere: local bytes alone do not say how large the log is. */
   readonly sizeApplies: boolean;
+}
+
+/** What retention looks at in each segment of a log; `untimedWriteMs` is when records without a time were last written. */
+export function retainedSegments(segments: SegmentList, untimedWriteMs: number): readonly RetainedSegment[] {
+  return segments.all.map(({ sizeBytes, maxTimestampMs }, i) => ({
+    sizeBytes,
+    latestMs: maxTimestampMs >= 0n ? Number(maxTimestampMs) : untimedWriteMs,
+    nextOffset: segments.nextOffsetAt(i),
+  }));
 }
 
 /** How many segments, from the oldest on, are past retention. The last one counts too: it is rolled before it goes. */

@@ -80,6 +80,14 @@ export class SegmentList {
     return undefined;
   }
 
+  /** Bytes of a segment's data file. @throws {LogError} `LOG_SEGMENT_MISSING` when it is not in the log any more */
+  readData(segment: Segment, position: number, lengthBytes: number): Buffer {
+    const { baseOffset } = segment;
+    if (!this.has(segment)) throw new LogError({ code: "LOG_SEGMENT_MISSING", baseOffset });
+    this.keepOpen(segment);
+    return segment.readData(position, lengthBytes);
+  }
+
   /** Adds the next active segment; the one before it must be sealed. */
   push(next: Segment): void {
     const sealed = this.active;

@@ -1,5 +1,6 @@
 /** Transactions as coordinators, operators and groups see them: ids, timeouts, markers, listings, and offsets that wait. */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { produce } from "../../../src/wire/apis/00-produce.ts";
 import { offsetCommit } from "../../../src/wire/apis/08-offset-commit.ts";
 import { offsetFetch } from "../../../src/wire/apis/09-offset-fetch.ts";
@@ -98,7 +99,7 @@ async function stable(probe: Probe, groupId: string, topic: string): Promise<voi
     const topics = [{ name: topic, partitionIndexes: [0] }];
     const answer = await probe.ask(offsetFetch, 7, { groupId, topics, requireStable: true });
     if (answer.topics[0]?.partitions[0]?.errorCode === ErrorCode.NONE) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
   throw new Error(`offsets of ${groupId} stay pending`);
 }
@@ -233,6 +234,9 @@ export const transactionCoordinatorCases: readonly ContractCase[] = [
       await ask("ongoing", 0, { stateFilters: ["Ongoing", "Weird"] });
       await ask("empty", 0, { stateFilters: ["Empty"] });
       await ask("long", 1, { durationFilterMs: 3_600_000n });
+      // Open for more than 0 ms once the clock has ticked.
+      const { transactionStartTimeMs } = await writer.ended(/^Ongoing/);
+      while (BigInt(Date.now()) <= transactionStartTimeMs) await delay(1);
       await ask("short", 1, { durationFilterMs: 0n });
       await ask("pattern", 2, { transactionalIdPattern: "writer.*" });
       await ask("pattern of a part", 2, { transactionalIdPattern: "write" });
