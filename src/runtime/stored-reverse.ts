@@ -25,6 +25,8 @@ export class StoredReverse {
   readonly #open: OpenStored;
   /** Lanes asked about, with their stored maps; bounded by the flow's lanes. */
   readonly #lanes = new Map<LaneKey, { readonly lane: LaneIdentity; map: ReverseLane | undefined }>();
+  /** Stays open, and then reads only what is new. */
+  #store: Awaited<ReturnType<OpenStored>> | undefined;
   #wake = (): void => {};
 
   constructor(open: OpenStored) {
@@ -48,17 +50,17 @@ export class StoredReverse {
       const asked = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      await this.#refresh().catch((error: unknown) => {
-        if (!(error instanceof TributaryError)) throw error;
-      });
+      await this.#refresh().catch((error: unknown) => this.#failed(error));
       const pause = sleep(nodeClock(), REFRESH_EVERY_MS, signal).catch(() => undefined);
       await (this.#lanes.size === 0 ? Promise.race([pause, asked]) : pause);
     }
+    await this.#forget();
   }
 
   async #refresh(): Promise<void> {
     if (this.#lanes.size === 0) return;
-    await using store = await this.#open();
+    const store = this.#store ?? (await this.#open());
+    this.#store = store;
     for (const known of this.#lanes.values()) {
       const { map } = await store.load(known.lane);
       // Nobody has watched for loops: only the records that it carried say where none can be.
@@ -69,5 +71,18 @@ export class StoredReverse {
           foreignFrom: (offset) => loops.foreignFrom(offset, map),
         };
     }
+    // Opened before anything was stored there, it would stay empty.
+    if ([...this.#lanes.values()].every(({ map }) => map === undefined)) await this.#forget();
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    if (!(error instanceof TributaryError)) throw error;
+    await this.#forget();
+  }
+
+  async #forget(): Promise<void> {
+    const store = this.#store;
+    this.#store = undefined;
+    await store?.[Symbol.asyncDispose]();
   }
 }
