@@ -35,6 +35,8 @@ export interface ApacheKafkaOptions {
   readonly propertiesOf?: (brokerId: number) => Readonly<Record<string, string>>;
   /** Heap of each node in MiB. 256 carries a million small records with ease. */
   readonly heapMiB?: number;
+  /** Arguments of each JVM over the defaults, which are for short lives, for measurements as shipped. */
+  readonly jvm?: readonly string[];
 }
 
 interface Node {
@@ -52,6 +54,7 @@ export class ApacheKafka {
   readonly endpoints: ReadonlyMap<number, { readonly host: string; readonly port: number }>;
   readonly #jars: KafkaJars;
   readonly #heapMiB: number;
+  readonly #jvm: readonly string[];
   readonly #directory: string;
   readonly #nodes: readonly Node[];
 
@@ -62,6 +65,7 @@ export class ApacheKafka {
     this.clusterId = `A${randomBytes(16).toString("base64url").slice(1, 22)}`;
     this.#jars = deps.jars;
     this.#heapMiB = options.heapMiB ?? 256;
+    this.#jvm = options.jvm ?? ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
     this.#directory = deps.directory;
     this.#nodes = Array.from({ length: options.nodes ?? 1 }, (_, index) => ({
       id: index + 1,
@@ -99,7 +103,7 @@ export class ApacheKafka {
     const node = this.#node(id);
     if (node.process !== undefined) return;
     const log = openSync(join(node.directory, "broker.log"), "a");
-    const jvm = [`-Xmx${this.#heapMiB}m`, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+    const jvm = [`-Xmx${this.#heapMiB}m`, ...this.#jvm];
     const logging = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"];
     const args = [
       ...jvm,

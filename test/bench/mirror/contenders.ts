@@ -1,0 +1,146 @@
+/** Who copies: Tributary's worker as a user starts it, MirrorMaker 2 as shipped and tuned, and a bare fetch-and-produce loop. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MirrorMaker } from "../../peers/mirror-maker.ts";
+import { freePorts } from "../../peers/ports.ts";
+import { KAFKA_JVM, type Side } from "./brokers.ts";
+
+/** `-eos`: with its exactly-once support; Tributary always is. */
+export type ContenderName = "tributary" | "relay" | "mm2-shipped" | "mm2-shipped-eos" | "mm2-tuned" | "mm2-tuned-eos";
+
+/** As tables call them. */
+export const TITLES: Readonly<Record<ContenderName, string>> = {
+  tributary: "Tributary, exactly once",
+  relay: "bare fetch and produce",
+  "mm2-shipped": "MirrorMaker 2 as shipped",
+  "mm2-shipped-eos": "... exactly once",
+  "mm2-tuned": "MirrorMaker 2 tuned",
+  "mm2-tuned-eos": "... exactly once",
+};
+
+/** A running mirror of one topic. */
+export interface Contender extends AsyncDisposable {
+  readonly pid: number;
+  readonly targetTopic: string;
+  /** What it said, for an error. */
+  readonly log: () => string;
+}
+
+/** What to copy. */
+export interface Job {
+  readonly source: Side;
+  readonly target: Side;
+  readonly topic: string;
+  readonly partitions: number;
+  /** Name of the codec; a tuned MirrorMaker 2 compresses again with it. */
+  readonly codec: string;
+}
+
+/** Starts one; it may need seconds until the first record is copied. */
+export function startContender(name: ContenderName, job: Job): Promise<Contender> | Contender {
+  if (name === "tributary") return startTributary(job);
+  if (name === "relay") return startRelay(job);
+  return startMirrorMaker(name, job);
+}
+
+function startTributary({ source, target, topic }: Job): Contender {
+  const directory = mkdtempSync(join(tmpdir(), "bench-mirror-"));
+  mkdirSync(join(directory, "regions"));
+  for (const [region, side] of [["source", source] as const, ["target", target] as const]) {
+    writeFileSync(join(directory, "regions", `${region}.yaml`), `brokers: ["${side.kafka.bootstrap.join(",")}"]\n`);
+  }
+  const file = join(directory, "bench.yaml");
+  const mirror = `{ name: bench, from: source, to: target, topics: { include: ["${topic}"] }, rename: "tributary.{topic}" }`;
+  writeFileSync(file, `version: 1\nname: bench\nregions: [source, target]\nmirrors:\n  - ${mirror}\n`);
+  const cli = join(import.meta.dirname, "../../../src/cli/main.ts");
+  const args = [cli, "mirror", "run", "--attached", "-t", file, "--state", join(directory, "state")];
+  return nodeContender(args, { directory, targetTopic: `tributary.${topic}` });
+}
+
+function startRelay({ source, target, topic, partitions }: Job): Contender {
+  const directory = mkdtempSync(join(tmpdir(), "bench-relay-"));
+  const [from, to] = [source.kafka.bootstrap[0] ?? "", target.kafka.bootstrap[0] ?? ""];
+  const targetTopic = `relay.${topic}`;
+  const args = [join(import.meta.dirname, "relay.ts"), from, to, topic, targetTopic, String(partitions)];
+  return nodeContender(args, { directory, targetTopic });
+}
+
+/** Ends when this process ends. */
+function nodeContender(
+  args: readonly string[],
+  place: { readonly directory: string; readonly targetTopic: string },
+): Contender {
+  const logPath = join(place.directory, "log");
+  const log = openSync(logPath, "a");
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", log, "ipc"] });
+  closeSync(log);
+  return {
+    pid: child.pid ?? -1,
+    targetTopic: place.targetTopic,
+    log: () => readFileSync(logPath, "utf8"),
+    async [Symbol.asyncDispose]() {
+      await ended(child);
+      rmSync(place.directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once("exit", () => resolve());
+    child.kill("SIGKILL");
+  });
+}
+
+type MirrorMakerName = Exclude<ContenderName, "tributary" | "relay">;
+
+async function startMirrorMaker(name: MirrorMakerName, job: Job): Promise<Contender> {
+  const [port] = await freePorts(1);
+  const properties = { ...mirrorMakerProperties(name, job), listeners: `http://127.0.0.1:${port}` };
+  const peer = await MirrorMaker.start({
+    source: { alias: name, bootstrap: job.source.kafka.bootstrap },
+    target: { alias: "target", bootstrap: job.target.kafka.bootstrap },
+    heapMiB: 2_048,
+    jvm: KAFKA_JVM,
+    properties,
+  });
+  return {
+    pid: peer.pid,
+    targetTopic: `${name}.${job.topic}`,
+    log: () => peer.log,
+    [Symbol.asyncDispose]: () => peer.close(),
+  };
+}
+
+/** Tuned: large fetches and batches, a linger, as many records a poll as fit, a task per core, the source's codec. */
+export function mirrorMakerProperties(
+  name: MirrorMakerName,
+  { topic, codec }: Pick<Job, "topic" | "codec">,
+): Readonly<Record<string, string>> {
+  const isTuned = name.startsWith("mm2-tuned");
+  const isExactlyOnce = name.endsWith("-eos");
+  return {
+    topics: topic,
+    groups: "none",
+    ...(isTuned && {
+      "tasks.max": "2",
+      [`${name}.consumer.max.poll.records`]: "20000",
+      [`${name}.consumer.fetch.max.bytes`]: String(64 << 20),
+      [`${name}.consumer.max.partition.fetch.bytes`]: String(8 << 20),
+      [`${name}.consumer.receive.buffer.bytes`]: String(1 << 20),
+      "target.producer.batch.size": String(256 << 10),
+      "target.producer.linger.ms": "20",
+      "target.producer.buffer.memory": String(128 << 20),
+      "target.producer.compression.type": codec,
+    }),
+    ...(isExactlyOnce && {
+      "dedicated.mode.enable.internal.rest": "true",
+      "target.exactly.once.source.support": "enabled",
+      [`${name}.consumer.isolation.level`]: "read_committed",
+    }),
+  };
+}
