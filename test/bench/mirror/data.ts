@@ -37,7 +37,8 @@ export function dataOf({ recordBytes, codec, age }: Case): Data {
   };
   const plain = Math.max(1, Math.floor((BATCH_BYTES - HEADER_BYTES) / (recordBytes + RECORD_OVERHEAD_BYTES)));
   const ratio = (plain * (recordBytes + RECORD_OVERHEAD_BYTES)) / (encode(plain).length - HEADER_BYTES);
-  const recordsPerBatch = codec === 0 ? plain : Math.max(1, Math.floor(plain * ratio));
+  // A record that is larger than a batch may be goes alone, whatever the codec makes of it.
+  const recordsPerBatch = codec === 0 || recordBytes > BATCH_BYTES ? plain : Math.max(1, Math.floor(plain * ratio));
   return { batches: Array.from({ length: VARIETY }, () => encode(recordsPerBatch)), recordsPerBatch };
 }
 

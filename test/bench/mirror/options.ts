@@ -17,9 +17,10 @@ export class UsageError extends Error {}
 const ROUNDS_FULL = 3;
 const ROUNDS_QUICK = 2;
 const ROUNDS_MAX = 99;
+const ROUND_MIB_MAX = 4_096;
 
 /** The text of `--help`. */
-export const USAGE = `npm run bench:mirror -- [--quick] [--case TEXT] [--mirrors A,B] [--rounds N] [-o text|markdown|json]
+export const USAGE = `npm run bench:mirror -- [--quick] [--case TEXT] [--mirrors A,B] [--rounds N] [--round-mib N] [-o FORMAT]
 
 Measures Tributary beside MirrorMaker 2 on the same two Apache Kafka brokers, one after the other, on the same data: rate, CPU,
 memory and added latency. Needs Java 17 and Maven; wants a machine that does nothing else. Ends with 0 when every budget
@@ -29,6 +30,7 @@ is kept, 1 when one is missed, 64 when it was asked wrongly.
   --case TEXT    only cases whose name holds the text, such as "1 KiB, none, 100" (may be repeated)
   --mirrors A,B  only these: ${Object.keys(TITLES).join(", ")}
   --rounds N     rounds after the warm-up, of which the median counts (default ${ROUNDS_FULL}; with --quick ${ROUNDS_QUICK})
+  --round-mib N  MiB of record values that a round copies (default 128; with --quick 48 or 96); small ones show only that it runs
   -o FORMAT      text, markdown or json (default text); progress goes to stderr`;
 
 /** Reads the arguments; undefined means that help was asked for. @throws {UsageError} */
@@ -39,6 +41,9 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   const rounds = Number(values.rounds ?? (isQuick ? ROUNDS_QUICK : ROUNDS_FULL));
   if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= ROUNDS_MAX))
     throw new UsageError(`--rounds is a whole number from 1 to ${ROUNDS_MAX}`);
+  const roundMiB = values["round-mib"] === undefined ? undefined : Number(values["round-mib"]);
+  if (roundMiB !== undefined && !(roundMiB >= 1 && roundMiB <= ROUND_MIB_MAX))
+    throw new UsageError(`--round-mib is a number from 1 to ${ROUND_MIB_MAX}`);
   const output = values.output ?? "text";
   if (output !== "text" && output !== "markdown" && output !== "json")
     throw new UsageError("-o is text, markdown or json");
@@ -47,7 +52,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   const cases = wanted.length === 0 ? known : known.filter(({ name }) => wanted.some((text) => name.includes(text)));
   if (cases.length === 0)
     throw new UsageError(`no case is called so; there are: ${known.map(({ name }) => name).join("; ")}`);
-  return { cases: cases.map((one) => narrowed(one, values.mirrors)), rounds, output };
+  const sized = cases.map((one) => (roundMiB === undefined ? one : { ...one, roundBytes: roundMiB * 1024 * 1024 }));
+  return { cases: sized.map((one) => narrowed(one, values.mirrors)), rounds, output };
 }
 
 function narrowed(shape: Case, mirrors: string | undefined): Case {
@@ -70,6 +76,7 @@ function parsed(args: readonly string[]) {
         case: { ...text, multiple: true },
         mirrors: text,
         rounds: text,
+        "round-mib": text,
         output: { ...text, short: "o" },
         help: { ...flag, short: "h" },
       },

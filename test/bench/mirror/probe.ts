@@ -4,10 +4,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fetchFrom } from "../../../src/client/fetch.ts";
 import { KafkaClient } from "../../../src/client/kafka-client.ts";
 import { logBounds } from "../../../src/client/list-offsets.ts";
-import { produceTo } from "../../../src/client/produce.ts";
 import { ZERO_UUID } from "../../../src/core/brand.ts";
 import { batchesIn } from "../../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../../src/wire/records.ts";
+import { appendAll } from "./append.ts";
 import { deps } from "./brokers.ts";
 import type { ProbeAnswer } from "./latency.ts";
 
@@ -18,6 +18,9 @@ const MEASURED_RECORDS = 8_000;
 const RECORD_BYTES = 1_024;
 /** What has not arrived by then never will; it then misses in the answer, which is told by its length. */
 const PATIENCE_MS = 20_000;
+/** `max.in.flight.requests.per.connection`, and what fits into `batch.size`. */
+const IN_FLIGHT = 5;
+const BATCH_RECORDS = 15;
 const MARK = "probe-";
 
 const [from = "", to = "", topic = "", targetTopic = ""] = process.argv.slice(2);
@@ -50,19 +53,27 @@ async function tail(client: KafkaClient, name: string, seenMs: Float64Array): Pr
   }
 }
 
+/** As a stock producer without linger: one record a request, unless five are in flight; what comes meanwhile goes together. */
 async function write(client: KafkaClient): Promise<void> {
   const value = Buffer.alloc(RECORD_BYTES, "added latency ");
   const total = WARM_UP_RECORDS + MEASURED_RECORDS;
+  const waiting = new Set<Promise<unknown>>();
   const startMs = performance.now();
   for (let sent = 0; sent < total; ) {
     const due = Math.min(total, Math.floor(((performance.now() - startMs) * PER_SECOND) / 1_000));
-    for (; sent < due; sent++) {
-      const record = { timestampMs: BigInt(Date.now()), key: Buffer.from(`${MARK}${sent}`), value };
-      const partitions = [{ topic, topicId: ZERO_UUID, index: 0, records: encodeBatch([record]).bytes }];
-      void produceTo(client, 1, { partitions, acks: 1 });
-    }
-    await delay(1);
+    if (due > sent && waiting.size < IN_FLIGHT) {
+      const timestampMs = BigInt(Date.now());
+      const upTo = Math.min(due, sent + BATCH_RECORDS);
+      const records = Array.from({ length: upTo - sent }, (_, index) => {
+        return { timestampMs, key: Buffer.from(`${MARK}${sent + index}`), value };
+      });
+      sent = upTo;
+      const partition = { topic, topicId: ZERO_UUID, index: 0, records: encodeBatch(records).bytes };
+      const one: Promise<void> = appendAll(client, 1, [partition]).finally(() => waiting.delete(one));
+      waiting.add(one);
+    } else await delay(1);
   }
+  await Promise.all(waiting);
 }
 
 const [source, writer, target] = await Promise.all([open(from), open(from), open(to)]);
