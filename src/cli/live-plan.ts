@@ -2,6 +2,7 @@
 
 import { type RegionSurvey, surveyRegion } from "../adapters/kafka-metadata-survey.ts";
 import { nodeClock } from "../adapters/node-clock.ts";
+import { type AdoptableRegion, adoptionRisks, mm2PositionsIn } from "../runtime/adoption-risks.ts";
 import { openClient, regionAddress } from "../runtime/connect.ts";
 import { type RuleChange, type RuledRegion, ruleChangesOf } from "../runtime/rule-changes.ts";
 import { storedProgress } from "../runtime/stored-progress.ts";
@@ -56,7 +57,7 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
     groups: planGroups(topology, new Map(known.map(([name, survey]) => [name, survey.groups]))),
     acls,
     deletions,
-    risks: risksOf(pairs, limits, nodeClock().nowMs()),
+    risks: [...adoptionRisks(topology, pairs, new Map(known)), ...risksOf(pairs, limits, nodeClock().nowMs())],
     rules: ruleChangesOf(topology, new Map(ruled)),
     fingerprint: fingerprintOf(pairs, changes, deletions),
     unknown: topology.regions.map(({ name }) => name).filter((name) => surveys.get(name) === undefined),
@@ -68,7 +69,7 @@ function liveAcls({ topics, groups, facts, acls }: RegionSurvey): LiveAcls {
   return { clusterId: facts.clusterId, topics: topics.map(({ name }) => name), groups, acls, made: facts.made };
 }
 
-type Found = RegionSurvey & Pick<RuledRegion, "states">;
+type Found = RegionSurvey & Pick<RuledRegion, "states"> & AdoptableRegion;
 
 async function ask(context: CliContext, inUse: TopologyInUse, region: string): Promise<Found | undefined> {
   const { topology, state } = inUse;
@@ -86,7 +87,8 @@ async function ask(context: CliContext, inUse: TopologyInUse, region: string): P
       },
     );
     await using store = await storedProgress(client);
-    return { ...survey, states: store === undefined ? [] : await store.list() };
+    const mm2Positions = await mm2PositionsIn(client, topology, region);
+    return { ...survey, mm2Positions, states: store === undefined ? [] : await store.list() };
   } catch (error) {
     context.talk(error instanceof Error ? error.message : String(error));
     return undefined;

@@ -13,11 +13,11 @@ export interface TimeLimits {
 
 /** Something that will go wrong, or not as expected. */
 export interface PlanRisk {
-  readonly code: "producer-expires" | "retention-deletes" | "too-old" | "too-new";
+  readonly code: "producer-expires" | "retention-deletes" | "too-old" | "too-new" | "adoption-needed";
   readonly region: string;
   readonly topic: string;
   readonly what: string;
-  /** A command of Kafka's own tools; undefined when no setting helps. */
+  /** A command, of Kafka's own tools where a setting helps; undefined when none does. */
   readonly mend: string | undefined;
 }
 

@@ -87,8 +87,12 @@ async function copiedInPart(): Promise<World> {
   return world;
 }
 
-async function adopt(world: World, ...args: readonly string[]) {
-  const all = [MAIN, "mirror", "adopt", "-t", world.file, "--state", world.inUse.state.path, ...args];
+function adopt(world: World, ...args: readonly string[]) {
+  return tributary(world, "mirror", "adopt", ...args);
+}
+
+async function tributary(world: World, ...args: readonly string[]) {
+  const all = [MAIN, "-t", world.file, "--state", world.inUse.state.path, ...args];
   const child = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "pipe"] });
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
@@ -141,6 +145,20 @@ test("adopt shows, stores when told, and lets the worker go on without a gap or 
   const again = await adopt(world, "--yes");
   assert.deepEqual([again.code, rows(again.stdout)[0]?.split(" | ").at(-1)], [0, "Tributary knows it already"]);
   assert.match(again.stderr, /every lane is Tributary's already/);
+});
+
+test("plan tells what MirrorMaker copied until it is adopted, and how", async () => {
+  await using world = await copiedInPart();
+  const risks = async () => JSON.parse((await tributary(world, "topology", "plan", "-o", "json")).stdout).risks;
+  const [risk, ...others] = await risks();
+  assert.deepEqual(
+    [risk.code, risk.region, risk.topic, others.length],
+    ["adoption-needed", "central", "west.orders", 0],
+  );
+  assert.match(risk.what, /copied 1 of 3 partitions/);
+  assert.match(risk.mend, /^tributary mirror adopt -t \S+ m --yes$/);
+  assert.equal((await adopt(world, "--yes")).code, 0);
+  assert.deepEqual(await risks(), []);
 });
 
 test("an adopted lane translates what it copied itself, and says so of the rest", async () => {
