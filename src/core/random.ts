@@ -15,8 +15,12 @@ export function randomInt(random: Random, limit: number): number {
   return Math.floor(random.next() * limit);
 }
 
-/** A random Kafka uuid (16 bytes, URL-safe base64). Never starts with `-`, so that tools accept it as an argument. */
+/** A random Kafka uuid (version 4 as Kafka draws them, URL-safe base64). Never starts with `-`, so that tools accept it as an
+ *  argument. Other versions mean something else: see `topic-ids.ts`. */
 export function randomUuid(random: Random): Uuid {
-  const text = Buffer.from(random.bytes(16)).toString("base64url");
+  const bytes = Buffer.from(random.bytes(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const text = bytes.toString("base64url");
   return (text.startsWith("-") ? `A${text.slice(1)}` : text) as Uuid;
 }
