@@ -56,6 +56,8 @@ export class LanePlace {
   #hasChosenRules = false;
   /** Set when live mode cannot go on: the epoch of a fence that stands already, if one does. */
   #entering: { readonly fence: number | undefined } | undefined;
+  /** The takeover that led to history mode has counted the repeats it found; the one behind the fence finds them again, or none. */
+  #hasNotedRepeats = false;
   /** The lane's time as its transactional writer. */
   #session: HistorySession | undefined;
   /** Why the target refused history mode. */
@@ -182,6 +184,8 @@ export class LanePlace {
     const isNewEra =
       hasOtherRules || found.era.epoch !== memory.era.epoch || found.map.progress.count < memory.era.base;
     if (isNewEra && this.#obstacle === undefined) {
+      memory.repeats += found.repeats;
+      this.#hasNotedRepeats = true;
       this.#entering = { fence: undefined };
       return;
     }
@@ -294,10 +298,12 @@ export class LanePlace {
     if (entry.kind === "impossible") throw this.#refused(entry.why);
     if (entry.kind === "moved") throw this.#moved("another worker changed the lane's mode");
     const isFromLive = memory.history === undefined;
-    const { session, map, sourceEpoch, walkedRecords } = entry;
+    const { session, map, sourceEpoch, walkedRecords, repeats } = entry;
     memory.map = map;
     memory.sourceEpoch = sourceEpoch;
     this.#chooseRules(memory);
+    if (!this.#hasNotedRepeats) memory.repeats += repeats;
+    this.#hasNotedRepeats = false;
     this.#session = session;
     this.repeatsAvoided += walkedRecords;
     this.modes.entries++;

@@ -239,9 +239,11 @@ function appendWalked(
   return map;
 }
 
-/** A map that begins where the lane stands: what lies before is no longer on the target. */
+/** A map that begins where the lane stands: what lies before is no longer on the target. Others may have written behind the lane's
+ *  last record, so that the end of the log says nothing about it. */
 function mapFrom(walked: Walked, ahead: Ahead): OffsetMap {
-  const targetNext = ahead.bounds.endOffset;
+  const last = ahead.scan.runs.at(-1);
+  const targetNext = last === undefined ? ahead.bounds.startOffset : last.targetStart + BigInt(last.length);
   return OffsetMap.startingAt({ sourceNext: walked.next.offset, targetNext, count: ahead.next });
 }
 

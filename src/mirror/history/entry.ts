@@ -43,6 +43,8 @@ export type Entry =
       readonly map: OffsetMap;
       readonly sourceEpoch: number;
       readonly walkedRecords: bigint;
+      /** Records that are on the target twice, or will be. */
+      readonly repeats: bigint;
     }
   /** The lane stands elsewhere than was known: load again. */
   | { readonly kind: "moved" }
@@ -70,13 +72,13 @@ async function fromLive(context: EntryContext, held: HeldEntry, signal: AbortSig
     await settle(writer);
     const found = await takeover({ ...known, isFenced: true }, held, signal);
     if (found.kind !== "found") return moved(writer);
-    const { map, sourceEpoch, walkedRecords } = found;
+    const { map, sourceEpoch, walkedRecords, repeats } = found;
     const record = await history.read(lane);
     if (record !== undefined && record.epoch >= fenceEpoch)
-      return await onRecord(context, { held: { map, era: held.era, sourceEpoch }, record, writer }, signal);
+      return await onRecord(context, { held: { map, era: held.era, sourceEpoch }, record, writer, repeats }, signal);
     const stretches = extended(past, { producerId, ...held.era });
     const entered = session(writer, { fenceEpoch, fencedAtMs, leaderEpoch, stretches, map });
-    return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords };
+    return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords, repeats };
   } catch (error) {
     writer.close();
     throw error;
@@ -101,7 +103,7 @@ async function again(context: EntryContext, held: HeldEntry, epoch: number, sign
   try {
     const record = await history.read(lane);
     if (record === undefined || record.epoch < epoch) throw unexplained(context, "the lane's history record is gone");
-    return await onRecord(context, { held, record, writer }, signal);
+    return await onRecord(context, { held, record, writer, repeats: 0n }, signal);
   } catch (error) {
     writer.close();
     throw error;
@@ -112,11 +114,13 @@ interface OnRecord {
   readonly held: Held;
   readonly record: HistoryRecord;
   readonly writer: HistoryWriter;
+  /** Found on the way here. */
+  readonly repeats: bigint;
 }
 
 async function onRecord(
   context: EntryContext,
-  { held, record, writer }: OnRecord,
+  { held, record, writer, repeats }: OnRecord,
   signal: AbortSignal,
 ): Promise<Entry> {
   const { history, takeover: known } = context;
@@ -138,7 +142,7 @@ async function onRecord(
   const { map, sourceEpoch } = resumed;
   const walkedRecords = later(map.progress.count - countBefore, 0n);
   const facts = { fenceEpoch: record.epoch, fencedAtMs, leaderEpoch, stretches: record.stretches, map };
-  return { kind: "entered", session: session(writer, facts), map, sourceEpoch, walkedRecords };
+  return { kind: "entered", session: session(writer, facts), map, sourceEpoch, walkedRecords, repeats };
 }
 
 function session(
