@@ -2,7 +2,7 @@
 
 import { fetchOffsets } from "../../src/client/groups.ts";
 import type { KafkaClient } from "../../src/client/kafka-client.ts";
-import { type LaneFacts, laneFacts, laneName } from "./lane-facts.ts";
+import { type LaneFacts, laneFacts, laneName, laneViews } from "./lane-facts.ts";
 import { type Finding, pairsOf } from "./oracle.ts";
 import { destroysIn, type SimPlan } from "./plan.ts";
 import type { Position } from "./readers.ts";
@@ -20,6 +20,7 @@ export async function judgeGroups(world: SimWorld, plan: SimPlan): Promise<reado
       const commits = await committed(client, positions);
       for (const position of positions) {
         const lane = laneFacts(world, { from: region, to, topic: position.topic, partition: position.partition });
+        if (isUntold(world, lane)) continue;
         const finding = judge({ world, plan, lane }, { position, commit: commits.get(keyOf(world, position)) });
         if (finding !== undefined) findings.push(finding);
       }
@@ -28,6 +29,13 @@ export async function judgeGroups(world: SimWorld, plan: SimPlan): Promise<reado
     }
   }
   return findings;
+}
+
+/** Where both sides write, a position is told by both lanes: not when the other one has stopped, or retention took its beginning. */
+function isUntold(world: SimWorld, { from, to, topic, partition, targetStart }: LaneFacts): boolean {
+  if (world.shape.directions === "one-way") return false;
+  const views = laneViews(world, { from: to, to: from, topic, partition });
+  return targetStart > 0n || views.some(({ status }) => status?.state === "stopped");
 }
 
 function judge(
