@@ -28,12 +28,12 @@ async function readUntil(kafka: Kafka, last: string, options: { readonly readUnc
   await consumer.subscribe({ topics: [...TOPICS], fromBeginning: true });
   const values: Record<string, string[]> = { orders: [], bills: [] };
   await new Promise<void>((resolve, reject) => {
-    const awaited = new Set<string>(TOPICS);
+    const awaited = new Set(PLACES.map(({ topic, partition }) => `${topic}/${partition}`));
     consumer.on("consumer.crash", ({ payload }) => reject(payload.error));
     void consumer.run({
-      eachMessage: async ({ topic, message }) => {
+      eachMessage: async ({ topic, partition, message }) => {
         const value = message.value?.toString() ?? "";
-        if (value === last) awaited.delete(topic);
+        if (value === last) awaited.delete(`${topic}/${partition}`);
         else values[topic]?.push(value);
         if (awaited.size === 0) resolve();
       },
@@ -43,11 +43,21 @@ async function readUntil(kafka: Kafka, last: string, options: { readonly readUnc
   return { orders: values["orders"]?.toSorted(), bills: values["bills"]?.toSorted() };
 }
 
+/** All partitions. */
+const PLACES = TOPICS.flatMap((topic) => [0, 1].map((partition) => ({ topic, partition })));
+
 /** Both topics get the message in one transaction, in one partition for order. */
 async function both(producer: Producer, value: string, how: "commit" | "abort" = "commit"): Promise<void> {
   const transaction = await producer.transaction();
   for (const topic of TOPICS) await transaction.send({ topic, messages: [{ value, partition: 0 }] });
   await transaction[how]();
+}
+
+/** The last message of every partition. */
+async function end(producer: Producer): Promise<void> {
+  const transaction = await producer.transaction();
+  for (const { topic, partition } of PLACES) await transaction.send({ topic, messages: [{ value: "end", partition }] });
+  await transaction.commit();
 }
 
 test("kafkajs sees committed transactions of several partitions and none that was aborted", async () => {
@@ -57,7 +67,7 @@ test("kafkajs sees committed transactions of several partitions and none that wa
   await createTopics(kafka);
   const producer = await transactional(kafka, "writer");
   for (let i = 0; i < 6; i++) await both(producer, `v${i}`, i % 2 === 0 ? "commit" : "abort");
-  await both(producer, "end");
+  await end(producer);
   await producer.disconnect();
   const committed = ["v0", "v2", "v4"];
   assert.deepEqual(await readUntil(kafka, "end"), { orders: committed, bills: committed });
@@ -79,7 +89,7 @@ test("kafkajs copies each message once although its transactions abort, with off
   const attempts = { count: 0 };
   // Every third transaction aborts, after which a new consumer goes on from the committed offsets.
   while (!(await copied(kafka, producer, attempts, sent.length))) assert.ok(attempts.count < 200);
-  await both(producer, "end");
+  await end(producer);
   await producer.disconnect();
   assert.deepEqual((await readUntil(kafka, "end")).bills, sent);
 });
@@ -157,7 +167,7 @@ test("transactions lose and repeat nothing while brokers stop and start", async 
     }
     await bounce;
   }
-  await both(producer, "end");
+  await end(producer);
   await producer.disconnect();
   assert.deepEqual(await readUntil(kafka, "end"), { orders: sent, bills: sent });
 });
@@ -179,7 +189,7 @@ test("a killed region goes on with the transaction that was open, and keeps what
   for (const topic of TOPICS) await open.send({ topic, messages: [{ value: "after", partition: 0 }] });
   await open.commit();
   const successor = await transactional(kafka, "writer");
-  await both(successor, "end");
+  await end(successor);
   await successor.disconnect();
   await producer.disconnect();
   const expected = ["across", "after", "before"];
