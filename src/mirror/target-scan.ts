@@ -98,8 +98,14 @@ class Found {
     }
     if (producerId === this.#request.producerId) this.#epoch = Math.max(this.#epoch, batch.producerEpoch);
     if (!this.#request.stretches.some((stretch) => stretch.producerId === producerId)) return;
-    if (isTransactional) this.#open.set(producerId, [...(this.#open.get(producerId) ?? []), batch]);
+    if (isTransactional) this.#hold(batch);
     else this.#add(batch);
+  }
+
+  #hold(batch: BatchView): void {
+    const batches = this.#open.get(batch.producerId);
+    if (batches === undefined) this.#open.set(batch.producerId, [batch]);
+    else batches.push(batch);
   }
 
   #settle(marker: BatchView): void {

@@ -26,8 +26,10 @@ import type { LaneStatus } from "../../src/mirror/status.ts";
 import { batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../src/wire/records.ts";
 import { selection } from "../integration/mirror-world.ts";
+import { apacheWorld } from "./apache-world.ts";
 import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
+import { startRival } from "./rival.ts";
 
 const skip = apacheKafkaMissing() ?? false;
 const timeout = 240_000;
@@ -47,12 +49,12 @@ interface Worker {
 /** One broker that is source and target. */
 class World implements AsyncDisposable {
   readonly #open: (() => Promise<void>)[] = [];
-  readonly #kafka: ApacheKafka;
+  readonly kafka: ApacheKafka;
   readonly client: KafkaClient;
   #values = 0;
 
   private constructor(kafka: ApacheKafka, client: KafkaClient) {
-    this.#kafka = kafka;
+    this.kafka = kafka;
     this.client = client;
     this.#open.push(
       () => kafka.close(),
@@ -79,7 +81,7 @@ class World implements AsyncDisposable {
   }
 
   async worker(topic: string): Promise<Worker> {
-    const [sourceClient, targetClient] = [await World.#client(this.#kafka), await World.#client(this.#kafka)];
+    const [sourceClient, targetClient] = [await World.#client(this.kafka), await World.#client(this.kafka)];
     const progress = await openKafkaProgress({ saveIntervalMs: 100 }, { ...deps, client: targetClient });
     const flow = Flow.open(
       {
@@ -195,10 +197,8 @@ test("lane copies records of 2001 in transactions and goes back to live mode whe
   assert.equal(own?.producerEpoch, 2);
 });
 
-test("lane lands each record of 2001 once while two workers write it and die in turn", { skip, timeout }, async (t) => {
-  await using world = await World.start();
-  await world.topics("orders", "west.orders");
-  const workers = [await world.worker("orders"), await world.worker("orders")];
+/** Appends old and young records for some seconds, and kills a worker now and then; answers how often. */
+async function produceUnderKills(world: World, kill: () => Promise<void>): Promise<number> {
   let kills = 0;
   for (let round = 0; round < 12; round++) {
     const isOld = round % 4 !== 3;
@@ -207,10 +207,20 @@ test("lane lands each record of 2001 once while two workers write it and die in 
       await delay(Math.random() * 100);
     }
     if (round % 2 === 0) continue;
-    await workers.shift()?.kill();
-    workers.push(await world.worker("orders"));
+    await kill();
     kills++;
   }
+  return kills;
+}
+
+test("lane lands each record of 2001 once while two workers write it and die in turn", { skip, timeout }, async (t) => {
+  await using world = await World.start();
+  await world.topics("orders", "west.orders");
+  const workers = [await world.worker("orders"), await world.worker("orders")];
+  const kills = await produceUnderKills(world, async () => {
+    await workers.shift()?.kill();
+    workers.push(await world.worker("orders"));
+  });
   const expected = await world.values("orders");
   await eventually(
     () => workers.some((worker) => laneOf(worker)?.count === BigInt(expected.length)),
@@ -220,4 +230,31 @@ test("lane lands each record of 2001 once while two workers write it and die in 
   assert.deepEqual(await world.values("west.orders"), expected);
   const modes = workers.map((worker) => laneOf(worker)?.modes);
   t.diagnostic(JSON.stringify({ kills, modes }));
+});
+
+test("lane lands each record of 2001 once while one worker process is killed and its rival freezes and thaws", {
+  skip,
+  timeout,
+}, async (t) => {
+  await using world = await World.start();
+  await world.topics("orders", "west.orders");
+  const regions = { sources: new Map([["west", world.kafka]]), target: world.kafka };
+  using apache = apacheWorld(regions, "orders");
+  using other = apacheWorld(regions, "orders");
+  await using rival = await startRival(other.world);
+  let worker = await apache.world.startWorker();
+  const kills = await produceUnderKills(world, async () => {
+    await worker.kill();
+    worker = await apache.world.startWorker();
+  });
+  const expected = await world.values("orders");
+  const endMs = performance.now() + 120_000;
+  let values = await world.values("west.orders");
+  while (values.length < expected.length && performance.now() < endMs) {
+    await delay(500);
+    values = await world.values("west.orders");
+  }
+  await worker.stop();
+  assert.deepEqual(await world.values("west.orders"), expected);
+  t.diagnostic(`${kills} kills, the rival was frozen ${rival.pauses} times`);
 });
