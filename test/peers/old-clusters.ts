@@ -106,6 +106,29 @@ for (const version of ["3.9.2", "2.8.2"] satisfies OldVersion[]) {
   });
 }
 
+test("records are copied once to an Apache Kafka 2.8 while workers die", { skip, timeout }, async () => {
+  await using old = await ZooKeeperKafka.start({ version: "2.8.2" });
+  await using world = new MirrorWorld();
+  const source = await world.side("west", { brokers: 1 });
+  const clusters = { world, source, target: await world.foreignSide(old.endpoints) };
+  await world.topic(source, "orders", 1);
+  const producing = (async () => {
+    for (let i = 0; i < 600; i++) await world.produce(source, "orders", 0, 1 + (i % 4), { codec: CODECS[i % 4] ?? 0 });
+  })();
+  for (let kills = 0; kills < 4; kills++) {
+    const worker = await world.worker(source, clusters.target);
+    const known = (await world.read(clusters.target, "west.orders", 0)).length;
+    const hasMoved = async () => (await world.read(clusters.target, "west.orders", 0)).length > known + 10;
+    await eventually(hasMoved, "it copies", 60_000);
+    await worker.kill();
+  }
+  await producing;
+  const { flow } = await world.worker(source, clusters.target);
+  const isAtEnd = () => flow.status.lanes[0]?.sourceNext === 1_500n;
+  await eventually(isAtEnd, "all of it is copied", 60_000);
+  assert.ok(await isCopied(clusters, "orders"));
+});
+
 test("topics of a cluster without topic ids are copied once, and a lane stops when one was made again", {
   skip,
   timeout,
