@@ -38,7 +38,7 @@ export function holeReason(
     if (plan.kind === "skip") return SKIPPED[plan.reason];
     const record = decodeRecords(batch).find(({ offsetDelta }) => batch.baseOffset + BigInt(offsetDelta) === offset);
     if (record === undefined) return { kind: "gone" };
-    const rule = rules.filter?.rejects(record, offset);
+    const rule = rules.filter?.rejects(record, batch.baseOffset);
     return rule === undefined ? { kind: "record" } : { kind: "filtered", rule };
   }
   return undefined;

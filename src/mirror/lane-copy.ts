@@ -100,7 +100,7 @@ class CopyRun {
       mode.beginChunk();
       for (const batch of batchesIn(chunk.records)) {
         if (isUnknownWriter(batch, rules)) await rules.history?.writers.learn(batch.producerId);
-        const { plan, offsets } = this.#planned(batch, rules, aborted);
+        const { plan, deltas } = this.#planned(batch, rules, aborted);
         if (plan.kind !== "forward" && this.#waiting.length > 0) await this.#sendWaiting();
         if (plan.kind === "skip") {
           counts.skippedBatches[plan.reason]++;
@@ -117,7 +117,7 @@ class CopyRun {
           await this.#forward(batch);
         } else {
           counts.rewrittenBatches[plan.reason]++;
-          await this.#sendRewritten(batch, offsets, rules);
+          await this.#sendRewritten(batch, deltas, rules);
         }
         if (isEnding) signal.throwIfAborted();
       }
@@ -137,14 +137,14 @@ class CopyRun {
     batch: BatchView,
     rules: PlanRules,
     aborted: AbortedTransactions,
-  ): { readonly plan: Plan; readonly offsets: readonly bigint[] } {
+  ): { readonly plan: Plan; readonly deltas: readonly number[] } {
     const plan = planBatch(batch, rules, this.#sourceNext, aborted.covers(batch));
-    if (plan.kind !== "rewrite") return { plan, offsets: [] };
+    if (plan.kind !== "rewrite") return { plan, deltas: [] };
     const { filteredRecords } = this.#context.counts;
-    const { offsets, isUntouched } = selectRecords(batch, this.#sourceNext, rules.filter, (reason) => {
+    const { deltas, isUntouched } = selectRecords(batch, this.#sourceNext, rules.filter, (reason) => {
       filteredRecords[reason]++;
     });
-    return { plan: afterLook(plan, batch, rules, { kept: offsets.length, isUntouched }), offsets };
+    return { plan: afterLook(plan, batch, rules, { kept: deltas.length, isUntouched }), deltas };
   }
 
   /** All of the chunk is sent or skipped. */
@@ -190,9 +190,9 @@ class CopyRun {
     await this.#send(batch, [run], batch.nextOffset, batch.leaderEpoch);
   }
 
-  async #sendRewritten(batch: BatchView, offsets: readonly bigint[], rules: PlanRules): Promise<void> {
+  async #sendRewritten(batch: BatchView, deltas: readonly number[], rules: PlanRules): Promise<void> {
     const { nextOffset, leaderEpoch } = batch;
-    for (const part of rewriteBatch(batch, offsets, rules))
+    for (const part of rewriteBatch(batch, deltas, rules))
       await this.#send(part.batch, part.runs, part.nextOffset, leaderEpoch);
     this.#passOver(nextOffset, leaderEpoch);
   }

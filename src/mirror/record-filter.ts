@@ -20,8 +20,8 @@ export type FilterReason = "key" | "keyless" | "header" | "tombstone" | "sample"
 export interface Filter {
   /** As declared; equal text means equal decisions. */
   readonly text: string;
-  /** Why the record is not copied; undefined when it is. */
-  rejects(record: DecodedRecord, offset: bigint): FilterReason | undefined;
+  /** Why a record of the batch that begins at `baseOffset` is not copied; undefined when it is. */
+  rejects(record: DecodedRecord, baseOffset: bigint): FilterReason | undefined;
   /** Whether a header is taken off; undefined when none ever is. */
   readonly dropsHeader: ((name: string) => boolean) | undefined;
 }
@@ -38,12 +38,12 @@ export function compileFilter(declared: RecordFilter): Filter | undefined {
   const limit = (samplePpm / SAMPLE_ALL_PPM) * 2 ** 32;
   return {
     text,
-    rejects: (record, offset) => {
+    rejects: (record, baseOffset) => {
       if (skipKeyless && record.key === null) return "keyless";
       if (skipTombstones && record.value === null) return "tombstone";
       if (keys !== undefined && !selectsKey(keys, record.key)) return "key";
       if (headers !== undefined && !selectsHeaders(headers, record.headers)) return "header";
-      return samplePpm < SAMPLE_ALL_PPM && sampleHash(record.key, offset) >= limit ? "sample" : undefined;
+      return samplePpm < SAMPLE_ALL_PPM && hashOf(record, baseOffset) >= limit ? "sample" : undefined;
     },
     dropsHeader: dropped && ((name) => dropped.some((matches) => matches(name))),
   };
@@ -100,6 +100,10 @@ function selectsHeaders({ include, exclude }: Compiled<HeaderPattern>, headers: 
 function matchesHeader({ name, value }: HeaderPattern, header: RecordHeader): boolean {
   if (!name(header.key)) return false;
   return value === undefined || (header.value !== null && value(header.value.toString("utf8")));
+}
+
+function hashOf({ key, offsetDelta }: DecodedRecord, baseOffset: bigint): number {
+  return sampleHash(key, key === null ? baseOffset + BigInt(offsetDelta) : 0n);
 }
 
 const FNV_OFFSET = 0x811c9dc5;

@@ -27,8 +27,8 @@ const NO_STAMP = { producerId: NO_PRODUCER_ID, producerEpoch: -1, baseSequence: 
 
 /** What is left of a batch. */
 export interface Selected {
-  /** Source offsets of the records to be copied, ascending. */
-  readonly offsets: readonly bigint[];
+  /** Offsets of the records to be copied less the batch's base offset, ascending. */
+  readonly deltas: readonly number[];
   /** True when that is every record with every header. */
   readonly isUntouched: boolean;
 }
@@ -41,28 +41,30 @@ export function selectRecords(
   filter: Filter | undefined,
   onRejected?: (reason: FilterReason) => void,
 ): Selected {
-  const offsets: bigint[] = [];
+  const { baseOffset } = batch;
+  const firstDelta = Number(sourceNext - baseOffset);
+  const deltas: number[] = [];
   const drops = filter?.dropsHeader;
   const records = decodeRecords(batch);
   let isUntouched = true;
   for (const record of records) {
-    const offset = batch.baseOffset + BigInt(record.offsetDelta);
-    if (offset < sourceNext) continue;
-    const reason = filter?.rejects(record, offset);
+    if (record.offsetDelta < firstDelta) continue;
+    const reason = filter?.rejects(record, baseOffset);
     if (reason === undefined) {
-      offsets.push(offset);
-      if (drops !== undefined && record.headers.some(({ key }) => drops(key))) isUntouched = false;
+      deltas.push(record.offsetDelta);
+      if (isUntouched && drops !== undefined && record.headers.some(({ key }) => drops(key))) isUntouched = false;
     } else {
       onRejected?.(reason);
     }
   }
-  return { offsets, isUntouched: isUntouched && offsets.length === records.length };
+  return { deltas, isUntouched: isUntouched && deltas.length === records.length };
 }
 
 /** The runs of a batch's records to be copied at or above a source offset; from the header alone when the batch is dense and
  *  there is no filter. @throws {WireError} when a batch that has to be looked into is malformed */
 export function keptRuns(batch: BatchView, sourceNext: bigint, filter: Filter | undefined): SourceRun[] {
-  if (!batch.isDense || filter !== undefined) return toRuns(selectRecords(batch, sourceNext, filter).offsets);
+  if (!batch.isDense || filter !== undefined)
+    return toRuns(batch.baseOffset, selectRecords(batch, sourceNext, filter).deltas);
   const start = batch.baseOffset < sourceNext ? sourceNext : batch.baseOffset;
   return start >= batch.nextOffset ? [] : [{ sourceStart: start, length: Number(batch.nextOffset - start) }];
 }
@@ -76,33 +78,37 @@ export interface RewriteRules {
 /** The chosen records as producible batches of at most `maxBatchBytes`, in order; a single record may be larger, which is for
  *  the target to refuse. Empty when none is chosen. Halves until the parts fit: at most log2(records) times.
  *  @throws {WireError} when the batch is malformed */
-export function rewriteBatch(batch: BatchView, offsets: readonly bigint[], rules: RewriteRules): Rewritten[] {
-  const wanted = new Set(offsets);
-  const base = batch.baseOffset;
+export function rewriteBatch(batch: BatchView, deltas: readonly number[], rules: RewriteRules): Rewritten[] {
   const drops = rules.filter?.dropsHeader;
+  let at = 0;
   const built = rebuildBatch(batch, {
-    keep: (record) => wanted.has(base + BigInt(record.offsetDelta)),
+    // Both lists ascend.
+    keep: ({ offsetDelta }) => {
+      if (offsetDelta !== deltas[at]) return false;
+      at++;
+      return true;
+    },
     ...(drops === undefined ? {} : { dropsHeader: drops }),
     timestamps: "append-time",
     stamp: NO_STAMP,
   });
-  const last = offsets.at(-1);
+  const last = deltas.at(-1);
   if (built === undefined || last === undefined) return [];
-  if (built.sizeBytes <= rules.maxBatchBytes || offsets.length === 1)
-    return [{ batch: built, runs: toRuns(offsets), nextOffset: last + 1n }];
-  const middle = offsets.length >> 1;
-  return [
-    ...rewriteBatch(batch, offsets.slice(0, middle), rules),
-    ...rewriteBatch(batch, offsets.slice(middle), rules),
-  ];
+  const { baseOffset } = batch;
+  if (built.sizeBytes <= rules.maxBatchBytes || deltas.length === 1)
+    return [{ batch: built, runs: toRuns(baseOffset, deltas), nextOffset: baseOffset + BigInt(last) + 1n }];
+  const middle = deltas.length >> 1;
+  return [...rewriteBatch(batch, deltas.slice(0, middle), rules), ...rewriteBatch(batch, deltas.slice(middle), rules)];
 }
 
-function toRuns(offsets: readonly bigint[]): SourceRun[] {
-  const runs: { sourceStart: bigint; length: number }[] = [];
-  for (const offset of offsets) {
-    const run = runs.at(-1);
-    if (run !== undefined && run.sourceStart + BigInt(run.length) === offset) run.length++;
-    else runs.push({ sourceStart: offset, length: 1 });
+function toRuns(baseOffset: bigint, deltas: readonly number[]): SourceRun[] {
+  const runs: SourceRun[] = [];
+  for (let start = 0; start < deltas.length; ) {
+    const first = deltas[start] ?? 0;
+    let length = 1;
+    while (deltas[start + length] === first + length) length++;
+    runs.push({ sourceStart: baseOffset + BigInt(first), length });
+    start += length;
   }
   return runs;
 }

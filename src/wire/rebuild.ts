@@ -26,7 +26,9 @@ export interface RebuildOptions {
 interface Kept {
   readonly attributes: number;
   readonly timestampMs: bigint;
-  readonly tail: Buffer;
+  /** Key, value and headers, in pieces of the old section. */
+  readonly tail: readonly Buffer[];
+  readonly tailBytes: number;
 }
 
 /** The kept records as a producible batch: base offset 0, offset deltas 0 to n-1, CreateTime, outside any transaction.
@@ -65,27 +67,41 @@ function keptRecords(batch: BatchView, section: Buffer, options: RebuildOptions)
     kept.push({
       attributes: scan.attributes,
       timestampMs: options.timestamps === "append-time" ? record.timestampMs : scan.storedMs,
-      tail: dropsHeader === undefined ? scan.tail : tailWithout(scan, record, dropsHeader),
+      ...(dropsHeader === undefined ? wholeTail(scan) : tailWithout(scan, record, dropsHeader)),
     });
   }
   return kept;
 }
 
+type Tail = Pick<Kept, "tail" | "tailBytes">;
+
+function wholeTail(scan: SectionScan): Tail {
+  return { tail: [scan.tail], tailBytes: scan.tailEnd - scan.tailStart };
+}
+
 /** Key and value as they are, then the headers that stay, copied as bytes: a name that is no UTF-8 goes on as it is. */
-function tailWithout(scan: SectionScan, { headers }: DecodedRecord, drops: (name: string) => boolean): Buffer {
-  const stays = headers.map(({ key }) => !drops(key));
-  if (stays.every(Boolean)) return scan.tail;
-  const parts = scan.headerBytes().filter((_, index) => stays[index]);
-  const count = new RecordSink(varintBytes(parts.length));
-  count.varint(parts.length);
-  return Buffer.concat([scan.tail.subarray(0, scan.headersStart - scan.tailStart), count.bytes, ...parts]);
+function tailWithout(scan: SectionScan, { headers }: DecodedRecord, drops: (name: string) => boolean): Tail {
+  if (!headers.some(({ key }) => drops(key))) return wholeTail(scan);
+  const stay = scan.headerBytes().filter((_, index) => !drops(headers[index]?.key ?? ""));
+  const tail = [scan.tail.subarray(0, scan.headersStart - scan.tailStart), countBytes(stay.length), ...stay];
+  return { tail, tailBytes: tail.reduce((sum, part) => sum + part.length, 0) };
+}
+
+/** No header at all is what is left most often. */
+const COUNT_ZERO = Buffer.from([0]);
+
+function countBytes(count: number): Buffer {
+  if (count === 0) return COUNT_ZERO;
+  const sink = new RecordSink(varintBytes(count));
+  sink.varint(count);
+  return sink.bytes;
 }
 
 function writeSection(kept: readonly Kept[], baseTimestamp: bigint): Buffer {
   const bodyBytes: number[] = [];
   let totalBytes = 0;
-  for (const { timestampMs, tail } of kept) {
-    const size = 1 + varlongBytes(timestampMs - baseTimestamp) + varintBytes(bodyBytes.length) + tail.length;
+  for (const { timestampMs, tailBytes } of kept) {
+    const size = 1 + varlongBytes(timestampMs - baseTimestamp) + varintBytes(bodyBytes.length) + tailBytes;
     bodyBytes.push(size);
     totalBytes += varintBytes(size) + size;
   }
@@ -95,7 +111,7 @@ function writeSection(kept: readonly Kept[], baseTimestamp: bigint): Buffer {
     sink.int8(attributes);
     sink.varlong(timestampMs - baseTimestamp);
     sink.varint(index);
-    sink.raw(tail);
+    for (const part of tail) sink.raw(part);
   }
   return sink.bytes;
 }

@@ -89,10 +89,10 @@ test("plan looks into a batch only when a filter may leave something out, and fo
   const rules = { ...RULES, filter };
   const first = planBatch(view, rules, 0n, false);
   assert.deepEqual(first, { kind: "rewrite", reason: "filter" });
-  const { offsets, isUntouched } = selectRecords(view, 0n, filter);
-  assert.deepEqual(afterLook(first, view, rules, { kept: offsets.length, isUntouched }), { kind: "forward" });
+  const { deltas, isUntouched } = selectRecords(view, 0n, filter);
+  assert.deepEqual(afterLook(first, view, rules, { kept: deltas.length, isUntouched }), { kind: "forward" });
   const small = { ...rules, maxBatchBytes: 100 };
-  const split = afterLook(first, view, small, { kept: offsets.length, isUntouched });
+  const split = afterLook(first, view, small, { kept: deltas.length, isUntouched });
   assert.deepEqual(split, { kind: "rewrite", reason: "too-large" });
   assert.deepEqual(afterLook(first, view, rules, { kept: 0, isUntouched: false }), {
     kind: "skip",
@@ -102,28 +102,28 @@ test("plan looks into a batch only when a filter may leave something out, and fo
 
 test("A walk finds the records that were copied: kept runs and rewritten batches agree under every filter", () => {
   const arbitrary = fc.record({
-    deltas: fc.uniqueArray(fc.nat({ max: 20 }), { minLength: 1, maxLength: 15 }),
+    places: fc.uniqueArray(fc.nat({ max: 20 }), { minLength: 1, maxLength: 15 }),
     codec: fc.constantFrom(0, 1, 2, 3, 4) as fc.Arbitrary<0 | 1 | 2 | 3 | 4>,
     next: fc.bigInt({ min: 95n, max: 125n }),
     maxBatchBytes: fc.integer({ min: 80, max: 600 }),
     declared: fc.constantFrom(...SAMPLES),
   });
   fc.assert(
-    fc.property(arbitrary, ({ deltas, codec, next, maxBatchBytes, declared }) => {
+    fc.property(arbitrary, ({ places, codec, next, maxBatchBytes, declared }) => {
       const view = mixedBatch(
-        deltas.toSorted((a, b) => a - b),
+        places.toSorted((a, b) => a - b),
         codec,
       );
       const filter = compileFilter(declared);
-      const { offsets, isUntouched } = selectRecords(view, next, filter);
-      const parts = rewriteBatch(view, offsets, { filter, maxBatchBytes });
+      const { deltas, isUntouched } = selectRecords(view, next, filter);
+      const parts = rewriteBatch(view, deltas, { filter, maxBatchBytes });
       const walked = keptRuns(view, next, filter);
       const copied = parts.flatMap(({ runs }) => runs);
       const each = (runs: readonly { sourceStart: bigint; length: number }[]) =>
         runs.flatMap(({ sourceStart, length }) => Array.from({ length }, (_, at) => sourceStart + BigInt(at)));
       assert.deepEqual(each(walked), each(copied));
       const all = decodeRecords(view);
-      const wanted = all.filter(({ offsetDelta }) => offsets.includes(100n + BigInt(offsetDelta)));
+      const wanted = all.filter(({ offsetDelta }) => deltas.includes(offsetDelta));
       const kept = parts.flatMap((part) => decodeRecords(part.batch));
       const drops = filter?.dropsHeader ?? (() => false);
       assert.deepEqual(
@@ -195,7 +195,7 @@ test("plan drops no record by mistake: what it does not skip, it keeps whole", (
       const parts =
         result.kind === "forward"
           ? [{ batch: view, runs: [{ sourceStart: 100n, length: records.length }], nextOffset: view.nextOffset }]
-          : rewriteBatch(view, selectRecords(view, next, undefined).offsets, { filter: undefined, maxBatchBytes });
+          : rewriteBatch(view, selectRecords(view, next, undefined).deltas, { filter: undefined, maxBatchBytes });
       const kept = parts.flatMap((part) => decodeRecords(part.batch));
       const offsets = parts.flatMap(({ runs }) =>
         runs.flatMap(({ sourceStart, length }) => Array.from({ length }, (_, at) => sourceStart + BigInt(at))),
