@@ -12,6 +12,7 @@ import { KafkaClient } from "../../src/client/kafka-client.ts";
 import { produceTo } from "../../src/client/produce.ts";
 import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { ErrorCode } from "../../src/wire/error-codes.ts";
 import { encodeBatch } from "../../src/wire/records.ts";
 import { comesTo, TopologyWorld } from "../support/topology-world.ts";
 import { runJava, startJava } from "./java.ts";
@@ -56,7 +57,9 @@ class Side implements AsyncDisposable {
       value: Buffer.from(`${prefix}${i}`),
     }));
     const item = { topic, topicId: ZERO_UUID, index: 0, records: encodeBatch(values).bytes };
-    await produceTo(this.client, 1, { partitions: [item], acks: -1 });
+    const produced = () => produceTo(this.client, 1, { partitions: [item], acks: -1 });
+    // A topic that was made a moment ago may not be led yet.
+    await comesTo(async () => (await produced())[0]?.errorCode, ErrorCode.NONE);
   }
 
   /** Values that a member of the group reads; then it commits and leaves. */

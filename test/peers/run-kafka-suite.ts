@@ -23,6 +23,7 @@ import { ApacheKafka } from "./kafka.ts";
 import { startRival } from "./rival.ts";
 import "./acls.ts";
 import "./java-transactions.ts";
+import "./deletions.ts";
 import "./groups.ts";
 import "./mm2-compat.ts";
 import "./chaos.ts";
