@@ -1,0 +1,191 @@
+/** The parts of history mode one by one: stretches, the record, who stands by, when a lane returns. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createSimClock, type SimClock } from "../../../src/adapters/sim-clock.ts";
+import { Slots } from "../../../src/adapters/slots.ts";
+import type { Uuid } from "../../../src/core/brand.ts";
+import { decodeHistory, encodeHistory, type HistoryRecord } from "../../../src/mirror/history/record.ts";
+import { CALM_MAX_MS, CALM_MS, ReturnRule } from "../../../src/mirror/history/return-rule.ts";
+import { STANDBY_MS, Standby } from "../../../src/mirror/history/standby.ts";
+import { bounded, extended, STRETCHES_MAX, type Stretch } from "../../../src/mirror/history/stretches.ts";
+import type { Target, TopicPartition } from "../../../src/mirror/ports.ts";
+import { scanOwn } from "../../../src/mirror/target-scan.ts";
+import { transactionEndIn } from "../../../src/wire/control-batch.ts";
+import type { BatchView } from "../../../src/wire/record-batch.ts";
+import { encodeBatch } from "../../../src/wire/records.ts";
+
+const AT: TopicPartition = { topic: "west.orders", topicId: "AAAAAAAAAAAAAAAAAAAAAg" as Uuid, partition: 0 };
+const DERIVED = 5n;
+const WRITER = 9n;
+const RECORD: HistoryRecord = {
+  lane: {
+    sourceClusterId: "west",
+    sourceTopicId: "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid,
+    sourcePartition: 0,
+    targetClusterId: "central",
+    targetTopicId: AT.topicId,
+    targetPartition: 0,
+  },
+  mode: "history",
+  epoch: 1,
+  progress: { sourceNext: 2n ** 53n + 1n, targetNext: 12n, count: 10n },
+  sourceEpoch: 3,
+  stretches: [
+    { producerId: DERIVED, epoch: 0, base: 0n },
+    { producerId: WRITER, epoch: 4, base: 6n },
+  ],
+  plan: "v1 provenance=all",
+  planBase: 0n,
+  updatedMs: 1_000,
+};
+
+test("history record comes back as it was written, and one of a later version is refused", () => {
+  assert.deepEqual(decodeHistory(encodeHistory(RECORD)), RECORD);
+  const later = { ...JSON.parse(encodeHistory(RECORD).toString()), v: 2 };
+  assert.throws(() => decodeHistory(Buffer.from(JSON.stringify(later))), /STORED_VERSION_UNSUPPORTED/);
+  const wrong = { ...JSON.parse(encodeHistory(RECORD).toString()), count: 10 };
+  assert.throws(() => decodeHistory(Buffer.from(JSON.stringify(wrong))), /count is not a decimal string/);
+});
+
+test("stretches end where the next one begins, and those without records are dropped", () => {
+  const stretch = (base: bigint): Stretch => ({ producerId: WRITER, epoch: Number(base), base });
+  const all = [stretch(0n), stretch(5n)];
+  assert.deepEqual(
+    bounded(extended(all, stretch(9n)), 12n).map(({ base, end }) => [base, end]),
+    [
+      [0n, 5n],
+      [5n, 9n],
+      [9n, 12n],
+    ],
+  );
+  assert.deepEqual(extended(all, stretch(5n)), [stretch(0n), stretch(5n)]);
+  assert.deepEqual(extended(all, stretch(3n)), [stretch(0n), stretch(3n)], "what an election took holds nothing");
+  let many: readonly Stretch[] = [];
+  for (let base = 0n; base < 100n; base++) many = extended(many, stretch(base));
+  assert.equal(many.length, STRETCHES_MAX);
+  assert.equal(many.at(-1)?.base, 99n);
+});
+
+/** A log of batches of two records, one after the other. */
+function logOf(...batches: BatchView[]): Target {
+  let next = 0n;
+  for (const batch of batches) {
+    batch.setBaseOffset(next);
+    next = batch.nextOffset;
+  }
+  const scan = async function* () {
+    for (const batch of batches) yield Buffer.from(batch.bytes);
+  };
+  return { scan } as unknown as Target;
+}
+
+function data(producerId: bigint, producerEpoch: number, baseSequence: number, isTransactional = true): BatchView {
+  const record = { timestampMs: 1n, key: null, value: null };
+  return encodeBatch([record, record], { producerId, producerEpoch, baseSequence, isTransactional });
+}
+
+function marker(producerId: bigint, type: 0 | 1): BatchView {
+  const key = Buffer.from([0, 0, 0, type]);
+  const control = { isTransactional: true, isControl: true } as const;
+  return encodeBatch([{ timestampMs: 1n, key, value: null }], {
+    ...{ producerId, producerEpoch: 4, baseSequence: -1 },
+    ...control,
+  });
+}
+
+async function positionsIn(target: Target): Promise<(readonly [bigint, bigint])[]> {
+  const stretches = bounded(RECORD.stretches, 10n);
+  const range = { near: 0n, fromOffset: 0n, toOffset: 100n };
+  const { runs } = await scanOwn({ target, partition: AT, producerId: DERIVED, stretches, ...range });
+  return runs.map(({ position, targetStart }) => [position, targetStart] as const);
+}
+
+test("Aborted records hold no position, nor does a record without its commit", async () => {
+  const live = data(DERIVED, 0, 0, false);
+  assert.deepEqual(await positionsIn(logOf(live, data(WRITER, 4, 0), marker(WRITER, 1))), [
+    [0n, 0n],
+    [6n, 2n],
+  ]);
+  assert.deepEqual(await positionsIn(logOf(data(WRITER, 4, 0), marker(WRITER, 0))), []);
+  assert.deepEqual(await positionsIn(logOf(data(WRITER, 4, 0))), []);
+  assert.deepEqual(await positionsIn(logOf(data(WRITER, 4, 0), marker(7n, 1))), [], "another producer's commit");
+});
+
+test("Aborted records hold no position: what lies beyond a stretch's end or was written by others is passed over", async () => {
+  assert.deepEqual(await positionsIn(logOf(data(WRITER, 4, 4), marker(WRITER, 1))), []);
+  assert.deepEqual(await positionsIn(logOf(data(WRITER, 5, 0), marker(WRITER, 1))), []);
+  assert.deepEqual(await positionsIn(logOf(data(DERIVED, 0, 6, false))), []);
+});
+
+test("control batch tells how it ends its transaction", () => {
+  assert.equal(transactionEndIn(marker(WRITER, 1)), "commit");
+  assert.equal(transactionEndIn(marker(WRITER, 0)), "abort");
+  assert.equal(transactionEndIn(data(WRITER, 4, 0)), undefined);
+});
+
+/** Lets virtual time pass. */
+function pass(clock: SimClock, ms: number): Promise<boolean> {
+  let isOver = false;
+  clock.after(ms, () => {
+    isOver = true;
+  });
+  return clock.runUntil(() => isOver, 2 * ms);
+}
+
+test("lane is left to another worker while its record is young or changes, and taken when it rests", async () => {
+  const clock = createSimClock();
+  const standby = new Standby(clock);
+  const at = (sourceNext: bigint, updatedMs: number): HistoryRecord => {
+    return { ...RECORD, progress: { ...RECORD.progress, sourceNext }, updatedMs };
+  };
+  assert.equal(standby.isTaken(undefined), false);
+  assert.equal(standby.isTaken(at(1n, clock.nowMs())), true, "young");
+  await pass(clock, STANDBY_MS);
+  assert.equal(standby.isTaken(at(2n, 0)), true, "changed, whatever its clock says");
+  await pass(clock, STANDBY_MS);
+  assert.equal(standby.isTaken(at(2n, clock.nowMs())), false, "rests, whatever its clock says");
+  standby.committed();
+  assert.equal(standby.isTaken(at(3n, clock.nowMs())), false, "its own");
+  standby.fenced();
+  assert.equal(standby.isTaken(at(4n, clock.nowMs())), true);
+  assert.equal(new Standby(clock).isTaken(at(1n, clock.nowMs() - STANDBY_MS)), false, "nobody has written it for long");
+});
+
+test("lane returns after a calm that doubles with each entry, and never when epochs run out", async () => {
+  const clock = createSimClock();
+  const rule = new ReturnRule(clock);
+  rule.entered();
+  assert.equal(rule.returnsInMs(1), CALM_MS);
+  await pass(clock, 4_000);
+  assert.equal(Math.round(rule.returnsInMs(1) ?? -1), CALM_MS - 4_000);
+  rule.sawOld();
+  assert.equal(rule.returnsInMs(1), CALM_MS);
+  rule.entered();
+  assert.equal(rule.returnsInMs(3), 2 * CALM_MS);
+  for (let i = 0; i < 20; i++) rule.entered();
+  assert.equal(rule.returnsInMs(5), CALM_MAX_MS);
+  assert.equal(rule.returnsInMs(32_000), undefined);
+});
+
+test("slots are given in order of asking, and giving one back twice is once", async () => {
+  const slots = new Slots(1);
+  const first = await slots.take();
+  const order: string[] = [];
+  const second = slots.take().then((release) => {
+    order.push("second");
+    return release;
+  });
+  const third = slots.take().then((release) => {
+    order.push("third");
+    return release;
+  });
+  first();
+  first();
+  const release = await second;
+  await Promise.resolve();
+  assert.deepEqual(order, ["second"]);
+  release();
+  (await third)();
+  assert.deepEqual(order, ["second", "third"]);
+});
