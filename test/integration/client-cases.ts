@@ -18,6 +18,7 @@ import { randomUuid } from "../../src/core/random.ts";
 import { ErrorCode } from "../../src/wire/error-codes.ts";
 import { type BatchView, batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../src/wire/records.ts";
+import { markerFences, successorFences } from "./transaction-cases.ts";
 
 /** A cluster of three brokers with ids 1 to 3. */
 export interface ClientWorld {
@@ -52,7 +53,16 @@ export const CLIENT_CASES: readonly ClientCase[] = [
   { name: "stores, reads, lists, describes and deletes groups", run: groups },
   { name: "reads and changes settings", run: configs },
   { name: "follows a partition to its new leader when a broker stops", run: leaderStops },
+  { name: "writes transactions until a successor fences it", run: onTopic(successorFences) },
+  { name: "keeps a producer out of a partition by a marker of its own", run: onTopic(markerFences) },
 ];
+
+function onTopic(run: (client: KafkaClient, topic: string) => Promise<void>): ClientCase["run"] {
+  return async (world) => {
+    await using client = await openClient(world);
+    await run(client, await makeTopic(client));
+  };
+}
 
 async function openClient({ bootstrap }: ClientWorld): Promise<KafkaClient> {
   return KafkaClient.open(
