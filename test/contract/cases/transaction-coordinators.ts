@@ -1,6 +1,7 @@
 /** Transactions as coordinators, operators and groups see them: ids, timeouts, markers, listings, and offsets that wait. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { slotOf } from "../../../src/broker/coordinator-placement.ts";
 import { produce } from "../../../src/wire/apis/00-produce.ts";
 import { offsetCommit } from "../../../src/wire/apis/08-offset-commit.ts";
 import { offsetFetch } from "../../../src/wire/apis/09-offset-fetch.ts";
@@ -18,6 +19,9 @@ import { TRANSACTIONAL_BIT } from "../../../src/wire/record-batch.ts";
 import { batch } from "../batches.ts";
 import type { ContractCase, Probe } from "../probe.ts";
 import { coordinated, groupCoordinated, Transactional } from "../transactional.ts";
+
+/** Partitions of the topic of offsets on the test peer, and in the embedded region. */
+const SLOTS = [4, 50];
 
 /** Far from the ids that brokers give out. */
 const PRODUCER = 2n ** 42n + 3n;
@@ -91,6 +95,14 @@ function offsetsBody(writer: Transactional, groupId: string, topic: string, offs
     ...{ transactionalId: writer.id, groupId, producerId: writer.producerId, producerEpoch: writer.epoch },
     topics: [{ name: topic, partitions: [{ index: 0, committedOffset: offset, committedMetadata: "m" }] }],
   };
+}
+
+/** A group whose offsets lie in another partition of the internal topic: the partition takes part, not the group. */
+function elsewhere(probe: Probe, groupId: string): string {
+  for (let i = 0; ; i++) {
+    const other = probe.named(`else${i}`);
+    if (SLOTS.every((slots) => slotOf(other, slots) !== slotOf(groupId, slots))) return other;
+  }
 }
 
 /** Waits until a commit of a transaction has reached the group. */
@@ -309,7 +321,7 @@ export const transactionCoordinatorCases: readonly ContractCase[] = [
           { name: probe.named("missing"), partitions: [{ index: 3, committedOffset: 1n, committedMetadata: null }] },
         ],
       });
-      await writer.check("another group", txnOffsetCommit, 3, { ...body, groupId: probe.named("else") });
+      await writer.check("another group", txnOffsetCommit, 3, { ...body, groupId: elsewhere(probe, groupId) });
       await writer.check("an old epoch", txnOffsetCommit, 3, { ...body, producerEpoch: writer.epoch - 1 });
       await writer.check("a future epoch", txnOffsetCommit, 3, { ...body, producerEpoch: writer.epoch + 1 });
       await writer.check("another producer", txnOffsetCommit, 3, {
