@@ -79,11 +79,11 @@ function fromRecord(record: HistoryRecord, { map }: StoredLane): Standing {
   const { progress, epoch, mode, stretches } = record;
   if (map !== undefined && map.progress.count > progress.count) map.truncateTarget(progress.targetNext);
   const isUsable = map !== undefined && map.progress.count <= progress.count;
+  const usable = isUsable ? map : OffsetMap.startingAt(progress);
   return {
-    map: isUsable ? map : OffsetMap.startingAt(progress),
+    map: usable,
     era: { epoch, base: mode === "live" ? progress.count : (stretches.at(-1)?.base ?? progress.count) },
-    // Of the record's progress, before which the map may end: the source then sees a truncation later, never one that was none.
-    sourceEpoch: record.sourceEpoch,
+    sourceEpoch: epochAt(usable, record),
     history: mode === "history" ? record : undefined,
     returned: mode === "live" ? record : undefined,
   };
@@ -96,9 +96,18 @@ function fromState(
   const returned = record?.mode === "live" ? record : undefined;
   const era = stored.state?.era ?? FIRST_ERA;
   const knownFrom = earlier(returned?.stretches[0]?.base ?? era.base, era.base);
-  // As with a record's.
-  const sourceEpoch = stored.state?.sourceEpoch ?? -1;
-  return { map: agreedMap(stored, start, knownFrom), era, sourceEpoch, history: undefined, returned };
+  const map = agreedMap(stored, start, knownFrom);
+  return { map, era, sourceEpoch: epochAt(map, stored.state), history: undefined, returned };
+}
+
+/** The epoch of the stored progress. The map may end before that: the source then sees a truncation later. It may also have passed
+ *  over more records without copying any: an epoch from before them would show a truncation that was none. */
+function epochAt(
+  map: OffsetMap,
+  stored: { readonly progress: Progress; readonly sourceEpoch: number } | undefined,
+): number {
+  if (stored === undefined || map.progress.sourceNext > stored.progress.sourceNext) return -1;
+  return stored.sourceEpoch;
 }
 
 function withoutRecord({ targetPartition: { topic, partition } }: LaneOptions): MirrorError {

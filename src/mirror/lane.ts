@@ -255,7 +255,7 @@ export class Lane {
       await copyLane(context, this.#place.mode(context, ending), ending);
     } catch (error) {
       if (hasFault(error, "SOURCE_GAP") && this.options.gapPolicy === "skip")
-        this.#skipGap(memory, error.fault.logStartOffset);
+        await this.#skipGap(memory, error.fault.logStartOffset);
       else if (!this.#place.turns(error) && !(await this.#passes(error))) throw error;
     } finally {
       this.#place.leave();
@@ -295,7 +295,8 @@ export class Lane {
     };
   }
 
-  #skipGap(memory: LaneMemory, logStartOffset: bigint): void {
+  /** Resolves once the gap is stored: a successor that did not know of it would count what was copied behind it from before it. */
+  async #skipGap(memory: LaneMemory, logStartOffset: bigint): Promise<void> {
     const { clock, logger } = this.#deps;
     const fromOffset = memory.map.progress.sourceNext;
     if (logStartOffset <= fromOffset) return;
@@ -305,6 +306,7 @@ export class Lane {
     memory.sourceEpoch = -1;
     this.#save(memory);
     logger.warn("gap skipped", { fromOffset, toOffset: logStartOffset });
+    await this.#deps.progress.flush();
   }
 
   /** Making the record for each ack would cost more than the ack. */
