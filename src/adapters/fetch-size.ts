@@ -5,8 +5,11 @@
 const ANSWER_BYTES_MIN = 2 * 1024 * 1024 - 64 * 1024;
 /** For one answer from afar; with its fields it fills a frame of the pool, too. */
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024 - 64 * 1024;
-/** What a reader should be able to get, however far away: 8 MiB where the way there and back takes 80 ms. */
-const BYTES_PER_MS = 100 * 1024;
+/** For one partition alone: its next answer cannot be asked for before this one has come. */
+const ALONE_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
+/** What should be on its way, however long that is: 16 MiB where there and back takes 80 ms. A third of it is enough for
+ *  30 MB/s; the rest covers what answers take besides. */
+const BYTES_PER_MS = 200 * 1024;
 /** For one partition that is asked for alone nearby. A single batch may be larger. */
 const PARTITION_BYTES_MAX = 1024 * 1024 - 64 * 1024;
 /** For one of many partitions: an answer with many lanes makes produce requests with many lanes, but a few batches of each are
@@ -23,7 +26,8 @@ export interface FetchSize {
 /** The limits for so many partitions whose leader is so far away (infinite: not known yet). */
 export function fetchSize(partitions: number, roundTripMs: number): FetchSize {
   const wantedBytes = Number.isFinite(roundTripMs) ? Math.floor(roundTripMs * BYTES_PER_MS) : 0;
-  const answerBytesMax = Math.min(ANSWER_BYTES_MAX, Math.max(ANSWER_BYTES_MIN, wantedBytes));
+  const most = partitions === 1 ? ALONE_BYTES_MAX : ANSWER_BYTES_MAX;
+  const answerBytesMax = Math.min(most, Math.max(ANSWER_BYTES_MIN, wantedBytes));
   const aloneBytesMax = answerBytesMax > ANSWER_BYTES_MIN ? answerBytesMax : PARTITION_BYTES_MAX;
   const shareBytes = Math.max(PARTITION_BYTES_MIN, Math.floor(answerBytesMax / Math.max(1, partitions)));
   return { answerBytesMax, partitionBytesMax: Math.min(aloneBytesMax, shareBytes) };

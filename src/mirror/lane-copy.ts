@@ -14,7 +14,7 @@ import { AbortedTransactions } from "./aborted.ts";
 import { AckWindow } from "./ack-window.ts";
 import type { CopyContext, CopyMode, Sent } from "./copy-mode.ts";
 import { MirrorError, type TargetFault } from "./errors.ts";
-import { joins, merge } from "./merge-rule.ts";
+import { merge, Waiting } from "./merge-rule.ts";
 import { afterLook, isUnknownWriter, type Plan, type PlanRules, planBatch } from "./plan.ts";
 import type { SourceChunk, SourceReader } from "./ports.ts";
 import { rewriteBatch, type SourceRun, selectRecords } from "./rewrite.ts";
@@ -53,10 +53,12 @@ class CopyRun {
   #inFlightBytes = 0;
   /** Whether the present chunk reaches to the end of the source. */
   #isLive = true;
+  /** Whether it holds more than a few small batches. */
+  #isBulk = false;
   /** Of the run. */
   #signal = AbortSignal.abort();
-  /** Batches of the present chunk that wait for room in the window, in order. */
-  #waiting: BatchView[] = [];
+  /** Batches of the present chunk that are to travel together, in order. */
+  readonly #waiting = new Waiting();
   /** The quickest acknowledgement of this stretch, usually the first, which is alone: the way to the target and back. Others
    *  wait in queues, and those of a busy broker nearby would look like a long way. */
   #ackFloorMs = Number.POSITIVE_INFINITY;
@@ -97,11 +99,12 @@ class CopyRun {
       }
       const aborted = new AbortedTransactions(chunk.aborted);
       this.#isLive = chunk.hasMore !== true;
+      this.#isBulk = chunk.records.length >= BULK_BYTES_MIN;
       mode.beginChunk();
       for (const batch of batchesIn(chunk.records)) {
         if (isUnknownWriter(batch, rules)) await rules.history?.writers.learn(batch.producerId);
         const { plan, deltas } = this.#planned(batch, rules, aborted);
-        if (plan.kind !== "forward" && this.#waiting.length > 0) await this.#sendWaiting();
+        if (plan.kind !== "forward" && !this.#waiting.isEmpty) await this.#sendWaiting();
         if (plan.kind === "skip") {
           counts.skippedBatches[plan.reason]++;
           if (plan.reason === "loop") this.#context.loops.note(batch.nextOffset);
@@ -154,27 +157,25 @@ class CopyRun {
     else chunk.release();
   }
 
-  /** Sends at once while the window has room. Beyond it, on a long way to the target, batches wait, and those that do travel
-   *  together as one, because the window counts batches and not bytes. Nearby that would only cost the copying: there the
-   *  brokers are the limit and not the window. */
+  /** Sends at once, unless the way to the target is long and more comes than the window, which counts batches and not bytes, can
+   *  carry: then batches travel together. Nearby that would only cost the copying: there the brokers are the limit. */
   async #forward(batch: BatchView): Promise<void> {
     const { limits, deps } = this.#context;
-    const isFull = this.#window.size >= this.#mode.inFlightMax;
-    const floorMs = this.#ackFloorMs;
-    const isFar = floorMs !== Number.POSITIVE_INFINITY && floorMs >= (deps.hooks?.mergeAckMs ?? MERGE_ACK_MS);
-    if (this.#waiting.length === 0 && !(isFull && isFar)) {
+    const roundTripMs = this.#ackFloorMs;
+    const isFar = Number.isFinite(roundTripMs) && roundTripMs >= (deps.hooks?.mergeAckMs ?? MERGE_ACK_MS);
+    const isMuch = this.#isBulk || this.#window.size >= this.#mode.inFlightMax;
+    if (this.#waiting.isEmpty && !(isFar && isMuch)) {
       await this.#sendAsIs(batch);
       return;
     }
-    const rules = { maxBatchBytes: limits.maxBatchBytes, recompress: floorMs >= RECOMPRESS_ACK_MS };
-    if (this.#waiting.length > 0 && !joins(this.#waiting, batch, rules)) await this.#sendWaiting();
-    this.#waiting.push(batch);
+    const rules = { maxBatchBytes: limits.maxBatchBytes, roundTripMs };
+    if (!this.#waiting.isEmpty && !this.#waiting.joins(batch, rules)) await this.#sendWaiting();
+    this.#waiting.add(batch);
   }
 
   async #sendWaiting(): Promise<void> {
-    const batches = this.#waiting;
-    if (batches.length === 0) return;
-    this.#waiting = [];
+    if (this.#waiting.isEmpty) return;
+    const batches = this.#waiting.take();
     const merged = batches.length > 1 ? merge(batches) : undefined;
     if (merged === undefined) {
       for (const batch of batches) await this.#sendAsIs(batch);
@@ -263,8 +264,7 @@ class CopyRun {
 
 /** Bytes a lane may have in flight; a larger batch goes alone. Five batches of the usual largest size have room. */
 const LANE_BYTES_MAX = 8 * 1024 * 1024;
+/** A chunk of this size is worth merging as a whole: sent one by one, its first batches would take up the window. */
+const BULK_BYTES_MIN = 128 * 1024;
 /** With acknowledgements this far away, five small batches in flight would be the limit: 16 KiB each are 8 MB/s at most. */
 const MERGE_ACK_MS = 10;
-/** With acknowledgements this slow, merging pays even where it means to decompress and compress again: five batches of 16 KiB
- *  in flight would carry less than 2 MB/s. */
-const RECOMPRESS_ACK_MS = 40;

@@ -22,11 +22,9 @@ const RECORD_GROWTH_BYTES = 17;
 /** Beyond this a timestamp delta takes the slow path. */
 const SHORT_DELTA_MAX = 2 ** 31 - 1;
 
-/** The largest size that the merged batch can have, before compression. */
-export function mergedBytesMax(batches: readonly BatchView[]): number {
-  let total = BATCH_HEADER_BYTES;
-  for (const batch of batches) total += batch.sizeBytes + batch.recordCount * RECORD_GROWTH_BYTES;
-  return total;
+/** The most that a batch adds to the one that it is merged into, before compression. */
+export function mergedBytesMax({ sizeBytes, recordCount }: BatchView): number {
+  return sizeBytes + recordCount * RECORD_GROWTH_BYTES;
 }
 
 /** One batch with all records of `batches` in their order: base offset 0, offset deltas 0 to n-1, CreateTime, no producer.

@@ -2,6 +2,7 @@
 
 import { benchForward } from "./forward.bench.ts";
 import { benchLanes } from "./lanes.bench.ts";
+import { benchLongLink } from "./longlink.bench.ts";
 import { benchScrape } from "./scrape.bench.ts";
 import { benchBatches, benchCodecs, benchRecords } from "./wire.bench.ts";
 
@@ -12,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   forward: benchForward,
   scrape: benchScrape,
   lanes: benchLanes,
+  longlink: benchLongLink,
 };
 
 const wanted = process.argv.slice(2);

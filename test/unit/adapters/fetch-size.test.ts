@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fetchSize } from "../../../src/adapters/fetch-size.ts";
+
+const MIB = 1024 * 1024;
+
+test("fetch size nearby, or before the way is known, keeps answers in the processor's cache", () => {
+  for (const roundTripMs of [Number.POSITIVE_INFINITY, 0, 0.3, 5]) {
+    const { answerBytesMax, partitionBytesMax } = fetchSize(1, roundTripMs);
+    assert.ok(answerBytesMax <= 2 * MIB && partitionBytesMax <= MIB);
+  }
+});
+
+test("fetch size of a lone partition lasts for a round trip at 100 MB/s, up to 80 ms", () => {
+  for (const roundTripMs of [20, 40, 80]) {
+    const { partitionBytesMax } = fetchSize(1, roundTripMs);
+    assert.ok(partitionBytesMax >= roundTripMs * 100_000, `${partitionBytesMax} B for ${roundTripMs} ms`);
+  }
+});
+
+test("fetch size has a bound, however long the way and however many partitions", () => {
+  for (const partitions of [1, 2, 10, 256]) {
+    const { answerBytesMax, partitionBytesMax } = fetchSize(partitions, 10_000);
+    assert.ok(answerBytesMax <= (partitions === 1 ? 16 : 8) * MIB);
+    assert.ok(partitionBytesMax >= 128 * 1024 && partitionBytesMax <= answerBytesMax);
+  }
+});
