@@ -22,6 +22,7 @@ import type {
   TopicPartition,
 } from "../mirror/ports.ts";
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
+import { asBatches } from "../wire/message-set.ts";
 import { type BatchView, batchesIn } from "../wire/record-batch.ts";
 import { gathering } from "./gather.ts";
 import { KafkaHistory } from "./kafka-history.ts";
@@ -156,7 +157,7 @@ export class KafkaTarget implements Target {
         isolation: "read_uncommitted",
         timeoutMs: CALL_TIMEOUT_MS,
       });
-      return fetched?.errorCode === ErrorCode.NONE ? fetched.records : undefined;
+      return fetched?.errorCode === ErrorCode.NONE ? asBatches(fetched.records) : undefined;
     } catch (error) {
       if (mayRetry(error)) return undefined;
       throw this.#unavailable(at, error);

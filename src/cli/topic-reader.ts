@@ -7,6 +7,7 @@ import { isLeaderCode } from "../client/leaders.ts";
 import { type Clock, sleep } from "../core/clock.ts";
 import { AbortedTransactions } from "../mirror/aborted.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
+import { asBatches } from "../wire/message-set.ts";
 import { type BatchView, batchesIn } from "../wire/record-batch.ts";
 import { decodeRecords } from "../wire/records.ts";
 import { CommandError } from "./errors.ts";
@@ -123,7 +124,7 @@ export class TopicReader {
     }
     const aborted = new AbortedTransactions(partition.abortedTransactions);
     const records: ReadRecord[] = [];
-    for (const batch of batchesIn(partition.records)) {
+    for (const batch of batchesIn(asBatches(partition.records))) {
       const from = this.#positions.get(index) ?? 0n;
       if (batch.nextOffset <= from) continue;
       const hidden = aborted.covers(batch) || batch.isControl;

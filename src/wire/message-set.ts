@@ -47,6 +47,19 @@ export function isOldFormat(error: unknown): boolean {
   );
 }
 
+/** The bytes of a fetch response as batches: as they are, unless there are old messages among them.
+ *  @throws {WireError} as `upgradeMessages` */
+export function asBatches(records: Buffer): Buffer {
+  for (let start = 0; start + MAGIC_AT < records.length; ) {
+    if ((records[start + MAGIC_AT] ?? 0) < MAGIC_V2) return upgradeMessages(records);
+    const sizeBytes = records.readInt32BE(start + SIZE_AT);
+    // That is for whoever reads the batches to complain about.
+    if (sizeBytes < 0) return records;
+    start += sizeBytes + PREFIX_BYTES;
+  }
+  return records;
+}
+
 /** The bytes of a fetch response with every old message in a batch of today's format, marked with `OLD_FORMAT_BIT`; batches go
  *  over as they are, a cut tail is left out. Every old message's checksum is verified, because its batch gets one of its own. Offsets
  *  and times are those that a consumer sees; codecs are kept.

@@ -25,7 +25,7 @@ import { AbortedTransactions } from "../../src/mirror/aborted.ts";
 import { Flow, type FlowDeps, type FlowOptions } from "../../src/mirror/flow.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import { compilePattern, type Selection } from "../../src/topology/patterns.ts";
-import { upgradeMessages } from "../../src/wire/message-set.ts";
+import { asBatches } from "../../src/wire/message-set.ts";
 import { type BatchView, batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, type EncodeOptions, encodeBatch } from "../../src/wire/records.ts";
 
@@ -207,7 +207,7 @@ export class MirrorWorld implements AsyncDisposable {
         isolation: "read_committed",
       });
       const aborted = new AbortedTransactions(fetched?.abortedTransactions ?? []);
-      for (const batch of batchesIn(upgradeMessages(fetched?.records ?? Buffer.alloc(0)))) {
+      for (const batch of batchesIn(asBatches(fetched?.records ?? Buffer.alloc(0)))) {
         batch.verifyCrc();
         next = batch.nextOffset;
         if (aborted.covers(batch) || batch.isControl) continue;

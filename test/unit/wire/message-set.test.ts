@@ -6,7 +6,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { CODECS } from "../../../src/wire/compression/codecs.ts";
 import { WireError } from "../../../src/wire/errors.ts";
-import { isOldFormat, upgradeMessages } from "../../../src/wire/message-set.ts";
+import { asBatches, isOldFormat, upgradeMessages } from "../../../src/wire/message-set.ts";
 import { batchesIn } from "../../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../../src/wire/records.ts";
 
@@ -84,6 +84,18 @@ test("messages before and behind batches of today's format keep their order, and
   const cut = upgradeMessages(all.subarray(0, all.length - 1));
   assert.equal([...batchesIn(cut)].length, 2);
   assert.equal([...batchesIn(upgradeMessages(old.subarray(0, old.length - 1)))][0]?.recordCount, 2);
+});
+
+test("bytes without old messages are batches as they are, whatever else they are", () => {
+  const today = encodeBatch([{ timestampMs: 7n, key: null, value: VALUE }], { baseOffset: 50n, leaderEpoch: 3 }).bytes;
+  const two = Buffer.concat([today, today]);
+  for (const bytes of [Buffer.alloc(0), today, two, two.subarray(0, two.length - 1), today.subarray(0, 20)])
+    assert.equal(asBatches(bytes), bytes);
+  const broken = Buffer.from(two);
+  broken.writeInt32BE(-1_000, 8);
+  assert.equal(asBatches(broken).length, broken.length);
+  const mixed = Buffer.concat([today, messagesOf("magic 1 none CreateTime")]);
+  assert.deepEqual(asBatches(mixed), upgradeMessages(mixed));
 });
 
 test("messages that are no messages are refused, whatever the bytes are", () => {
