@@ -8,6 +8,7 @@ import { planText } from "../../../src/mirror/plan.ts";
 import { compileFilter } from "../../../src/mirror/record-filter.ts";
 import type { RecordFilter } from "../../../src/topology/record-filter.ts";
 import { decodeRecords } from "../../../src/wire/records.ts";
+import { idOfName } from "../../../src/wire/topic-ids.ts";
 import { MODEL_LIMITS } from "./model/model-target.ts";
 import { LANE_OPTIONS, MODEL_LANE, type Worker, World, type WorldOptions } from "./model/world.ts";
 
@@ -596,4 +597,24 @@ test("lane stops when its records were chosen by rules that it does not know", a
   first.store.save({ ...state, plan: "v9 moon=full" }, map);
   await first.store.flush();
   assert.equal(await stopped(world, world.spawn()), "LANE_UNEXPLAINED");
+});
+
+test("No record of another topic follows the copied ones", async () => {
+  const sourcePartition = { ...LANE_OPTIONS.sourcePartition, topicId: idOfName("orders") };
+  const world = openWorld({ lane: { sourcePartition } });
+  for (const count of [3, 2]) world.produce(count);
+  const first = world.spawn();
+  await caughtUp(world, first);
+  await stopOrderly(world, first);
+  world.produce(2);
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assertExact(world, second);
+  await stopOrderly(world, second);
+  // Made again under the same name, and filled beyond the lane's position.
+  world.source.batches.splice(0);
+  for (let i = 0; i < 5; i++) world.produce(3);
+  const third = world.spawn();
+  assert.equal(await stopped(world, third), "SOURCE_TOPIC_RECREATED");
+  assert.equal(world.broker.endOffset, 7n);
 });
