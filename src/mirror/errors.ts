@@ -64,7 +64,8 @@ export type LaneOwnFault =
       /** Why history mode is not possible. */
       readonly obstacle?: string;
     } & At)
-  /** Another program, which noted that it copied up to a source offset, filled the target; nobody has said that the lane goes on. */
+  /** Another program filled the target; nobody has said where the lane goes on. `copiedOffset`: the last source offset that it noted as
+   *  copied, -1 when it noted none. */
   | ({ readonly code: "ADOPTION_NEEDED"; readonly copiedOffset: bigint } & At)
   /** Takeover found a target that no rule explains; nothing was written. */
   | ({ readonly code: "LANE_UNEXPLAINED"; readonly what: string } & At)

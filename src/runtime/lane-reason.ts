@@ -59,7 +59,7 @@ export function laneReason(fault: LaneFault): string {
     case "TARGET_TOPIC_CHANGED":
       return "the topic on the target was deleted and made again; restart the worker to copy into the new one";
     case "ADOPTION_NEEDED":
-      return `MirrorMaker 2 copied it up to source offset ${fault.copiedOffset} or further; stop MirrorMaker, then tributary mirror adopt finds where to go on`;
+      return `MirrorMaker 2 copied ${fault.copiedOffset < 0n ? "some of it and stored no position" : `it up to source offset ${fault.copiedOffset} or further`}; stop MirrorMaker, then tributary mirror adopt finds where to go on`;
     case "LANE_UNEXPLAINED":
       return `the target holds what nothing explains, so nothing was written: ${fault.what}`;
     case "LANE_RULES_CHANGED":

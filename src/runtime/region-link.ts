@@ -25,6 +25,8 @@ import type { LinkSnapshot } from "./worker-status.ts";
 /** Flows have stored their progress when they closed; what is left is worth no longer wait when the region is away. */
 const LAST_STORE_MS = 500;
 
+type Bar = NonNullable<FlowDeps["barred"]>;
+
 /** What a link stands on. */
 export interface RegionLinkDeps {
   readonly world: StoredWorld;
@@ -108,15 +110,16 @@ export class RegionLink implements AsyncDisposable {
     return new KafkaAcls({ client: this.#client });
   }
 
-  /** Says which lanes from a source MirrorMaker 2 filled in this region, by the positions that it stored until now: without adoption
-   *  they would be copied a second time. @throws {ClientError} */
-  async mm2Bar(sourceAlias: string, offsetsTopic?: string): Promise<NonNullable<FlowDeps["barred"]>> {
-    const place = { sourceAlias, offsetsTopic: offsetsTopic ?? dedicatedOffsetsTopic(sourceAlias) };
-    const positions = await readMm2Positions(place, { client: this.#client, clock: nodeClock() });
+  /** Says which lanes from a source MirrorMaker 2 filled in this region: without adoption they would be copied a second time. Where its
+   *  positions are kept here, that is any lane whose target holds records: a position may never have been stored. @throws {ClientError} */
+  async mm2Bar(sourceAlias: string, offsetsTopic = dedicatedOffsetsTopic(sourceAlias)): Promise<Bar> {
+    const client = this.#client;
+    const positions = await readMm2Positions({ sourceAlias, offsetsTopic }, { client, clock: nodeClock() });
+    const isMirrorMakers = client.metadata.topic(offsetsTopic) !== undefined;
     return async ({ sourcePartition: { topic, partition }, targetPartition }) => {
+      if (!isMirrorMakers || (await this.target.bounds(targetPartition)).endOffset === 0n) return undefined;
       const [position] = positions.at(topic, partition);
-      if (position === undefined || (await this.target.bounds(targetPartition)).endOffset === 0n) return undefined;
-      return { code: "ADOPTION_NEEDED", topic, partition, copiedOffset: position.offset };
+      return { code: "ADOPTION_NEEDED", topic, partition, copiedOffset: position?.offset ?? -1n };
     };
   }
 

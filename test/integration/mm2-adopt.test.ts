@@ -115,6 +115,26 @@ function rows(stdout: string): readonly string[] {
     .filter((line) => line.includes(" orders "));
 }
 
+test("a worker begins no lane that MirrorMaker filled, even where no position was stored", async () => {
+  await using world = await copiedInPart();
+  await copy(world, 1, 4, undefined);
+  await using worker = await MirrorWorker.open(
+    { world: world.inUse, flows: flowsOf(world.inUse.topology) },
+    { logger: silentLogger, onShutdown: () => {} },
+  );
+  const reasonOf = (partition: number) => {
+    const lanes = worker.status.flows[0]?.lanes ?? [];
+    return lanes.find((lane) => lane.sourceTopic === "orders" && lane.partition === partition)?.reason;
+  };
+  const copied = async (partition: number) =>
+    (await world.regions.read(world.central, "west.orders", partition)).length;
+  await eventually(async () => (await copied(2)) === 10, "the empty partition is copied");
+  await eventually(() => reasonOf(0) !== undefined && reasonOf(1) !== undefined, "the others wait");
+  assert.match(reasonOf(0) ?? "", /up to source offset 3 or further/);
+  assert.match(reasonOf(1) ?? "", /stored no position/);
+  assert.deepEqual([await copied(0), await copied(1)], [6, 4]);
+});
+
 test("adopt shows, stores when told, and lets the worker go on without a gap or a repeat", async () => {
   await using world = await copiedInPart();
   await using worker = await MirrorWorker.open(

@@ -11,6 +11,7 @@ import { nodeStorage } from "../../src/adapters/node-storage.ts";
 import { createTopics, listTopics } from "../../src/client/admin.ts";
 import { KafkaClient } from "../../src/client/kafka-client.ts";
 import { askLeaders } from "../../src/client/leaders.ts";
+import { logBounds } from "../../src/client/list-offsets.ts";
 import { produceTo } from "../../src/client/produce.ts";
 import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
@@ -26,7 +27,7 @@ import { ApacheKafka } from "./kafka.ts";
 const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
 /** Everything that is waited for takes a second or two; a busy machine gets a minute. */
 const WAIT_MS = 60_000;
-const WAIT_POLL_MS = 50;
+const WAIT_POLL_MS = 150;
 
 /** A record as consumers see it. */
 export interface SeenRecord {
@@ -119,6 +120,16 @@ export async function produceNumbers(
     ask: (nodeId, partitions) => produceTo(client, nodeId, { partitions, acks: -1 }),
   });
   if (outcome?.errorCode !== 0) throw new Error(`produce failed with ${outcome?.errorCode}`);
+}
+
+/** The sum of the ends of partitions, marks of transactions included: cheap to ask again and again. 0 when there is no such topic. */
+export async function endsOf({ client }: Mm2Side, topic: string, partitions: readonly number[]): Promise<number> {
+  if (!(await listTopics(client)).some(({ name }) => name === topic)) return 0;
+  const bounds = await logBounds(
+    client,
+    partitions.map((index) => ({ topic, index })),
+  );
+  return bounds.reduce((sum, { endOffset }) => sum + Number(endOffset), 0);
 }
 
 /** All committed records of a partition; none when there is no such topic. */
