@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deleteRecords, deleteTopics } from "../../src/client/admin.ts";
+import { logBounds } from "../../src/client/list-offsets.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import type { TopicPartition } from "../../src/mirror/ports.ts";
 import type { RequestOutput } from "../../src/wire/api.ts";
+import { initProducerId } from "../../src/wire/apis/22-init-producer-id.ts";
 import { writeTxnMarkers } from "../../src/wire/apis/27-write-txn-markers.ts";
 import { ErrorCode } from "../../src/wire/error-codes.ts";
 import { contents, eventually, type MirrorWorker, MirrorWorld, type Side } from "./mirror-world.ts";
@@ -250,6 +252,21 @@ test("flow does not pass over records that are too old where the target takes no
   const second = await world.worker(west, central, { delivery: "at-least-once" });
   await eventually(() => copied(world, west, central, "orders", 1), "it is copied");
   assert.equal(laneOf(second)?.delivery, "at-least-once");
+});
+
+test("flow keeps no live writer out of a target that lets it open no transactions", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = [await world.side("west", { brokers: 1 }), await world.side("central", { brokers: 1 })];
+  const errorCode = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  const response = { errorCode, producerId: -1n, producerEpoch: -1 };
+  central.region.faults.control(initProducerId.key, () => ({ kind: "answer", response }), { stays: true });
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5);
+  await world.produce(west, "orders", 0, 5, {}, Date.now() - 20 * 3_600_000);
+  const worker = await world.worker(west, central);
+  await eventually(() => reasonOf(worker) === "HISTORY_NEEDED", "the lane stops");
+  const [bounds] = await logBounds(central.client, [{ topic: "west.orders", index: 0 }]);
+  assert.equal(bounds?.endOffset, 5n, "no marker, so that others may go on in live mode");
 });
 
 test("flow stops within a second although new records keep coming", async () => {

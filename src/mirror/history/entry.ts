@@ -1,14 +1,14 @@
 /** Into history mode: from live mode, or again after whoever wrote the lane's transactions before.
  *
  *  ```
- *  live      takeover -> fence -> open -> takeover again -> read        go on behind what landed before the fence
- *  history                        open -> read -> fence again           go on where the record says
+ *  live      takeover -> open -> fence -> takeover again -> read        go on behind what landed before the fence
+ *  history               open -> read -> fence again                    go on where the record says
  *  ```
- *  The fence comes first because opening a writer stops transactions only: a worker that froze in live mode writes as another
- *  producer. What it sent before the fence counts, so the log is looked at again behind it. The record is read after opening,
- *  because the predecessor can commit until then. */
+ *  Opening a writer stops transactions only: a worker that froze in live mode writes as another producer, so that one is fenced, too.
+ *  What it sent before the fence counts: the log is looked at again behind it. The record is read after opening, because the
+ *  predecessor can commit until then. Whoever may not open a writer finds out before the fence keeps live writers out. */
 
-import { MirrorError } from "../errors.ts";
+import { hasFault, MirrorError } from "../errors.ts";
 import type { OffsetMap } from "../offset-map.ts";
 import { later } from "../offset-order.ts";
 import type { LaneIdentity } from "../offset-ports.ts";
@@ -53,36 +53,49 @@ export type Entry =
 
 /** @throws {MirrorError} `SOURCE_*`, `TARGET_*`, `LANE_UNEXPLAINED` */
 export async function enterHistory(context: EntryContext, held: HeldEntry, signal: AbortSignal): Promise<Entry> {
-  return held.history === undefined
-    ? fromLive(context, held, signal)
-    : again(context, held, held.history.epoch, signal);
+  const { history, lane, takeover: known } = context;
+  let writer: HistoryWriter;
+  try {
+    writer = await history.open(lane, known.targetPartition);
+  } catch (error) {
+    if (hasFault(error, "TARGET_DENIED")) return { kind: "impossible", why: `${error.fault.why} on the target` };
+    throw error;
+  }
+  try {
+    const entry =
+      held.history === undefined
+        ? await fromLive(context, { ...held, writer }, signal)
+        : await again(context, { ...held, writer, epoch: held.history.epoch }, signal);
+    if (entry.kind !== "entered") writer.close();
+    return entry;
+  } catch (error) {
+    writer.close();
+    throw error;
+  }
 }
 
-async function fromLive(context: EntryContext, held: HeldEntry, signal: AbortSignal): Promise<Entry> {
+type WithWriter = HeldEntry & { readonly writer: HistoryWriter };
+
+async function fromLive(context: EntryContext, held: WithWriter, signal: AbortSignal): Promise<Entry> {
   const { history, lane, takeover: known } = context;
   const { producerId, targetPartition, past } = known;
+  const { writer } = held;
   const fenceEpoch = Math.max(held.era.epoch + 1, held.fence ?? 0);
   const fencedAtMs = context.nowMs();
   const leaderEpoch = history.leaderEpoch(targetPartition);
   const fenced = await history.fence(targetPartition, producerId, fenceEpoch);
   if (fenced.kind === "outrun") return { kind: "moved" };
   if (fenced.kind === "impossible") return fenced;
-  const writer = await history.open(lane, targetPartition);
-  try {
-    await settle(writer);
-    const found = await takeover({ ...known, isFenced: true }, held, signal);
-    if (found.kind !== "found") return moved(writer);
-    const { map, sourceEpoch, walkedRecords, repeats } = found;
-    const record = await history.read(lane);
-    if (record !== undefined && record.epoch >= fenceEpoch)
-      return await onRecord(context, { held: { map, era: held.era, sourceEpoch }, record, writer, repeats }, signal);
-    const stretches = extended(past, { producerId, ...held.era });
-    const entered = session(writer, { fenceEpoch, fencedAtMs, leaderEpoch, stretches, map });
-    return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords, repeats };
-  } catch (error) {
-    writer.close();
-    throw error;
-  }
+  await settle(writer);
+  const found = await takeover({ ...known, isFenced: true }, held, signal);
+  if (found.kind !== "found") return { kind: "moved" };
+  const { map, sourceEpoch, walkedRecords, repeats } = found;
+  const record = await history.read(lane);
+  if (record !== undefined && record.epoch >= fenceEpoch)
+    return onRecord(context, { held: { map, era: held.era, sourceEpoch }, record, writer, repeats }, signal);
+  const stretches = extended(past, { producerId, ...held.era });
+  const entered = session(writer, { fenceEpoch, fencedAtMs, leaderEpoch, stretches, map });
+  return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords, repeats };
 }
 
 /** An unclean election may have taken the abort marker of what a predecessor left, and the next commit would be that one's, too. What
@@ -92,22 +105,15 @@ async function settle(writer: HistoryWriter): Promise<void> {
   await writer.abort();
 }
 
-function moved(writer: HistoryWriter): Entry {
-  writer.close();
-  return { kind: "moved" };
-}
-
-async function again(context: EntryContext, held: HeldEntry, epoch: number, signal: AbortSignal): Promise<Entry> {
-  const { history, lane, takeover: known } = context;
-  const writer = await history.open(lane, known.targetPartition);
-  try {
-    const record = await history.read(lane);
-    if (record === undefined || record.epoch < epoch) throw unexplained(context, "the lane's history record is gone");
-    return await onRecord(context, { held, record, writer, repeats: 0n }, signal);
-  } catch (error) {
-    writer.close();
-    throw error;
-  }
+async function again(
+  context: EntryContext,
+  held: WithWriter & { readonly epoch: number },
+  signal: AbortSignal,
+): Promise<Entry> {
+  const record = await context.history.read(context.lane);
+  if (record === undefined || record.epoch < held.epoch)
+    throw unexplained(context, "the lane's history record is gone");
+  return onRecord(context, { held, record, writer: held.writer, repeats: 0n }, signal);
 }
 
 interface OnRecord {
@@ -124,19 +130,16 @@ async function onRecord(
   signal: AbortSignal,
 ): Promise<Entry> {
   const { history, takeover: known } = context;
-  if (record.mode === "live") return moved(writer);
+  if (record.mode === "live") return { kind: "moved" };
   const fencedAtMs = context.nowMs();
   const leaderEpoch = history.leaderEpoch(known.targetPartition);
   const fenced = await history.fence(known.targetPartition, known.producerId, record.epoch);
-  if (fenced.kind === "outrun") return moved(writer);
-  if (fenced.kind === "impossible") {
-    writer.close();
-    return fenced;
-  }
+  if (fenced.kind === "outrun") return { kind: "moved" };
+  if (fenced.kind === "impossible") return fenced;
   await settle(writer);
   const countBefore = held.map.progress.count;
   const resumed = await resume({ ...known, isFenced: true }, held, record, signal);
-  if (resumed.kind !== "resumed") return moved(writer);
+  if (resumed.kind !== "resumed") return { kind: "moved" };
   // What was found missing may have been lost on the way: a map that begins anew would forget where all before it lies.
   if (history.leaderEpoch(known.targetPartition) !== leaderEpoch) throw doubtful(context);
   const { map, sourceEpoch } = resumed;

@@ -29,6 +29,8 @@ const TRANSACTION_BATCHES = 16_384;
 /** First pause between two looks at the stable end; doubles up to the second one. */
 const STABLE_POLL_MS = 5;
 const STABLE_POLL_MAX_MS = 200;
+/** When it takes this long, somebody else's transaction stands open in front. */
+const TELL_MS = 15_000;
 /** For that at an orderly end: the map may be stored a transaction behind, whoever comes next finds out. */
 const FINISH_MS = 2_000;
 
@@ -222,9 +224,16 @@ export class HistoryMode implements CopyMode {
     const { history, options, deps, signal } = this.#context;
     const untilMs = deps.clock.monotonicMs() + patienceMs;
     const given = patienceMs === Number.POSITIVE_INFINITY ? signal : undefined;
+    const tellAtMs = deps.clock.monotonicMs() + TELL_MS;
+    let isTold = false;
     for (let pauseMs = STABLE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, STABLE_POLL_MAX_MS)) {
       if ((await history.stableEnd(options.targetPartition)) >= targetNext) return true;
-      if (deps.clock.monotonicMs() > untilMs) return false;
+      const nowMs = deps.clock.monotonicMs();
+      if (nowMs > untilMs) return false;
+      if (nowMs > tellAtMs && !isTold) {
+        deps.logger.warn("open transaction on the target hides copies", { targetNext });
+        isTold = true;
+      }
       await sleep(deps.clock, pauseMs, given);
     }
   }
