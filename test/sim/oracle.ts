@@ -46,10 +46,18 @@ export interface Finding {
 export function judgeLane(world: SimWorld, plan: SimPlan, lane: LaneFacts): readonly Finding[] {
   const copied = judgeCopies(world, lane);
   if (copied.length > 0) return copied;
+  markIncarnations(world, lane);
   const { stopped } = lane;
   if (stopped !== undefined && !isExplained(plan, lane, stopped))
     return [{ anomaly: "STOPPED", what: `${laneName(lane)}: ${JSON.stringify(stopped, bigints)}` }];
   return [...judgeLedger(world, plan, lane), ...judgeMaps(world, lane)];
+}
+
+/** Records of a topic and of the one that took its name are both on the target. */
+function markIncarnations(world: SimWorld, { target, topicId, stopped }: LaneFacts): void {
+  const ids = new Set(target.map(({ content }) => world.ledger.find(content)?.origin.topicId));
+  if (ids.has(topicId) && ids.size > 1 && world.shape.directions === "one-way" && stopped === undefined)
+    world.marks.hit("recreated-restarted");
 }
 
 function judgeCopies(world: SimWorld, lane: LaneFacts): readonly Finding[] {
