@@ -12,7 +12,7 @@ import { type Flow, flowsOf } from "../topology/model.ts";
 import { ControlServer } from "./control-server.ts";
 import { aclDuty } from "./flow-metadata.ts";
 import { FlowRunner } from "./flow-runner.ts";
-import { companyOf, indexLanes, type LaneIndex } from "./lane-company.ts";
+import { companyOf, indexLanes, type LaneIndex, NO_LANES } from "./lane-company.ts";
 import { type LockFile, lockPath } from "./lock-file.ts";
 import { identityOf } from "./process-identity.ts";
 import { RegionLink } from "./region-link.ts";
@@ -180,7 +180,7 @@ export class MirrorWorker implements AsyncDisposable {
     if (this.#index === undefined || atMs - this.#index.atMs > ROUND_EVERY_MS) {
       const flows = this.#runners.flatMap((runner) => runner.flow ?? []);
       // Set before the walk: the flows' directories ask for company themselves.
-      this.#index = { lanes: this.#index?.lanes ?? { reverseMaps: new Map(), writers: new Map() }, atMs };
+      this.#index = { lanes: this.#index?.lanes ?? NO_LANES, atMs };
       this.#index = { lanes: indexLanes(flows), atMs };
     }
     return this.#index.lanes;

@@ -13,7 +13,7 @@ import type { Random } from "../../src/core/random.ts";
 import { Flow } from "../../src/mirror/flow.ts";
 import { type GroupSyncReport, runGroupSync } from "../../src/mirror/groups.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
-import { companyOf, indexLanes, type LaneIndex } from "../../src/runtime/lane-company.ts";
+import { companyOf, indexLanes, type LaneIndex, NO_LANES } from "../../src/runtime/lane-company.ts";
 import { compilePattern, type Pattern } from "../../src/topology/patterns.ts";
 import type { Marks } from "./marks.ts";
 import type { Mutation } from "./mutant.ts";
@@ -217,7 +217,7 @@ export class SimWorker {
     const atMs = this.clock.monotonicMs();
     if (this.#index === undefined || atMs - this.#index.atMs > GROUP_SYNC_MS) {
       // Set before the walk: the flows' directories ask for company themselves.
-      this.#index = { lanes: this.#index?.lanes ?? { reverseMaps: new Map(), writers: new Map() }, atMs };
+      this.#index = { lanes: this.#index?.lanes ?? NO_LANES, atMs };
       this.#index = { lanes: indexLanes(this.#flows.map(({ flow }) => flow)), atMs };
     }
     return this.#index.lanes;

@@ -105,3 +105,12 @@ test("lane is alone unless its reverse or another lane writes into the same part
   assert.equal(companyOf(ab, indexLanes([flowWith(ab), flowWith(identity("b", "a", 1))])).kind, "alone");
   assert.equal(companyOf(ab, indexLanes([flowWith(ab), flowWith(identity("c", "b"))])).kind, "others");
 });
+
+test("lane may have company while the flow that goes the other way does not know its lanes yet", () => {
+  const ab = identity("a", "b");
+  const { directory } = flowWith();
+  const status = { lanes: [], sourceClusterId: "b", targetClusterId: "a", discoveredMs: undefined };
+  const starting: CompanyFlow = { status: status as unknown as CompanyFlow["status"], directory };
+  assert.deepEqual(companyOf(ab, indexLanes([flowWith(ab), starting])), { kind: "reverse", map: undefined });
+  assert.equal(companyOf(identity("c", "a"), indexLanes([flowWith(ab), starting])).kind, "alone");
+});
