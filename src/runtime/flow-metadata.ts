@@ -15,6 +15,7 @@ import { othersRecords } from "../mirror/metadata/sole-writer.ts";
 import { namingOf } from "../mirror/naming.ts";
 import type { FlowStatus, TopicTrouble } from "../mirror/status.ts";
 import { aclsOfFlows } from "../topology/acls.ts";
+import { MADE_TOPIC } from "../topology/made.ts";
 import { type Flow as FlowDeclaration, flowsOf, type Topology } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { flowName } from "./flow-selection.ts";
@@ -54,6 +55,8 @@ export function aclDuty(flow: FlowDeclaration, topology: Topology, run: readonly
 export class FlowMetadata {
   readonly #declaration: FlowDeclaration;
   readonly #deps: FlowMetadataDeps;
+  /** Why nothing follows yet. */
+  #waiting: string | undefined;
   #settings: SettingsSync | undefined;
   #acls: AclSync | undefined;
   #deletions: DeletionSync | undefined;
@@ -65,7 +68,8 @@ export class FlowMetadata {
 
   /** Topics whose metadata is not as it should be, each with the reason. */
   get troubles(): readonly TopicTrouble[] {
-    return [this.#settings, this.#acls, this.#deletions].flatMap((sync) => sync?.troubles ?? []);
+    const waiting = this.#waiting === undefined ? [] : [troubleOf(this.#waiting)];
+    return [...waiting, ...[this.#settings, this.#acls, this.#deletions].flatMap((sync) => sync?.troubles ?? [])];
   }
 
   get snapshot(): MetadataSnapshot {
@@ -177,16 +181,24 @@ export class FlowMetadata {
   async #made(signal: AbortSignal): Promise<KafkaMadeStore | undefined> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        return await this.#deps.to.made();
+        const made = await this.#deps.to.made();
+        this.#waiting = undefined;
+        return made;
       } catch (error) {
         if (!(error instanceof TributaryError)) throw error;
         const why = toError(error).message;
-        if (attempt === 1) this.#deps.logger.warn("metadata waits", { flow: flowName(this.#declaration), why });
+        if (this.#waiting !== why) this.#deps.logger.warn("metadata waits", { flow: flowName(this.#declaration), why });
+        this.#waiting = why;
         await sleep(nodeClock(), backoffMs(attempt, nodeRandom()), signal).catch(() => undefined);
       }
     }
     return undefined;
   }
+}
+
+function troubleOf(why: string): TopicTrouble {
+  const text = `nothing but records follows while ${MADE_TOPIC} on the target cannot be used: ${why}`;
+  return { sourceTopic: "*", targetTopic: "*", about: "settings", why: text };
 }
 
 /** Only then the names of groups matter. */
