@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createTopics } from "../../src/client/admin.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import { loadTopology } from "../../src/runtime/topology-files.ts";
 import { TopologyError } from "../../src/topology/errors.ts";
@@ -44,8 +45,9 @@ class Running implements AsyncDisposable {
     await this.#workers.get(flow)?.kill();
   }
 
+  /** A flow that runs may have made it a moment ago. */
   async topic(region: string, name: string): Promise<void> {
-    await this.world.topic(this.side(region), name, 1);
+    await createTopics(this.side(region).client, [{ name, partitions: 1, replicationFactor: 1 }]);
   }
 
   async produce(region: string, topic: string, count: number): Promise<void> {
