@@ -47,6 +47,8 @@ export interface FetcherDeps {
   readonly client: KafkaClient;
   /** Number of its first connection with the leader. */
   readonly firstChannel: number;
+  /** Where this worker is, so that the leader may name a replica nearby (KIP-392). */
+  readonly rackId: string | undefined;
   readonly events: FetcherEvents;
 }
 
@@ -127,6 +129,7 @@ export class KafkaFetcher {
         session: this.#session,
         ...readable(poll === "long" ? LONG_WAIT_MS : SHORT_WAIT_MS),
         maxBytes: this.#sizeFor(this.#live.size).answerBytesMax,
+        rackId: this.#deps.rackId,
         channel: this.#deps.firstChannel + LIVE_CHANNEL,
       });
       this.#poll = "none";
@@ -169,13 +172,14 @@ export class KafkaFetcher {
     this.#free.delete(channel);
     for (const reader of readers) this.#asked.add(reader);
     const asked = new Set(readers);
-    const { client, firstChannel, events } = this.#deps;
+    const { client, firstChannel, rackId, events } = this.#deps;
     const { answerBytesMax, partitionBytesMax } = this.#sizeFor(readers.length);
     try {
       const answers = await fetchFrom(client, this.nodeId, {
         partitions: readers.map((reader) => request(reader, partitionBytesMax)),
         ...readable(SHORT_WAIT_MS),
         maxBytes: answerBytesMax,
+        rackId,
         channel: firstChannel + channel,
       });
       this.#release(channel, readers);

@@ -27,6 +27,8 @@ export class KafkaReader implements SourceReader {
   position: SourcePosition;
   /** Since when nothing could be fetched; undefined while all is well. */
   troubledSinceMs: number | undefined;
+  /** A replica that the leader told it to read from, and until when; undefined: the leader. */
+  nearby: { readonly nodeId: number; readonly untilMs: number } | undefined;
   readonly #events: ReaderEvents;
   readonly #chunks: SourceChunk[] = [];
   #bufferedBytes = 0;

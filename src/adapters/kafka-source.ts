@@ -36,10 +36,15 @@ const CALL_TIMEOUT_MS = 5_000;
 /** Trouble shorter than this (an election, a broker's restart) is nobody's concern; then the lane is told. */
 const TROUBLE_MS_MAX = 5_000;
 
+/** For so long a replica is read from before the leader is asked again: Kafka's own clients ask with their metadata. */
+const NEARBY_MS_MAX = 300_000;
+
 /** Options of a source. */
 export interface KafkaSourceOptions {
   /** Tells the connections of several sources of one client apart: each takes as many as `CHANNELS`. Default 0. */
   readonly firstChannel?: number;
+  /** The rack, as brokers call it, from which is read: leaders then name replicas in it to read from (KIP-392). */
+  readonly rackId?: string | undefined;
 }
 
 /** What the source works with; the client is opened and closed by the caller. */
@@ -58,6 +63,7 @@ export class KafkaSource implements Source {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #firstChannel: number;
+  readonly #rackId: string | undefined;
   readonly #budget: PrefetchBudget;
   readonly #fetchers = new Map<number, KafkaFetcher>();
   readonly #writers: KafkaWriters;
@@ -76,6 +82,7 @@ export class KafkaSource implements Source {
     this.#clock = clock;
     this.#random = random;
     this.#firstChannel = options.firstChannel ?? 0;
+    this.#rackId = options.rackId;
     this.#writers = new KafkaWriters({ client, clock });
     this.#budget = deps.budget ?? new PrefetchBudget();
     this.#bounds = gathering((asked) => boundsOf(client, asked, "read_committed", CALL_TIMEOUT_MS));
@@ -146,9 +153,25 @@ export class KafkaSource implements Source {
       void this.#search(reader, attempt);
       return;
     }
-    const fetcher = this.#fetcherOf(leader.leaderId);
+    const fetcher = this.#fetcherOf(this.#nearby(reader) ?? leader.leaderId);
     this.#placed.set(reader, fetcher);
     fetcher.add(reader);
+  }
+
+  /** The replica that it is to read from instead of the leader. */
+  #nearby({ nearby }: KafkaReader): number | undefined {
+    if (nearby === undefined || nearby.untilMs <= this.#clock.monotonicMs()) return undefined;
+    return this.#client.metadata.brokers.has(nearby.nodeId) ? nearby.nodeId : undefined;
+  }
+
+  /** Moves a reader that is to read elsewhere from now on: to a replica that the leader named, or back when its time is up. */
+  #follow(reader: KafkaReader, { preferredReadReplica: nodeId }: FetchedPartition): void {
+    const nowMs = this.#clock.monotonicMs();
+    const isOver = reader.nearby !== undefined && reader.nearby.untilMs <= nowMs;
+    if (nodeId < 0 && !isOver) return;
+    this.#displace(reader);
+    reader.nearby = nodeId < 0 ? undefined : { nodeId, untilMs: nowMs + NEARBY_MS_MAX };
+    this.#place(reader, 1);
   }
 
   async #search(reader: KafkaReader, attempt: number): Promise<void> {
@@ -181,19 +204,33 @@ export class KafkaSource implements Source {
       onFailure: (readers: readonly KafkaReader[], error: unknown) => {
         for (const reader of readers) {
           this.#displace(reader);
+          reader.nearby = undefined;
           if (!mayRetry(error)) reader.fail(unavailable(reader.at, toError(error)));
           else this.#trouble(reader, unavailable(reader.at, toError(error)));
           this.#placeLater(reader, 2);
         }
       },
     };
-    const fetcher = new KafkaFetcher(nodeId, { client: this.#client, firstChannel: this.#firstChannel, events });
+    const fetcher = new KafkaFetcher(nodeId, {
+      client: this.#client,
+      firstChannel: this.#firstChannel,
+      rackId: this.#rackId,
+      events,
+    });
     this.#fetchers.set(nodeId, fetcher);
     return fetcher;
   }
 
   #take(reader: KafkaReader, fetched: FetchedPartition): void {
     const { errorCode, divergingEpoch, records } = fetched;
+    // What a replica cannot answer is no trouble before the leader says the same: it may be behind, or no replica any more.
+    if (reader.nearby !== undefined && (errorCode !== ErrorCode.NONE || divergingEpoch !== undefined)) {
+      this.#displace(reader);
+      reader.nearby = undefined;
+      // Later: a leader that names the same replica again must not be asked as fast as it can answer.
+      this.#placeLater(reader, 2);
+      return;
+    }
     if (errorCode !== ErrorCode.NONE) {
       this.#refused(reader, errorCode);
       return;
@@ -210,11 +247,15 @@ export class KafkaSource implements Source {
     reader.saw({ startOffset: fetched.logStartOffset, endOffset, highWatermark: fetched.highWatermark });
     const { next, upgraded } = lookInto(records);
     if (next === undefined || upgraded !== undefined) fetched.release();
-    if (next === undefined) return;
+    if (next === undefined) {
+      this.#follow(reader, fetched);
+      return;
+    }
     const memory =
       upgraded === undefined ? { records, release: fetched.release } : { records: upgraded, release: NOTHING };
     const hasMore = next.offset < endOffset;
     this.#buffered(reader.deliver({ ...memory, aborted: fetched.abortedTransactions, hasMore }, next));
+    this.#follow(reader, fetched);
   }
 
   #buffered(bytes: number): void {

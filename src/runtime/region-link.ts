@@ -41,17 +41,19 @@ export class RegionLink implements AsyncDisposable {
   readonly #client: KafkaClient;
   readonly #logger: Logger;
   readonly #budget: PrefetchBudget;
+  readonly #rackId: string | undefined;
   readonly #sources = new Map<string, KafkaSource>();
   #target: KafkaTarget | undefined;
   #groups: KafkaGroups | undefined;
   #progress: Promise<KafkaProgressStore> | undefined;
   #made: Promise<KafkaMadeStore> | undefined;
 
-  private constructor(region: string, client: KafkaClient, deps: Pick<RegionLinkDeps, "logger" | "budget">) {
+  private constructor(region: string, client: KafkaClient, deps: RegionLinkDeps) {
     this.region = region;
     this.#client = client;
     this.#logger = deps.logger;
     this.#budget = deps.budget;
+    this.#rackId = deps.world.topology.regions.find(({ name }) => name === region)?.rack;
   }
 
   /** Reaches the region once. @throws {RuntimeError} `REGION_DOWN`, `REGION_UNREACHABLE` @throws {TopologyError} */
@@ -75,7 +77,7 @@ export class RegionLink implements AsyncDisposable {
     const known = this.#sources.get(flow);
     if (known !== undefined) return known;
     const deps = { client: this.#client, clock: nodeClock(), random: nodeRandom(), budget: this.#budget };
-    const source = new KafkaSource({ firstChannel: this.#sources.size * CHANNELS }, deps);
+    const source = new KafkaSource({ firstChannel: this.#sources.size * CHANNELS, rackId: this.#rackId }, deps);
     this.#sources.set(flow, source);
     return source;
   }

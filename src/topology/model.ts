@@ -25,6 +25,8 @@ export interface Region {
   /** `host:port`, may hold references that resolve to a comma-separated list; empty for a region that is only embedded. */
   readonly brokers: readonly string[];
   readonly local?: LocalRegion;
+  /** Where the worker is, in the words of the region's brokers (`broker.rack`). */
+  readonly rack?: string;
   readonly place: Place;
 }
 

@@ -135,6 +135,7 @@ function readRegion(
       name: name as RegionId,
       brokers: value.brokers ?? [],
       place,
+      ...(value.rack === undefined ? {} : { rack: value.rack }),
       ...(value.local === undefined ? {} : { local: localRegion }),
     },
     issues,

@@ -98,6 +98,14 @@ const localRegion = z.strictObject({
 /** One region. */
 export const regionSchema = z.strictObject({
   brokers: oneOrMany(broker).optional().describe("Bootstrap addresses host:port of an existing cluster."),
+  rack: z
+    .string()
+    .min(1)
+    .max(NAME_MAX)
+    .optional()
+    .describe(
+      "The rack of the region's replicas that are nearest to the worker; its brokers must select replicas by rack.",
+    ),
   local: localRegion.optional().describe("How `tributary up` starts this region on this machine."),
 });
 

@@ -106,3 +106,64 @@ test("source reads every batch once when readers move between the poll and the b
   }
   assert.ok(written > 400);
 });
+
+/** A leader that sends readers of rack b to another replica, as Kafka's rack-aware selector does. */
+async function openRackAware() {
+  const world = await SourceWorld.open(1, 3);
+  const leader = world.leaderOf(0);
+  const nearby = leader === 2 ? 3 : 2;
+  world.fate = ({ brokerId, rackId, partitions }) => {
+    if (brokerId !== leader || rackId !== "b" || partitions.length === 0) return undefined;
+    const { topicId } = world.at(0);
+    const ends = { highWatermark: 0n, lastStableOffset: 0n, logStartOffset: 0n };
+    const partition = {
+      index: 0,
+      errorCode: 0,
+      ...ends,
+      abortedTransactions: [],
+      preferredReadReplica: nearby,
+      records: null,
+    };
+    return {
+      kind: "answer",
+      response: { throttleMs: 0, errorCode: 0, topics: [{ topicId, partitions: [partition] }] },
+    };
+  };
+  return { world, leader, nearby };
+}
+
+test("source reads from the replica that the leader names, every batch once", async () => {
+  const { world, leader, nearby } = await openRackAware();
+  await using _ = world;
+  const offsets: bigint[] = [];
+  world.follow(0, (offset) => offsets.push(offset));
+  await world.pass(1_000);
+  const before = world.asked.length;
+  await world.write(0, 20);
+  await world.until(() => offsets.length === 20);
+  assert.deepEqual(
+    offsets,
+    Array.from({ length: 20 }, (_none, offset) => BigInt(offset)),
+  );
+  const later = world.asked.slice(before).map(({ brokerId }) => brokerId);
+  assert.ok(later.includes(nearby) && !later.includes(leader), later.join());
+});
+
+test("source goes back to the leader when the replica nearby is gone", async () => {
+  const { world, leader, nearby } = await openRackAware();
+  await using _ = world;
+  const offsets: bigint[] = [];
+  world.follow(0, (offset) => offsets.push(offset));
+  await world.write(0, 5);
+  await world.until(() => offsets.length === 5);
+  world.fate = () => undefined;
+  await world.settled(world.region.stopBroker(nearby));
+  const before = world.asked.length;
+  await world.write(0, 5);
+  await world.until(() => offsets.length === 10);
+  assert.deepEqual(
+    offsets,
+    Array.from({ length: 10 }, (_none, offset) => BigInt(offset)),
+  );
+  assert.ok(world.asked.slice(before).some(({ brokerId }) => brokerId === leader));
+});

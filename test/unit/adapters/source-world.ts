@@ -25,6 +25,8 @@ export interface Asked {
   readonly sessionEpoch: number;
   readonly partitions: readonly number[];
   readonly maxWaitMs: number;
+  readonly brokerId: number;
+  readonly rackId: string;
 }
 
 /** Open one for each test. */
@@ -44,17 +46,18 @@ export class SourceWorld implements AsyncDisposable {
     this.region = parts.region;
     this.network = parts.network;
     this.#client = client;
-    this.source = new KafkaSource({}, { client, clock: parts.clock, random: seededRandom(2) });
+    this.source = new KafkaSource({ rackId: "b" }, { client, clock: parts.clock, random: seededRandom(2) });
     parts.region.faults.control(
       fetchApi.key,
-      ({ body }) => {
-        const { sessionEpoch, topics, maxWaitMs } = body as {
+      ({ body, brokerId }) => {
+        const { sessionEpoch, topics, maxWaitMs, rackId } = body as {
+          readonly rackId: string;
           readonly sessionEpoch: number;
           readonly maxWaitMs: number;
           readonly topics: readonly { readonly partitions: readonly { readonly index: number }[] }[];
         };
         const partitions = topics.flatMap((topic) => topic.partitions.map(({ index }) => index));
-        const one = { sessionEpoch, partitions, maxWaitMs };
+        const one = { sessionEpoch, partitions, maxWaitMs, brokerId, rackId };
         this.asked.push(one);
         return this.fate(one);
       },
@@ -62,22 +65,22 @@ export class SourceWorld implements AsyncDisposable {
     );
   }
 
-  /** One broker and one topic. */
-  static async open(partitions: number): Promise<SourceWorld> {
+  /** One topic; one broker unless a test says otherwise, of which each has all partitions. */
+  static async open(partitions: number, brokers = 1): Promise<SourceWorld> {
     const clock = createSimClock();
     const random = seededRandom(1);
     const network = new MemoryNetwork({}, { clock, random });
     const deps = { clock, random, logger: silentLogger };
     const opening = (async () => {
       const region = await EmbeddedRegion.open(
-        { directory: "region", brokers: 1 },
+        { directory: "region", brokers },
         { ...deps, storage: new MemoryStorage(), network: network.at("region") },
       );
       const client = await KafkaClient.open(
         { bootstrap: region.endpoints, clientId: "source" },
         { ...deps, network: network.at("worker") },
       );
-      await createTopics(client, [{ name: TOPIC, partitions, replicationFactor: 1 }]);
+      await createTopics(client, [{ name: TOPIC, partitions, replicationFactor: brokers }]);
       await client.metadata.require([TOPIC]);
       return new SourceWorld({ clock, region, network }, client);
     })();
@@ -89,13 +92,19 @@ export class SourceWorld implements AsyncDisposable {
     return { topic: TOPIC, topicId, partition };
   }
 
+  leaderOf(partition: number): number {
+    return this.region.partition(TOPIC, partition)?.leaderId ?? -1;
+  }
+
   /** Writes batches with one record each. */
   async write(partition: number, batches: number, recordBytes = 10): Promise<void> {
     const timestampMs = BigInt(this.clock.nowMs());
     for (let i = 0; i < batches; i++) {
       const { bytes } = encodeBatch([{ timestampMs, key: null, value: Buffer.alloc(recordBytes, i) }]);
       const place = { topic: TOPIC, topicId: this.at(partition).topicId, index: partition };
-      await this.settled(produceTo(this.#client, 1, { partitions: [{ ...place, records: bytes }], acks: 1 }));
+      await this.settled(
+        produceTo(this.#client, this.leaderOf(partition), { partitions: [{ ...place, records: bytes }], acks: 1 }),
+      );
     }
   }
 
