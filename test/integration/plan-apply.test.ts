@@ -13,7 +13,7 @@ const TOPOLOGY = `version: 1
 name: pair
 regions: {west: {local: {brokers: 1, partitions: 3}}, hub: {local: {brokers: 1}}}
 mirrors:
-  - {name: in, from: west, to: hub, topics: ["orders", "flight-*"], rename: "{source}.{topic}"}
+  - {name: in, from: west, to: hub, topics: ["orders", "flight-*"], rename: "{source}.{topic}", filter: {dropHeaders: x-debug}}
 `;
 
 test("topology apply makes what a plan says, refuses a stale plan, and leaves nothing to plan", async () => {
@@ -34,6 +34,7 @@ test("topology apply makes what a plan says, refuses a stale plan, and leaves no
     assert.equal(planned.code, 2, planned.text);
     assert.match(planned.text, /\+ orders -> west\.orders {3}3 partitions/);
     assert.match(planned.text, /"flight-\*" matches no topic/);
+    assert.match(planned.text, /filter: without headers x-debug/);
 
     assert.equal((await run(["produce", "flight-1", "-r", "west"], "x\n")).code, 0);
     const stale = await run(["topology", "apply", "plan.json"]);
