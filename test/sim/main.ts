@@ -9,7 +9,7 @@ import { allMarks, MARKS, type Mark } from "./marks.ts";
 import { runMutants } from "./mutant-run.ts";
 import { parsePlan, type SimPlan } from "./plan.ts";
 import { storePlan } from "./regressions.ts";
-import type { SimResult } from "./run.ts";
+import { runPlan, type SimResult } from "./run.ts";
 import { shrunk } from "./shrink.ts";
 import { planOf } from "./swarm.ts";
 
@@ -115,19 +115,11 @@ async function main(): Promise<number> {
 /** Cuts plans down and writes each to a file of its own. */
 async function store(plans: readonly SimPlan[]): Promise<void> {
   for (const plan of plans) {
-    const smallest = await shrunk(plan, oneByOne);
+    const smallest = await shrunk(plan, (candidate) => runPlan(candidate));
     if (smallest === undefined) continue;
     const path = storePlan(smallest);
     process.stdout.write(`stored ${path} with ${smallest.faults.length} of ${plan.faults.length} faults\n`);
   }
-}
-
-async function oneByOne(plan: SimPlan): Promise<SimResult> {
-  const results: SimResult[] = [];
-  await runJobs([{ plan }], 1, (result) => results.push(result) > 0);
-  const [result] = results;
-  if (result === undefined) throw new Error("a run without a result");
-  return result;
 }
 
 async function mutants(jobs: number): Promise<number> {
