@@ -4,8 +4,6 @@
 export const MARKS = {
   "takeover-unchanged": "a takeover found the target as known",
   "takeover-walked": "a takeover found records that were appended without an ack",
-  "takeover-unverified":
-    "a takeover could not prove where it stands, because retention had removed what it would compare",
   "repeats-reported": "records are on the target twice, and the lane says so",
   "takeover-truncated": "a takeover found that the target had lost acknowledged records, and walked the map back",
   "duplicate-answer": "a broker answered a repeated batch with the offset of the first time",
@@ -22,7 +20,7 @@ export const MARKS = {
   "source-lost": "the source lost acknowledged records",
   "recreated-stopped": "a lane was not started for a topic that was made again",
   "recreated-restarted": "a topic that was made again was copied from its beginning",
-  "history-needed": "a lane stopped at records too old for live mode",
+  "history-mode": "a lane wrote in transactions: records were too old, or its place could not be proven",
   "worker-killed": "a worker died with batches in flight",
   "worker-frozen": "a frozen worker came back",
   "region-restarted": "a region crashed and came back",

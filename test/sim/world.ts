@@ -350,11 +350,10 @@ export class SimWorld {
   /** Notes what the lanes of a worker tell of themselves, before they are gone. */
   #markLanes(worker: SimWorker): void {
     for (const { flow } of worker.flows) {
-      for (const { takeovers, counts, faults, gapCount } of flow.status.lanes) {
+      for (const { takeovers, counts, faults, gapCount, modes } of flow.status.lanes) {
         const { rewrittenBatches, skippedBatches } = counts;
         this.marks.hit("takeover-unchanged", takeovers.unchanged);
         this.marks.hit("takeover-walked", takeovers.walked);
-        this.marks.hit("takeover-unverified", takeovers.unverified);
         this.marks.hit("takeover-truncated", takeovers.truncated);
         this.marks.hit("lane-merged", counts.mergedBatches);
         this.marks.hit("lane-rewrote-gaps", rewrittenBatches["offset-gaps"]);
@@ -365,7 +364,7 @@ export class SimWorld {
         this.marks.hit("gap-stopped", faults.SOURCE_GAP ?? 0);
         this.marks.hit("source-diverged", faults.SOURCE_DIVERGED ?? 0);
         this.marks.hit("recreated-stopped", faults.SOURCE_TOPIC_RECREATED ?? 0);
-        this.marks.hit("history-needed", faults.HISTORY_NEEDED ?? 0);
+        this.marks.hit("history-mode", modes.entries);
       }
     }
   }
