@@ -1,23 +1,27 @@
-/** Keeps the heap close to what lives in it. Left alone V8 lets the part in which objects are born grow to 64 MiB while many
+/** Keeps a small heap close to what lives in it. Left alone V8 lets the part in which objects are born grow to 64 MiB while many
  *  survive, as when a thousand lanes start, and garbage to as much as what lives; an idle worker never gives either back. */
 
 import { PerformanceObserver } from "node:perf_hooks";
-import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8";
 
-/** How much the old part may grow before it is collected. Records never lie there, so that collections are cheap and rare. */
+/** Beyond this, with many thousand lanes, collecting so often would cost more than the memory is worth. */
+const SMALL_HEAP_BYTES_MAX = 96 * 1024 * 1024;
+/** How much the old part may grow before it is collected; 0 is V8's own choice. Records never lie there, so that collections are
+ *  cheap and rare. */
 const OLD_GROWTH_PERCENT = 20;
 /** Enough for what lives from a fetch to its acknowledgement: the forward path costs as much CPU as with 64 MiB. */
 const YOUNG_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Watches from now on, for the life of the process: V8 asks for the factor whenever it might grow. */
+/** Watches from now on, for the life of the process: V8 asks for both flags whenever it might grow. */
 export function boundHeap(): void {
-  setFlagsFromString(`--heap-growing-percent=${OLD_GROWTH_PERCENT}`);
-  let mayGrow = true;
+  const set = { oldPercent: 0, youngFactor: 2 };
   const observer = new PerformanceObserver(() => {
-    const isBelow = youngBytes() < YOUNG_BYTES_MAX;
-    if (isBelow === mayGrow) return;
-    mayGrow = isBelow;
-    setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
+    const isSmall = getHeapStatistics().used_heap_size < SMALL_HEAP_BYTES_MAX;
+    const oldPercent = isSmall ? OLD_GROWTH_PERCENT : 0;
+    const youngFactor = isSmall && youngBytes() >= YOUNG_BYTES_MAX ? 1 : 2;
+    if (oldPercent !== set.oldPercent) setFlagsFromString(`--heap-growing-percent=${oldPercent}`);
+    if (youngFactor !== set.youngFactor) setFlagsFromString(`--semi-space-growth-factor=${youngFactor}`);
+    Object.assign(set, { oldPercent, youngFactor });
   });
   observer.observe({ entryTypes: ["gc"] });
 }
