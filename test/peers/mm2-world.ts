@@ -56,10 +56,11 @@ export class Mm2World implements AsyncDisposable {
     this.#open = open;
   }
 
-  /** Starts both clusters. */
+  /** Starts both clusters, one after the other: a port that the first was given and has not taken yet looks free to the second. */
   static async open(): Promise<Mm2World> {
     await using opening = new AsyncDisposableStack();
-    const [east, hub] = await Promise.all([side(opening), side(opening)]);
+    const east = await side(opening);
+    const hub = await side(opening);
     return new Mm2World(east, hub, opening.move());
   }
 
