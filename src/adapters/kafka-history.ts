@@ -24,7 +24,7 @@ import { Slots } from "./slots.ts";
 /** A dead worker's transaction ends after this at the latest: until then it hides what others commit to the history topic. */
 const TRANSACTION_TIMEOUT_MS = 10_000;
 /** Open transactions of a worker: more would only wait longer for the same brokers. */
-const OPEN_TRANSACTIONS_MAX = 128;
+const OPEN_TRANSACTIONS_MAX = 512;
 /** For one question, leader changes included. */
 const CALL_TIMEOUT_MS = 10_000;
 

@@ -5,7 +5,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { HistoryRecord } from "./record.ts";
 
 /** A lane whose record did not change for this long is free: several transactions would have fit in. */
-export const STANDBY_MS = 5_000;
+export const STANDBY_MS = 2_500;
 
 /** What one lane knows of its record's changes. */
 export class Standby {
