@@ -157,20 +157,20 @@ class CopyRun {
     else chunk.release();
   }
 
-  /** Sends at once, unless the way to the target is long and more comes than the window, which counts batches and not bytes, can
-   *  carry: then batches travel together. Nearby that would only cost the copying: there the brokers are the limit. */
+  /** Sends at once, unless more comes than the window, which counts batches and not bytes, can carry: then batches travel together if
+   *  they are tiny, or if the way to the target is long. Larger ones would only cost the copying nearby: there the brokers are
+   *  the limit. */
   async #forward(batch: BatchView): Promise<void> {
     const { limits, deps } = this.#context;
     const roundTripMs = this.#ackFloorMs;
     const isFar = Number.isFinite(roundTripMs) && roundTripMs >= (deps.hooks?.mergeAckMs ?? MERGE_ACK_MS);
-    const isMuch = this.#isBulk || this.#window.size >= this.#mode.inFlightMax;
-    if (this.#waiting.isEmpty && !(isFar && isMuch)) {
-      await this.#sendAsIs(batch);
-      return;
-    }
-    const rules = { maxBatchBytes: limits.maxBatchBytes, roundTripMs };
-    if (!this.#waiting.isEmpty && !this.#waiting.joins(batch, rules)) await this.#sendWaiting();
-    this.#waiting.add(batch);
+    const isWorthIt = isFar || batch.sizeBytes <= TINY_BATCH_BYTES_MAX;
+    const isMuch = (isFar && this.#isBulk) || this.#window.size >= this.#mode.inFlightMax;
+    const rules = { maxBatchBytes: limits.maxBatchBytes, roundTripMs: isFar ? roundTripMs : 0 };
+    if (!this.#waiting.isEmpty && !(isWorthIt && this.#waiting.joins(batch, rules))) await this.#sendWaiting();
+    else if (this.#waiting.isEmpty && !(isWorthIt && isMuch)) return this.#sendAsIs(batch);
+    if (isWorthIt) this.#waiting.add(batch);
+    else await this.#sendAsIs(batch);
   }
 
   async #sendWaiting(): Promise<void> {
@@ -268,3 +268,6 @@ const LANE_BYTES_MAX = 8 * 1024 * 1024;
 const BULK_BYTES_MIN = 128 * 1024;
 /** With acknowledgements this far away, five small batches in flight would be the limit: 16 KiB each are 8 MB/s at most. */
 const MERGE_ACK_MS = 10;
+/** Batches of one or a few records, as producers without linger write them: nearby too a request costs more than copying so little,
+ *  and five in flight would carry only some hundreds of them a second past a busy broker. */
+const TINY_BATCH_BYTES_MAX = 4 * 1024;

@@ -4,7 +4,7 @@ import { cpus } from "node:os";
 import { renderJson } from "../../../src/core/json-output.ts";
 import { apacheKafkaMissing } from "../../peers/kafka/jars.ts";
 import { openSide } from "./brokers.ts";
-import type { Measured } from "./budgets.ts";
+import { budgetLine, type Measured } from "./budgets.ts";
 import { TITLES } from "./contenders.ts";
 import { dataOf } from "./data.ts";
 import { type BenchOptions, parseOptions, USAGE, UsageError } from "./options.ts";
@@ -31,7 +31,9 @@ async function main(): Promise<number> {
   const { output } = options;
   if (output === "json") console.log(renderJson(reportJson(all, setting)));
   else console.log(output === "markdown" ? reportMarkdown(all, setting) : reportText(all));
-  return missed(all).length === 0 ? 0 : 1;
+  const budgets = missed(all);
+  if (output !== "text") for (const budget of budgets) console.error(budgetLine(budget));
+  return budgets.length === 0 ? 0 : 1;
 }
 
 async function measureAll({ cases, rounds }: BenchOptions): Promise<readonly Measured[]> {
