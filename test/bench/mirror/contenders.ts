@@ -16,9 +16,9 @@ export const TITLES: Readonly<Record<ContenderName, string>> = {
   tributary: "Tributary, exactly once",
   relay: "bare fetch and produce",
   "mm2-shipped": "MirrorMaker 2 as shipped",
-  "mm2-shipped-eos": "... exactly once",
+  "mm2-shipped-eos": "MirrorMaker 2 as shipped, exactly once",
   "mm2-tuned": "MirrorMaker 2 tuned",
-  "mm2-tuned-eos": "... exactly once",
+  "mm2-tuned-eos": "MirrorMaker 2 tuned, exactly once",
 };
 
 /** A running mirror of one topic. */
