@@ -92,7 +92,9 @@ function judgeCopies(world: SimWorld, lane: LaneFacts): readonly Finding[] {
     if (findings.length > 0) return findings;
   }
   const missing = order.size - 1 - last;
-  if (missing > 0 && lane.stopped === undefined)
+  // Retention on the target may have taken all that it held of the lane.
+  const isHidden = last < 0 && lane.targetStart > 0n;
+  if (missing > 0 && !isHidden && lane.stopped === undefined)
     findings.push({ anomaly: "DR-LOST", what: `${laneName(lane)}: the last ${missing} records are missing` });
   return findings;
 }
