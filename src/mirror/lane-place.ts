@@ -147,6 +147,17 @@ export class LanePlace {
     return true;
   }
 
+  /** Whether only this worker can append now, or nothing can make it so. "Positions change their meaning behind a fence only": whoever
+   *  passes over a gap gives the next position to another record than a worker that still reads what is in it. When false, the
+   *  lane enters history mode next, and can ask again. */
+  ownsPositions(): boolean {
+    const memory = this.#memory;
+    if (this.#session !== undefined || this.#options.delivery !== "exactly-once" || memory === undefined) return true;
+    if (this.#obstacle === undefined) this.#entering = { fence: undefined };
+    else memory.era = { epoch: memory.era.epoch + 1, base: memory.map.progress.count };
+    return this.#obstacle !== undefined;
+  }
+
   /** Goes on where both logs agreed last. What the target holds beyond stays there, before what the source has now, and is noted. The
    *  map begins anew there, and so does an era: what others still send of the lost records takes no position of the new ones. False
    *  when that would change nothing, and in history mode, where the record alone says how far the lane is. */

@@ -298,6 +298,7 @@ export class Lane {
   /** Resolves once the gap is stored: a successor that did not know of it would count what was copied behind it from before it. */
   async #skipGap(memory: LaneMemory, logStartOffset: bigint): Promise<void> {
     const { clock, logger } = this.#deps;
+    if (!this.#place.ownsPositions()) return;
     const fromOffset = memory.map.progress.sourceNext;
     if (logStartOffset <= fromOffset) return;
     noteGap(memory, { fromOffset, toOffset: logStartOffset, atMs: clock.nowMs(), cause: "retention" });

@@ -137,7 +137,8 @@ const DRAWS: Readonly<Record<Kind, Draw>> = {
   "fill-disk": (dice, _shape, atMs) => [
     { kind: "fill-disk", atMs, region: anyRegion(dice), forMs: dice.between(50, 800) },
   ],
-  // Two workers that see a gap at different times do not agree on positions behind it (only history mode's fence would make them).
+  // Of two workers, the one that did not see the gap may store its own notes over those of the one that did: the records are right, but
+  // the stored list of gaps is not, and the oracle goes by that.
   overtake: (dice, shape, atMs) => {
     if (shape.workers > 1 && shape.onGap === "skip") return [];
     const topic = anyTopic(dice, shape);
