@@ -58,6 +58,8 @@ export class EmbeddedRegion {
   readonly #fetchSessions: FetchSessions;
   readonly #dispatcher: Dispatcher;
   readonly #servers = new Map<number, BrokerServer>();
+  /** Brokers that are about to listen: who starts one twice waits for the same start. */
+  readonly #starting = new Map<number, Promise<void>>();
   readonly #maintenance: Maintenance;
   #isClosed = false;
 
@@ -159,6 +161,12 @@ export class EmbeddedRegion {
     this.#node(brokerId);
     if (this.#isClosed) throw new RegionError({ code: "REGION_CLOSED", clusterId: this.clusterId });
     if (this.#servers.has(brokerId)) return;
+    const starting = this.#starting.get(brokerId) ?? this.#start(brokerId);
+    this.#starting.set(brokerId, starting);
+    await starting.finally(() => this.#starting.delete(brokerId));
+  }
+
+  async #start(brokerId: number): Promise<void> {
     await this.#listen(brokerId);
     this.#brokersChanged([brokerId], true);
   }

@@ -101,13 +101,15 @@ function fromState(
 }
 
 /** The epoch of the stored progress. The map may end before that: the source then sees a truncation later. It may also have passed
- *  over more records without copying any: an epoch from before them would show a truncation that was none. */
+ *  over more records without copying any: those are looked at again, because an epoch from before them would show a truncation that
+ *  was none, and without an epoch one that was would go unseen. */
 function epochAt(
   map: OffsetMap,
   stored: { readonly progress: Progress; readonly sourceEpoch: number } | undefined,
 ): number {
-  if (stored === undefined || map.progress.sourceNext > stored.progress.sourceNext) return -1;
-  return stored.sourceEpoch;
+  if (stored === undefined) return -1;
+  const { sourceNext } = stored.progress;
+  return map.progress.sourceNext <= sourceNext || map.retreatTo(sourceNext) ? stored.sourceEpoch : -1;
 }
 
 function withoutRecord({ targetPartition: { topic, partition } }: LaneOptions): MirrorError {

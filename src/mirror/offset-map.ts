@@ -120,6 +120,15 @@ export class OffsetMap implements OffsetTranslator {
     this.#dirty.add(this.tailNumber);
   }
 
+  /** Goes back over source offsets that were passed over without a record; false when there is a record among them. */
+  retreatTo(sourceNext: bigint): boolean {
+    const source = exact(sourceNext);
+    if (source > this.#next.source || source < this.#runs.tail.end.source) return false;
+    this.#next = { ...this.#next, source };
+    this.#dirty.add(this.tailNumber);
+    return true;
+  }
+
   /** Notes records that landed a second time, at `targetStart` and after. They count as positions of the lane, but every
    *  translation keeps pointing at the first copy. */
   appendRepeat(targetStart: bigint, length: number): void {

@@ -187,3 +187,14 @@ test("OffsetMap names what each target leader epoch covers", () => {
     { targetEpoch: 4, targetEnd: 15n },
   ]);
 });
+
+test("A map goes back over what was passed over, and never over a record", () => {
+  const map = OffsetMap.startingAt({ sourceNext: 0n, targetNext: 0n, count: 0n });
+  map.append({ sourceStart: 0n, targetStart: 0n, length: 5 });
+  map.advanceTo(9n);
+  assert.equal(map.retreatTo(4n), false);
+  assert.equal(map.retreatTo(10n), false);
+  assert.equal(map.progress.sourceNext, 9n);
+  assert.equal(map.retreatTo(6n), true);
+  assert.deepEqual(map.progress, { sourceNext: 6n, targetNext: 5n, count: 5n });
+});
