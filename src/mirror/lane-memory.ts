@@ -133,8 +133,9 @@ async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> 
   return { sourceNext, targetNext: target.endOffset, count: 0n };
 }
 
-/** The stored map, if the target's log can tell what lies behind it, cut back to the stored progress if it reaches further (several workers write, each at its own time). An empty
- *  map of a worker that began elsewhere is no place to go on from: the state says who was first. */
+/** The stored map, if the target's log can tell what lies behind it, cut back to the stored progress if it reaches further (several
+ *  workers write, each at its own time). An empty map of a worker that began elsewhere is no place to go on from: the state says who
+ *  was first. */
 function agreedMap({ state, map }: StoredLane, start: Progress, knownFrom: bigint): OffsetMap {
   if (state === undefined) return map ?? OffsetMap.startingAt(start);
   const { progress, floor, planBase = 0n } = state;

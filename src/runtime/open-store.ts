@@ -18,6 +18,11 @@ export interface StoreDeps {
   readonly statePath: string;
 }
 
+/** The same for declarations of the same store, so that it is opened once. */
+export function storeIdentity({ store, s3 }: StoreDeclaration): string {
+  return JSON.stringify([store, s3]);
+}
+
 /** Resolves references, and asks an S3 store whether it does what the archive needs.
  *  @throws {StoreError} when it cannot be used now @throws {RuntimeError} `STORE_BAD_URL`
  *  @throws {TopologyError} `TOPOLOGY_REFERENCE_UNSET` */

@@ -13,7 +13,7 @@ import { StoreError } from "../tier/errors.ts";
 import { type OffloadReport, offloadOnce } from "../tier/offload.ts";
 import type { ObjectStore } from "../tier/ports.ts";
 import { selects } from "../topology/patterns.ts";
-import { openStore } from "./open-store.ts";
+import { openStore, storeIdentity } from "./open-store.ts";
 import { type RegionSpec, selectionOf, type TieringSpec } from "./region-spec.ts";
 
 /** What a runner stands on. */
@@ -64,7 +64,7 @@ export class TierRunner {
     const stores = new Map<string, ObjectStore>();
     const rules: Rule[] = [];
     for (const rule of spec.tiering) {
-      const place = JSON.stringify([rule.store, rule.s3]);
+      const place = storeIdentity(rule);
       const store = stores.get(place) ?? (await openedOrLate(rule, deps));
       stores.set(place, store);
       const selection = selectionOf(rule.topics);

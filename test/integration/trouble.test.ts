@@ -38,6 +38,11 @@ async function loseWhat(append: () => Promise<void>, side: EmbeddedSide, topic: 
   for (const id of followers) region.setFollowing(id, { isHeld: false });
 }
 
+async function copyThree(world: MirrorWorld, west: Side, central: Side): Promise<void> {
+  await world.produce(west, "orders", 0, 3);
+  await eventually(() => isCopied(world, west, central), "what will be lost is copied");
+}
+
 test("lane lists the target offsets of what the source lost in an unclean election", async () => {
   await using world = new MirrorWorld();
   const [west, central] = [await world.side("west", STRICT), await world.side("central", { brokers: 1 })];
@@ -45,14 +50,7 @@ test("lane lists the target offsets of what the source lost in an unclean electi
   await world.produce(west, "orders", 0, 5);
   const worker = await world.worker(west, central);
   await eventually(() => isCopied(world, west, central), "it is copied");
-  await loseWhat(
-    async () => {
-      await world.produce(west, "orders", 0, 3);
-      await eventually(() => isCopied(world, west, central), "what will be lost is copied");
-    },
-    west,
-    "orders",
-  );
+  await loseWhat(() => copyThree(world, west, central), west, "orders");
   await world.produce(west, "orders", 0, 1);
   await eventually(() => reasonOf(worker) === "SOURCE_DIVERGED", "the lane stops");
   const reason = laneOf(worker)?.reason;
@@ -68,14 +66,7 @@ test("lane goes on behind what the source lost where it is told to", async () =>
   await world.produce(west, "orders", 0, 5);
   const worker = await world.worker(west, central, { onDivergence: "continue" });
   await eventually(() => isCopied(world, west, central), "it is copied");
-  await loseWhat(
-    async () => {
-      await world.produce(west, "orders", 0, 3);
-      await eventually(() => isCopied(world, west, central), "what will be lost is copied");
-    },
-    west,
-    "orders",
-  );
+  await loseWhat(() => copyThree(world, west, central), west, "orders");
   const before = contents(await world.read(central, "west.orders", 0));
   await world.produce(west, "orders", 0, 2);
   const since = async () => contents(await world.read(west, "orders", 0)).slice(5);
@@ -98,14 +89,7 @@ test("lane sends again what the target lost in an unclean election", async () =>
   await world.produce(west, "orders", 0, 5);
   const worker = await world.worker(west, central, { checkEveryMs: 200 });
   await eventually(() => isCopied(world, west, central), "it is copied");
-  await loseWhat(
-    async () => {
-      await world.produce(west, "orders", 0, 3);
-      await eventually(() => isCopied(world, west, central), "what will be lost is copied");
-    },
-    central,
-    "west.orders",
-  );
+  await loseWhat(() => copyThree(world, west, central), central, "west.orders");
   await eventually(() => isCopied(world, west, central), "it is there again");
   await eventually(() => laneOf(worker)?.takeovers.truncated === 1, "the lane says so");
 });

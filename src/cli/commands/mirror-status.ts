@@ -63,7 +63,9 @@ function notes(flow: FlowSnapshot): readonly string[] {
     const where = `  ${at} ${lane.sourceTopic}/${lane.partition}`;
     const reason = lane.reason === null ? [] : [`${where} ${lane.state}: ${lane.reason}`];
     const gaps =
-      lane.gaps === 0 ? [] : [`${where} has ${lane.gaps} gaps: records that were gone before they were copied`];
+      lane.gaps === 0
+        ? []
+        : [`${where} has ${lane.gaps} gaps: source records that were lost before they were copied, or after`];
     const repeats = lane.repeats === 0 ? [] : [`${where} may hold ${lane.repeats} records twice`];
     return [...reason, ...gaps, ...repeats];
   });
