@@ -1,12 +1,11 @@
 /** The tree of commands. Bodies are imported when they run, so that `--help` costs only this file. */
 
-import { Command, InvalidArgumentError, Option } from "commander";
-import type { Endpoint } from "../core/network.ts";
+import { Command, Option } from "commander";
 import { VERSION } from "../core/version.ts";
-import { parseHttpAddress } from "../web/http-address.ts";
 import { DEFAULT_SERIES_MAX } from "../web/units.ts";
 import { type CliContext, createContext, type GlobalOptions } from "./context.ts";
 import type { ExitCode } from "./exit-codes.ts";
+import { collected, httpAddress, wholeBigint, wholeNumber } from "./option-values.ts";
 import { addTierCommands } from "./tier-commands.ts";
 
 /** What a command's module exports: does the work and answers the exit code. */
@@ -272,24 +271,4 @@ function addDataCommands(program: Command, run: Runner): void {
 
 function everyCommand(command: Command): readonly Command[] {
   return command.commands.flatMap((child) => [child, ...everyCommand(child)]);
-}
-
-function httpAddress(text: string): Endpoint {
-  const endpoint = parseHttpAddress(text);
-  if (endpoint === undefined) throw new InvalidArgumentError("it must be HOST:PORT or :PORT.");
-  return endpoint;
-}
-
-function collected(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("it must be a whole number.");
-  return Number(text);
-}
-
-function wholeBigint(text: string): bigint {
-  if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError("it must be a whole number.");
-  return BigInt(text);
 }

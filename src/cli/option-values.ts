@@ -1,0 +1,45 @@
+/** How values of options and arguments are read, for all commands alike. */
+
+import { InvalidArgumentError } from "commander";
+import type { Endpoint } from "../core/network.ts";
+import { parseDurationMs } from "../topology/units.ts";
+import { parseHttpAddress } from "../web/http-address.ts";
+
+/** @throws {InvalidArgumentError} */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("it must be a whole number.");
+  return Number(text);
+}
+
+/** @throws {InvalidArgumentError} */
+export function wholeBigint(text: string): bigint {
+  if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError("it must be a whole number.");
+  return BigInt(text);
+}
+
+/** Milliseconds. @throws {InvalidArgumentError} */
+export function duration(text: string): number {
+  const durationMs = parseDurationMs(text);
+  if (durationMs === undefined) throw new InvalidArgumentError("it must be a duration, for example 24h.");
+  return durationMs;
+}
+
+/** 0 to 1. @throws {InvalidArgumentError} */
+export function share(text: string): number {
+  const [, digits] = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text) ?? [];
+  const percent = Number(digits);
+  if (digits === undefined || percent > 100) throw new InvalidArgumentError("it must be a percentage, for example 5%.");
+  return percent / 100;
+}
+
+/** Host and port. @throws {InvalidArgumentError} */
+export function httpAddress(text: string): Endpoint {
+  const endpoint = parseHttpAddress(text);
+  if (endpoint === undefined) throw new InvalidArgumentError("it must be HOST:PORT or :PORT.");
+  return endpoint;
+}
+
+/** All values of an option that may be given again. */
+export function collected(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
