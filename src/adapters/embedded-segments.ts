@@ -17,7 +17,7 @@ export function embeddedSegments(region: SegmentRegion): SegmentSource {
   const find = ({ topicId, partition }: ArchivedPartition): Partition | undefined =>
     region.topics().find((topic) => topic.topicId === topicId)?.partitions[partition];
   return {
-    partitions: () =>
+    partitions: async () =>
       region
         .topics()
         .flatMap(({ name, topicId, partitions }) =>
@@ -25,7 +25,7 @@ export function embeddedSegments(region: SegmentRegion): SegmentSource {
             .filter(({ settings }) => !settings.compacts)
             .map(({ index }) => ({ clusterId: region.clusterId, topic: name, topicId, partition: index })),
         ),
-    closedSegments: (archived) => {
+    closedSegments: async (archived) => {
       const partition = find(archived);
       if (partition === undefined) return [];
       return partition.log
@@ -40,7 +40,7 @@ export function embeddedSegments(region: SegmentRegion): SegmentSource {
           }),
         );
     },
-    readSegment: (archived, baseOffset) => {
+    readSegment: async (archived, baseOffset) => {
       const partition = find(archived);
       assertInvariant(partition !== undefined, "a partition is archived only while its topic exists", {
         topic: archived.topic,
@@ -48,7 +48,7 @@ export function embeddedSegments(region: SegmentRegion): SegmentSource {
       return readFiles(partition, baseOffset);
     },
     // A topic deleted meanwhile has nothing left to drop.
-    dropLocal: (archived, baseOffset) => find(archived)?.log.dropLocalSegment(baseOffset),
+    dropLocal: async (archived, baseOffset) => find(archived)?.log.dropLocalSegment(baseOffset),
   };
 }
 

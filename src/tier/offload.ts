@@ -53,7 +53,7 @@ export async function offloadOnce(
 ): Promise<OffloadReport> {
   const total = { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0 };
   let firstError: unknown;
-  for (const partition of deps.source.partitions()) {
+  for (const partition of await deps.source.partitions()) {
     if (!wanted(partition.topic)) continue;
     try {
       const report = await offloadPartition(partition, policy, deps);
@@ -74,11 +74,16 @@ async function offloadPartition(
   policy: ColdPolicy,
   deps: OffloadDeps,
 ): Promise<OffloadReport> {
-  const closed = deps.source.closedSegments(partition);
+  let known: Promise<ArchiveHead | undefined> | undefined;
+  const headOnce = (): Promise<ArchiveHead | undefined> => {
+    known ??= readHead(deps.store, partition);
+    return known;
+  };
+  const closed = await deps.source.closedSegments(partition, async () => archivedTo((await headOnce())?.manifest));
   const cold = coldSegments(closed, policy, deps.clock.nowMs());
   const report = { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0 };
   if (cold.length === 0) return report;
-  let head = await readHead(deps.store, partition);
+  let head = await headOnce();
   const writerEpoch = (head?.manifest.writerEpoch ?? 0) + 1;
   for (const segment of cold) {
     const reached = archivedTo(head?.manifest);
@@ -97,7 +102,7 @@ async function offloadPartition(
       report.bytesOffloaded += segment.sizeBytes;
     }
     if (policy.deleteLocal === "after-verify" && holds(head, segment)) {
-      deps.source.dropLocal(partition, segment.baseOffset);
+      await deps.source.dropLocal(partition, segment.baseOffset);
       report.segmentsDropped += 1;
     }
   }
@@ -130,7 +135,7 @@ interface SegmentTask {
 
 async function offloadSegment(task: SegmentTask, deps: OffloadDeps): Promise<ArchiveHead> {
   const { partition, segment } = task;
-  const files = deps.source.readSegment(partition, segment.baseOffset);
+  const files = await deps.source.readSegment(partition, segment.baseOffset);
   const nonce = Buffer.from(deps.random.bytes(8)).toString("hex");
   const key = segmentKey(partition, segment.baseOffset, { epoch: task.writerEpoch, nonce });
   const entry = await describeSegment(key, segment, files);

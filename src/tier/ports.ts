@@ -47,25 +47,22 @@ export interface SegmentFiles {
 /** Hands over closed segments and lets go of local copies. */
 export interface SegmentSource {
   /** Every partition it knows, in a stable order. */
-  partitions(): readonly ArchivedPartition[];
-  /** Closed segments that are still local, oldest first; only up to the last stable offset. */
-  closedSegments(partition: ArchivedPartition): readonly ClosedSegment[];
-  readSegment(partition: ArchivedPartition, baseOffset: bigint): SegmentFiles;
+  partitions(): Promise<readonly ArchivedPartition[]>;
+  /** Closed segments that are still local, oldest first; only up to the last stable offset. `archivedTo` tells where the archive
+   *  goes on, undefined when it is empty, at the price of asking the store; a source that cuts segments itself begins there. */
+  closedSegments(
+    partition: ArchivedPartition,
+    archivedTo: () => Promise<bigint | undefined>,
+  ): Promise<readonly ClosedSegment[]>;
+  readSegment(partition: ArchivedPartition, baseOffset: bigint): Promise<SegmentFiles>;
   /** Drops the local copy. Call only after the archived copy was verified and its manifest published. */
-  dropLocal(partition: ArchivedPartition, baseOffset: bigint): void;
+  dropLocal(partition: ArchivedPartition, baseOffset: bigint): Promise<void>;
 }
 
 /** A half-open range of bytes of an object. */
 export interface ByteRange {
   readonly start: number;
   readonly endExclusive: number;
-}
-
-/** Content of an object that is too large to be held whole: read in parts, and again when one has to be repeated. */
-export interface ObjectBody {
-  readonly sizeBytes: number;
-  /** At most `endExclusive - start` bytes; all of them within the size. */
-  read(start: number, endExclusive: number): Buffer | Promise<Buffer>;
 }
 
 /** What a store tells of an object without its content. */

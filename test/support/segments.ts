@@ -106,13 +106,13 @@ export function fakeSegmentSource(segments: readonly HeldSegment[]): FakeSegment
   const dropped: bigint[] = [];
   return {
     dropped,
-    partitions: () => [PARTITION],
-    closedSegments: () => segments.map(({ info }) => info).filter((info) => !dropped.includes(info.baseOffset)),
-    readSegment: (_, baseOffset) => {
+    partitions: async () => [PARTITION],
+    closedSegments: async () => segments.map(({ info }) => info).filter((info) => !dropped.includes(info.baseOffset)),
+    readSegment: async (_, baseOffset) => {
       const held = segments.find(({ info }) => info.baseOffset === baseOffset);
       if (held === undefined || dropped.includes(baseOffset)) throw new Error(`segment ${baseOffset} is not here`);
       return held.files;
     },
-    dropLocal: (_, baseOffset) => void dropped.push(baseOffset),
+    dropLocal: async (_, baseOffset) => void dropped.push(baseOffset),
   };
 }
