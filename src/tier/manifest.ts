@@ -9,6 +9,8 @@
 import { createHash } from "node:crypto";
 import type { Uuid } from "../core/brand.ts";
 import { ArchiveError } from "./errors.ts";
+import { JsonFields, parseJson } from "./json-fields.ts";
+import { twentyDigits } from "./object-key.ts";
 import type { ArchivedPartition, LeaderEpochStart } from "./ports.ts";
 
 /** Minor versions add fields, a major one breaks readers. */
@@ -186,60 +188,4 @@ function segmentOf(fields: JsonFields): ArchivedSegment {
       return { startOffset: gap.offset("start_offset"), nextOffset: gap.offset("next_offset"), cause };
     }),
   };
-}
-
-/** Typed access to the fields of a JSON object; anything else is a bad manifest. */
-class JsonFields {
-  readonly key: string;
-  readonly #object: Readonly<Record<string, unknown>>;
-
-  constructor(key: string, value: unknown) {
-    this.key = key;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw this.bad("object");
-    this.#object = { ...value };
-  }
-
-  bad(what: string): ArchiveError {
-    return new ArchiveError({ code: "ARCHIVE_BAD_MANIFEST", key: this.key, what });
-  }
-
-  string(name: string): string {
-    const value = this.#object[name];
-    if (typeof value !== "string") throw this.bad(name);
-    return value;
-  }
-
-  stringOrNull(name: string): string | null {
-    return this.#object[name] === null ? null : this.string(name);
-  }
-
-  number(name: string): number {
-    const value = this.#object[name];
-    if (typeof value !== "number" || !Number.isSafeInteger(value)) throw this.bad(name);
-    return value;
-  }
-
-  offset(name: string): bigint {
-    const value = this.string(name);
-    if (!/^\d{1,19}$/.test(value)) throw this.bad(name);
-    return BigInt(value);
-  }
-
-  list(name: string): readonly unknown[] {
-    const value = this.#object[name];
-    if (!Array.isArray(value)) throw this.bad(name);
-    return value;
-  }
-}
-
-function parseJson(key: string, bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch (error) {
-    throw new ArchiveError({ code: "ARCHIVE_BAD_MANIFEST", key, what: "json" }, { cause: error });
-  }
-}
-
-function twentyDigits(value: bigint): string {
-  return value.toString().padStart(20, "0");
 }

@@ -4,3 +4,8 @@
 export function isPlainKey(key: string): boolean {
   return key.split("/").every((part) => part !== "" && part !== "." && part !== "..") && !key.includes("\0");
 }
+
+/** A number whose texts sort as it does. */
+export function twentyDigits(value: bigint): string {
+  return value.toString().padStart(20, "0");
+}
