@@ -11,7 +11,7 @@ import type { Uuid } from "../core/brand.ts";
 import { ArchiveError } from "./errors.ts";
 import { JsonFields, parseJson } from "./json-fields.ts";
 import { twentyDigits } from "./object-key.ts";
-import type { ArchivedPartition, LeaderEpochStart } from "./ports.ts";
+import type { ArchivedPartition, ArchiveEnd, GapCause, LeaderEpochStart } from "./ports.ts";
 
 /** Minor versions add fields, a major one breaks readers. */
 export const MANIFEST_FORMAT_VERSION = "1.0";
@@ -20,7 +20,7 @@ export const MANIFEST_FORMAT_VERSION = "1.0";
 export interface ArchivedGap {
   readonly startOffset: bigint;
   readonly nextOffset: bigint;
-  readonly cause: "compaction" | "markers-or-compaction";
+  readonly cause: GapCause;
 }
 
 /** One archived segment. */
@@ -92,6 +92,13 @@ export function sha256(bytes: Uint8Array): string {
 /** The offset after everything archived; undefined when nothing is. */
 export function archivedTo(manifest: Manifest | undefined): bigint | undefined {
   return manifest?.segments.at(-1)?.nextOffset;
+}
+
+/** The same with the leader's epoch, for those who go on there. */
+export function archiveEnd(manifest: Manifest | undefined): ArchiveEnd | undefined {
+  const last = manifest?.segments.at(-1);
+  if (last === undefined) return undefined;
+  return { nextOffset: last.nextOffset, leaderEpoch: last.leaderEpochs.at(-1)?.epoch ?? -1 };
 }
 
 /** JSON with offsets as decimal strings, since they may pass 2^53; two spaces of indent for the people who read it. */
@@ -184,8 +191,13 @@ function segmentOf(fields: JsonFields): ArchivedSegment {
     }),
     gaps: fields.list("gaps").map((entry) => {
       const gap = new JsonFields(fields.key, entry);
-      const cause = gap.string("cause") === "compaction" ? ("compaction" as const) : ("markers-or-compaction" as const);
+      const cause = gapCause(gap.string("cause"));
       return { startOffset: gap.offset("start_offset"), nextOffset: gap.offset("next_offset"), cause };
     }),
   };
+}
+
+/** Minor versions may add causes. */
+function gapCause(text: string): GapCause {
+  return text === "compaction" || text === "retention" ? text : "markers-or-compaction";
 }

@@ -5,7 +5,7 @@ import { assertInvariant } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import { type ArchiveHead, publish, readHead } from "./archive.ts";
 import { ArchiveError } from "./errors.ts";
-import { type ArchivedGap, type ArchivedSegment, archivedTo, segmentKey, sha256 } from "./manifest.ts";
+import { type ArchivedGap, type ArchivedSegment, archivedTo, archiveEnd, segmentKey, sha256 } from "./manifest.ts";
 import type {
   ArchivedPartition,
   ClosedSegment,
@@ -79,7 +79,7 @@ async function offloadPartition(
     known ??= readHead(deps.store, partition);
     return known;
   };
-  const closed = await deps.source.closedSegments(partition, async () => archivedTo((await headOnce())?.manifest));
+  const closed = await deps.source.closedSegments(partition, async () => archiveEnd((await headOnce())?.manifest));
   const cold = coldSegments(closed, policy, deps.clock.nowMs());
   const report = { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0 };
   if (cold.length === 0) return report;
@@ -211,7 +211,10 @@ async function describeSegment(key: string, segment: ClosedSegment, files: Segme
   const gaps: ArchivedGap[] = [];
   const walked = await walkSegment(files.log, (batch) => {
     batch.verifyCrc();
-    if (batch.baseOffset > next) gaps.push({ startOffset: next, nextOffset: batch.baseOffset, cause: "compaction" });
+    if (batch.baseOffset > next) {
+      const cause = next === segment.baseOffset ? (segment.leadingGap ?? "compaction") : "compaction";
+      gaps.push({ startOffset: next, nextOffset: batch.baseOffset, cause });
+    }
     if (!batch.isControl) recordCount += batch.recordCount;
     next = batch.nextOffset;
   });

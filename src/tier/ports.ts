@@ -18,7 +18,12 @@ export interface ClosedSegment {
   readonly sizeBytes: number;
   /** Largest record timestamp, milliseconds since the epoch; -1 when it holds no record. */
   readonly maxTimestampMs: number;
+  /** Why no record lies between the base and the first batch, where the source knows; else it was compaction. */
+  readonly leadingGap?: GapCause | undefined;
 }
+
+/** Why offsets have no record. `retention`: the cluster had deleted them before they could be archived. */
+export type GapCause = "compaction" | "markers-or-compaction" | "retention";
 
 /** A leader epoch and the first offset it wrote. */
 export interface LeaderEpochStart {
@@ -44,15 +49,22 @@ export interface SegmentFiles {
   readonly leaderEpochs: readonly LeaderEpochStart[];
 }
 
+/** Where an archive goes on. */
+export interface ArchiveEnd {
+  readonly nextOffset: bigint;
+  /** Epoch of the leader that wrote the last record; -1 when nobody knows. */
+  readonly leaderEpoch: number;
+}
+
 /** Hands over closed segments and lets go of local copies. */
 export interface SegmentSource {
   /** Every partition it knows, in a stable order. */
   partitions(): Promise<readonly ArchivedPartition[]>;
-  /** Closed segments that are still local, oldest first; only up to the last stable offset. `archivedTo` tells where the archive
+  /** Closed segments that are still local, oldest first; only up to the last stable offset. `archiveEnd` tells where the archive
    *  goes on, undefined when it is empty, at the price of asking the store; a source that cuts segments itself begins there. */
   closedSegments(
     partition: ArchivedPartition,
-    archivedTo: () => Promise<bigint | undefined>,
+    archiveEnd: () => Promise<ArchiveEnd | undefined>,
   ): Promise<readonly ClosedSegment[]>;
   readSegment(partition: ArchivedPartition, baseOffset: bigint): Promise<SegmentFiles>;
   /** Drops the local copy. Call only after the archived copy was verified and its manifest published. */

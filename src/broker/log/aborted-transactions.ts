@@ -5,9 +5,9 @@
  *  retention has left. */
 
 import type { Storage } from "../../core/storage.ts";
+import { type AbortedTransaction, type OffsetRange, TransactionIndex } from "../../wire/segment/transaction-index.ts";
 import { offsetFileName, offsetInFileName } from "./file-names.ts";
 import type { SegmentList } from "./segment-list.ts";
-import { type AbortedTransaction, type OffsetRange, TransactionIndex } from "./transaction-index.ts";
 
 const SUFFIX = ".txnindex";
 

@@ -9,6 +9,7 @@
 
 import { assertInvariant } from "../../core/errors.ts";
 import type { BatchView } from "../../wire/record-batch.ts";
+import type { AbortedTransaction, OffsetRange } from "../../wire/segment/transaction-index.ts";
 import { higherOffset, lowerOffset } from "../offset-order.ts";
 import { AbortedTransactions } from "./aborted-transactions.ts";
 import type { LogConfig } from "./config.ts";
@@ -26,7 +27,6 @@ import { Segment } from "./segment.ts";
 import { closedSegmentInfos, openSegmentFiles, type SegmentFiles, type SegmentInfo } from "./segment-files.ts";
 import { SegmentList } from "./segment-list.ts";
 import { findLatest, findTimestamp, type TimestampedOffset } from "./timestamp-search.ts";
-import type { AbortedTransaction, OffsetRange } from "./transaction-index.ts";
 
 /** What an append did. */
 export interface Appended {

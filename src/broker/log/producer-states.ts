@@ -3,8 +3,8 @@
 
 import { ErrorCode } from "../../wire/error-codes.ts";
 import { type BatchView, NO_PRODUCER_ID, SEQUENCE_MODULUS } from "../../wire/record-batch.ts";
+import type { AbortedEntry } from "../../wire/segment/transaction-index.ts";
 import { OpenTransactions } from "./open-transactions.ts";
-import type { AbortedEntry } from "./transaction-index.ts";
 import { markerIn, type TxnMarker } from "./txn-marker.ts";
 import { VerificationStates } from "./verification-states.ts";
 

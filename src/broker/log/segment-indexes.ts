@@ -1,11 +1,11 @@
 /** The indexes of one segment: in memory while the segment is in use, in their files since it was last sealed. */
 
 import type { Storage } from "../../core/storage.ts";
+import { OffsetIndex } from "../../wire/segment/offset-index.ts";
+import { TimeIndex } from "../../wire/segment/time-index.ts";
+import { TransactionIndex } from "../../wire/segment/transaction-index.ts";
 import { LogError } from "./errors.ts";
 import type { SegmentSuffix } from "./file-names.ts";
-import { OffsetIndex } from "./offset-index.ts";
-import { TimeIndex } from "./time-index.ts";
-import { TransactionIndex } from "./transaction-index.ts";
 
 /** Where the files are. */
 export interface IndexPlace {

@@ -3,7 +3,7 @@
 import { assertInvariant } from "../../core/errors.ts";
 import type { StorageFile } from "../../core/storage.ts";
 import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES } from "../../wire/record-batch.ts";
-import type { OffsetIndex } from "./offset-index.ts";
+import type { OffsetIndex } from "../../wire/segment/offset-index.ts";
 
 const LENGTH_AT = 8;
 const LAST_OFFSET_DELTA_AT = 23;

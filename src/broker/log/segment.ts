@@ -6,11 +6,11 @@
 import type { Storage, StorageFile } from "../../core/storage.ts";
 import { crc32c } from "../../wire/crc32c.ts";
 import { BATCH_HEADER_BYTES, type BatchView } from "../../wire/record-batch.ts";
+import type { TransactionIndex } from "../../wire/segment/transaction-index.ts";
 import { type PlacedBatch, scanBatches } from "./batch-scan.ts";
 import { offsetFileName, SEGMENT_SUFFIXES, type SegmentSuffix } from "./file-names.ts";
 import { SegmentIndexes } from "./segment-indexes.ts";
 import { lastRelativeAt, lowHalf, readBatches, type SegmentRead, type SegmentSlice } from "./segment-read.ts";
-import type { TransactionIndex } from "./transaction-index.ts";
 
 /** Offsets within a segment are stored in 31 bits (Kafka, `LogSegment.canConvertToRelativeOffset`). */
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;

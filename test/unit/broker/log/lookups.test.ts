@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { OffsetIndex } from "../../../../src/broker/log/offset-index.ts";
 import type { PartitionLog } from "../../../../src/broker/log/partition-log.ts";
-import { TimeIndex } from "../../../../src/broker/log/time-index.ts";
 import type { CodecId } from "../../../../src/wire/compression/codec.ts";
 import { type BatchView, batchesIn } from "../../../../src/wire/record-batch.ts";
 import { decodeRecords } from "../../../../src/wire/records.ts";
+import { OffsetIndex } from "../../../../src/wire/segment/offset-index.ts";
+import { TimeIndex } from "../../../../src/wire/segment/time-index.ts";
 import { appendAll, batchOf, NOW_MS, openWorld } from "./log-fixture.ts";
 
 const batchArbitrary = fc.record({

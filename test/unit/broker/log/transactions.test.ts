@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { PartitionLog } from "../../../../src/broker/log/partition-log.ts";
-import { TransactionIndex } from "../../../../src/broker/log/transaction-index.ts";
 import { markerBatch, markerIn } from "../../../../src/broker/log/txn-marker.ts";
 import { AbortedTransactions } from "../../../../src/mirror/aborted.ts";
 import { ErrorCode } from "../../../../src/wire/error-codes.ts";
 import { batchesIn } from "../../../../src/wire/record-batch.ts";
+import { TransactionIndex } from "../../../../src/wire/segment/transaction-index.ts";
 import { batchOf, DIRECTORY, NOW_MS, openWorld } from "./log-fixture.ts";
 
 /** Next sequence by producer, which a marker of the same epoch does not reset. */
