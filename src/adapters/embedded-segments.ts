@@ -1,20 +1,32 @@
 /** The archive's SegmentSource over the logs of an embedded region. */
 
-import type { Partition } from "../broker/partition.ts";
+import type { PartitionLog } from "../broker/log/partition-log.ts";
 import type { Uuid } from "../core/brand.ts";
 import { assertInvariant } from "../core/errors.ts";
 import type { ArchivedPartition, ClosedSegment, SegmentFiles, SegmentSource } from "../tier/ports.ts";
 
+/** What is needed of a partition. */
+export interface SegmentPartition {
+  readonly index: number;
+  readonly settings: { readonly compacts: boolean };
+  readonly lastStableOffset: bigint;
+  readonly log: PartitionLog;
+}
+
 /** What is needed of a region. */
 export interface SegmentRegion {
   readonly clusterId: string;
-  topics(): readonly { readonly name: string; readonly topicId: Uuid; readonly partitions: readonly Partition[] }[];
+  topics(): readonly {
+    readonly name: string;
+    readonly topicId: Uuid;
+    readonly partitions: readonly SegmentPartition[];
+  }[];
 }
 
 /** Hands over closed segments below the last stable offset. Topics that are compacted have none, since compaction would change
  *  them after they were archived. */
 export function embeddedSegments(region: SegmentRegion): SegmentSource {
-  const find = ({ topicId, partition }: ArchivedPartition): Partition | undefined =>
+  const find = ({ topicId, partition }: ArchivedPartition): SegmentPartition | undefined =>
     region.topics().find((topic) => topic.topicId === topicId)?.partitions[partition];
   return {
     partitions: async () =>
@@ -52,7 +64,7 @@ export function embeddedSegments(region: SegmentRegion): SegmentSource {
   };
 }
 
-function readFiles(partition: Partition, baseOffset: bigint): SegmentFiles {
+function readFiles(partition: SegmentPartition, baseOffset: bigint): SegmentFiles {
   const files = partition.log.readSegmentFiles(baseOffset);
   const epochs = partition.log.closedSegments().find((segment) => segment.baseOffset === baseOffset)?.epochs ?? [];
   return {

@@ -1,7 +1,7 @@
 /** The commands below `tributary tier`, one function each, in the order of the help. */
 
 import type { Command } from "commander";
-import { duration, share } from "./option-values.ts";
+import { duration, share, wholeNumber } from "./option-values.ts";
 import type { Runner } from "./program.ts";
 
 /** Adds them. */
@@ -12,11 +12,21 @@ export function addTierCommands(program: Command, run: Runner): void {
   addVerify(tier, run);
 
   addGc(tier, run);
+
+  addExport(tier, run);
 }
 
 /** The option that all of them have. */
 function ofRegion(command: Command): Command {
   return command.option("-r, --region <region>", "only the stores of this region");
+}
+
+/** Options of those that may be narrowed to a topic. */
+function ofTopic(command: Command): Command {
+  return ofRegion(command)
+    .option("--topic <topic>", "only this topic")
+    .option("-p, --partition <number>", "only this partition", wholeNumber)
+    .option("--topic-id <id>", "only the topic of this id, where there were several of one name");
 }
 
 function addLs(tier: Command, run: Runner): void {
@@ -36,4 +46,10 @@ function addGc(tier: Command, run: Runner): void {
     .option("--grace <duration>", "how long it must have been so (default: 24h)", duration)
     .option("--dry-run", "tell what would be removed, and leave it")
     .action(run(async () => (await import("./commands/tier/gc.ts")).tierGc));
+}
+
+function addExport(tier: Command, run: Runner): void {
+  ofTopic(tier.command("export").summary("write archived partitions as Kafka's own segment files"))
+    .requiredOption("--to <directory>", "where to; TOPIC-PARTITION/ is made below it")
+    .action(run(async () => (await import("./commands/tier/export.ts")).tierExport));
 }

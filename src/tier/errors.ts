@@ -46,6 +46,19 @@ export type ArchiveFault =
       readonly actualSha256: string;
     }
   | {
+      readonly code: "ARCHIVE_WRONG_SIZE";
+      readonly key: string;
+      readonly expectedBytes: number;
+      readonly actualBytes: number;
+    }
+  | {
+      /** Several archives answer to the name that was given. */
+      readonly code: "ARCHIVE_AMBIGUOUS";
+      readonly topic: string;
+      readonly candidates: readonly string[];
+    }
+  | { readonly code: "ARCHIVE_UNKNOWN"; readonly topic: string }
+  | {
       readonly code: "ARCHIVE_GAP";
       readonly topic: string;
       readonly partition: number;

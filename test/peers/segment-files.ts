@@ -1,77 +1,63 @@
-/** Apache Kafka's own dump tool reads the files of our log: data, markers, all indexes and producer snapshots. */
+/** Apache Kafka's own dump tool reads the files of our log, and those of an archive that was exported: data, markers, indexes. */
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { promisify } from "node:util";
+import { embeddedSegments } from "../../src/adapters/embedded-segments.ts";
+import { createMemoryStore } from "../../src/adapters/memory-store.ts";
 import { nodeStorage } from "../../src/adapters/node-storage.ts";
-import { markerBatch } from "../../src/broker/log/txn-marker.ts";
-import type { CodecId } from "../../src/wire/compression/codec.ts";
-import { batchOf, DIRECTORY, HandClock, NOW_MS, openLog } from "../unit/broker/log/log-fixture.ts";
-import { apacheKafkaMissing, kafkaJars } from "./kafka/jars.ts";
+import type { Uuid } from "../../src/core/brand.ts";
+import { readHead } from "../../src/tier/archive.ts";
+import { readCatalog } from "../../src/tier/catalog.ts";
+import { exportPartition } from "../../src/tier/export.ts";
+import { offloadOnce } from "../../src/tier/offload.ts";
+import { verifyPartition } from "../../src/tier/verify.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { DIRECTORY, HandClock } from "../unit/broker/log/log-fixture.ts";
+import { apacheKafkaMissing } from "./kafka/jars.ts";
+import { assertMixedLog, dumpedLines, openMixedLog } from "./mixed-log.ts";
 
-const run = promisify(execFile);
 const skip = apacheKafkaMissing() ?? false;
 const timeout = 120_000;
-const BATCHES = 300;
-/** One transaction after this many batches, aborted and committed by turns. */
-const BATCHES_PER_TRANSACTION = 25;
-const TRANSACTIONS = BATCHES / BATCHES_PER_TRANSACTION;
-const DUMPED = [".log", ".index", ".timeindex", ".txnindex", ".snapshot"];
 
-/** Words by which the tool complains. */
-const COMPLAINTS = /mismatch|is followed by|could not|exception|error|corrupt|isvalid: false/i;
-/** The tool starts counting at -1, so it says this of every segment that does not start at 0, of Kafka's own too. */
-const QUIRK = /-1 is followed by \d+/;
-
-/** Segments with all codecs, two producers, three epochs, times out of order, and transactions of a third producer. */
-async function writeLog(root: string): Promise<string> {
-  await using log = openLog(nodeStorage(root), new HandClock(), { segmentBytes: 30_000, indexIntervalBytes: 1_000 });
-  let sequence = 0;
-  for (let i = 0; i < BATCHES; i++) {
-    const count = 1 + (i % 7);
-    const producer = { producerId: 7n + BigInt(i % 2), producerEpoch: 0, baseSequence: sequence };
-    const times = { timestampMs: NOW_MS + ((i * 37) % 211) + i, stepMs: (i % 3) - 1 };
-    const batch = batchOf({ count, valueBytes: 150, codec: (i % 5) as CodecId, ...times, ...producer });
-    const leaderEpoch = Math.floor(i / 100);
-    log.append(batch, { leaderEpoch });
-    sequence += count;
-    const [turn, rest] = [Math.floor(i / BATCHES_PER_TRANSACTION), i % BATCHES_PER_TRANSACTION];
-    const writer = { producerId: 9n, producerEpoch: turn };
-    if (rest === 0) log.append(batchOf({ ...writer, baseSequence: 0, isTransactional: true }), { leaderEpoch });
-    if (rest === BATCHES_PER_TRANSACTION - 1) {
-      const marker = { ...writer, committed: turn % 2 === 0, coordinatorEpoch: 3 };
-      log.append(markerBatch(marker, { nowMs: NOW_MS, isAppendTime: false }), { leaderEpoch });
-    }
-  }
-  return join(root, DIRECTORY);
+function temporary(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "tributary-segments-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
 test("Apache Kafka's dump tool finds nothing wrong with the files of a log", { skip, timeout }, async () => {
-  const root = mkdtempSync(join(tmpdir(), "tributary-segments-"));
-  try {
-    const directory = await writeLog(root);
-    const names = readdirSync(directory).filter((name) => DUMPED.some((suffix) => name.endsWith(suffix)));
-    assert.ok(names.filter((name) => name.endsWith(".log")).length >= 3);
-    const files = names.map((name) => join(directory, name)).join(",");
-    const { classPath } = await kafkaJars();
-    const tool = ["-Xmx256m", "-cp", classPath, "org.apache.kafka.tools.DumpLogSegments"];
-    const { stdout, stderr } = await run("java", [...tool, "--deep-iteration", "--files", files], {
-      maxBuffer: 2 ** 26,
-    });
-    const lines = `${stdout}\n${stderr}`.split("\n");
-    const complaints = lines.filter((line) => COMPLAINTS.test(line) && !QUIRK.test(line));
-    assert.deepEqual(complaints, []);
-    assert.equal(lines.filter((line) => /^baseOffset: .*isvalid: true/.test(line)).length, BATCHES + 2 * TRANSACTIONS);
-    const markers = lines.filter((line) => /endTxnMarker: (ABORT|COMMIT) coordinatorEpoch: 3/.test(line));
-    assert.equal(markers.length, TRANSACTIONS);
-    const aborted = lines.filter((line) => /^version: 0 producerId: 9 firstOffset: \d+ lastOffset: \d+ /.test(line));
-    assert.equal(aborted.length, TRANSACTIONS / 2);
-    assert.ok(lines.some((line) => /^producerId: 8 .*lastSequence: /.test(line)));
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
+  using root = temporary();
+  await openMixedLog(nodeStorage(root.path)).close();
+  const lines = await dumpedLines(join(root.path, DIRECTORY));
+  assertMixedLog(lines);
+  assert.ok(lines.some((line) => /^producerId: 8 .*lastSequence: /.test(line)));
+});
+
+test("Apache Kafka's dump tool finds nothing wrong with an exported archive", { skip, timeout }, async () => {
+  using root = temporary();
+  await using log = openMixedLog(nodeStorage(root.path));
+  log.roll();
+  const partitions = [{ index: 0, settings: { compacts: false }, lastStableOffset: log.endOffset, log }];
+  const topics = [{ name: "mixed", topicId: "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid, partitions }];
+  const [store, random, clock] = [createMemoryStore(), seededRandom(1), new HandClock()];
+  clock.ms += 60_000; // its records are from the past
+  await offloadOnce({ olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "never" }, () => true, {
+    source: embeddedSegments({ clusterId: "c", topics: () => topics }),
+    store,
+    random,
+    clock,
+  });
+  const [entry] = await readCatalog(store);
+  assert.ok(entry !== undefined);
+  assert.deepEqual((await verifyPartition(entry, { share: 1 }, { store, random })).findings, []);
+  const head = await readHead(store, entry.partition);
+  assert.ok(head !== undefined && head.manifest.segments.at(-1)?.nextOffset === log.endOffset);
+  const place = { storage: nodeStorage(root.path), directory: "out" };
+  const { directory, segments } = await exportPartition(head.manifest, place, store);
+  assertMixedLog(await dumpedLines(join(root.path, directory)));
+  const checkpoint = readFileSync(join(root.path, directory, "leader-epoch-checkpoint"), "utf8");
+  assert.match(checkpoint, /^0\n3\n0 0\n1 \d+\n2 \d+\n$/);
+  assert.equal((await exportPartition(head.manifest, place, store)).segmentsKept, segments);
 });

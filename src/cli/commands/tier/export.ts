@@ -1,0 +1,56 @@
+/** `tier export`: archived partitions as plain segment files, such as `kafka-dump-log` reads. */
+
+import { resolve } from "node:path";
+import { nodeStorage } from "../../../adapters/node-storage.ts";
+import { readHead } from "../../../tier/archive.ts";
+import { ArchiveError } from "../../../tier/errors.ts";
+import { type ExportReport, exportPartition } from "../../../tier/export.ts";
+import { formatBytes } from "../../../topology/units.ts";
+import type { CliContext } from "../../context.ts";
+import { EXIT, type ExitCode } from "../../exit-codes.ts";
+import { type Column, counted, renderTable } from "../../output.ts";
+import { storedArchives, type TierTopicOptions } from "./archives.ts";
+
+/** Options of `tier export`. */
+export interface TierExportOptions extends TierTopicOptions {
+  readonly to: string;
+}
+
+const COLUMNS: readonly Column<ExportReport>[] = [
+  { title: "DIRECTORY", value: (row) => row.directory },
+  { title: "SEGMENTS", align: "right", value: (row) => row.segments },
+  { title: "SIZE", align: "right", value: (row) => formatBytes(row.bytes) },
+  { title: "THERE BEFORE", align: "right", value: (row) => row.segmentsKept },
+];
+
+/** Prints one row for each directory. @throws {ArchiveError} `ARCHIVE_AMBIGUOUS`, `ARCHIVE_UNKNOWN`, and of `exportPartition` */
+export async function tierExport(context: CliContext, options: TierExportOptions): Promise<ExitCode> {
+  const directory = resolve(options.to);
+  const from = new Map<string, string>();
+  const rows: ExportReport[] = [];
+  for await (const { store, entry } of storedArchives(context, options, options)) {
+    const { topic, topicId, partition } = entry.partition;
+    const name = `${topic}-${partition}`;
+    const before = from.get(name);
+    if (before !== undefined) throw ambiguous(topic, [before, `${store.location} ${entry.prefix}`]);
+    from.set(name, `${store.location} ${entry.prefix}`);
+    const head = await readHead(store, entry.partition);
+    if (head === undefined || head.manifest.segments.length === 0) continue;
+    context.progress(`${name} (${topicId}): ${counted(head.manifest.segments.length, "segment")}`);
+    rows.push(await exportPartition(head.manifest, { storage: nodeStorage(), directory }, store));
+  }
+  if (rows.length === 0 && options.topic !== undefined) throw unknownTopic(options.topic);
+  const json = rows.map(({ segmentsKept, ...row }) => ({ ...row, segments_kept: segmentsKept }));
+  context.data({ partitions: json }, () => renderTable(COLUMNS, rows));
+  return EXIT.ok;
+}
+
+function ambiguous(topic: string, candidates: readonly string[]): ArchiveError {
+  const message = `several archives hold topic "${topic}": ${candidates.join(", ")}; narrow it with --region or --topic-id`;
+  return new ArchiveError({ code: "ARCHIVE_AMBIGUOUS", topic, candidates }, { message });
+}
+
+function unknownTopic(topic: string): ArchiveError {
+  const message = `no archive holds topic "${topic}"; tributary tier ls lists what there is`;
+  return new ArchiveError({ code: "ARCHIVE_UNKNOWN", topic }, { message });
+}
