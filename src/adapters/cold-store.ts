@@ -1,31 +1,74 @@
 /** The broker's ColdStore over the archives in one or more object stores. */
 
-import type { ColdStore } from "../broker/ports.ts";
-import { ColdReader } from "../tier/cold-reader.ts";
-import type { ObjectStore } from "../tier/ports.ts";
+import type { ColdBatches, ColdPartition, ColdRange, ColdRecord, ColdStore } from "../broker/ports.ts";
+import type { ColdReader } from "../tier/cold-reader.ts";
+import { archivedTo } from "../tier/manifest.ts";
+import type { ArchivedPartition } from "../tier/ports.ts";
+import { batchesIn } from "../wire/record-batch.ts";
 
-/** Asks the stores in turn; `clusterId` is asked at each read, because a new region has none before it is open. */
-export function coldStoreOver(stores: readonly ObjectStore[], clusterId: () => string): ColdStore {
-  const readers = stores.map((store) => new ColdReader(store));
+/** Asks the archives in turn; `clusterId` is asked at each read, because a new region has none before it is open. */
+export function coldStoreOver(readers: readonly ColdReader[], clusterId: () => string): ColdStore {
+  const archived = ({ topic, topicId, partition }: ColdPartition): ArchivedPartition => {
+    return { clusterId: clusterId(), topic, topicId, partition };
+  };
   return {
-    async read({ topic, topicId, partition, offset, maxBytes }) {
+    read: async (request) => {
+      const { offset, maxBytes, isCommittedOnly } = request;
+      const partition = archived(request);
+      let afterHole: ColdBatches | undefined;
       for (const reader of readers) {
-        const bytes = await reader.read({
-          partition: { clusterId: clusterId(), topic, topicId, partition },
-          offset,
-          maxBytes,
-        });
-        if (bytes !== undefined) return bytes;
+        const batches = await reader.read({ partition, offset, maxBytes });
+        if (batches === undefined) continue;
+        const { bytes: records, nextOffset } = batches;
+        const range = { fromOffset: offset, endOffset: nextOffset };
+        const abortedTransactions = isCommittedOnly ? await reader.abortedTransactions(partition, range) : [];
+        const answer = { records, abortedTransactions };
+        // What one archive lacks another one may have.
+        if (baseOffsetOf(answer) <= offset) return answer;
+        if (afterHole === undefined || baseOffsetOf(answer) < baseOffsetOf(afterHole)) afterHole = answer;
       }
-      return undefined;
+      return afterHole;
     },
-    async offsetForTimestamp({ topic, topicId, partition, timestampMs, startOffset }) {
-      const archived = { clusterId: clusterId(), topic, topicId, partition };
-      for (const reader of readers) {
-        const record = await reader.offsetForTimestamp({ partition: archived, timestampMs, startOffset });
-        if (record !== undefined) return record;
-      }
-      return undefined;
+    offsetForTimestamp: async (range, timestampMs) =>
+      best(await found(readers, (reader) => reader.offsetForTimestamp(inArchive(range), timestampMs)), isEarlier),
+    latestRecord: async (range) =>
+      best(await found(readers, (reader) => reader.latestRecord(inArchive(range))), isLater),
+    endOffset: async (partition) => {
+      const ends = await found(readers, async (reader) => archivedTo(await reader.refresh(archived(partition))));
+      return best(ends, (a, b) => a > b);
     },
   };
+
+  function inArchive(range: ColdRange) {
+    return { partition: archived(range), startOffset: range.startOffset, endOffset: range.endOffset };
+  }
+}
+
+function baseOffsetOf({ records }: ColdBatches): bigint {
+  for (const batch of batchesIn(records)) return batch.baseOffset;
+  return -1n;
+}
+
+function isEarlier(a: ColdRecord, b: ColdRecord): boolean {
+  return a.offset < b.offset;
+}
+
+function isLater(a: ColdRecord, b: ColdRecord): boolean {
+  return a.timestampMs > b.timestampMs || (a.timestampMs === b.timestampMs && a.offset < b.offset);
+}
+
+async function found<T>(
+  readers: readonly ColdReader[],
+  ask: (reader: ColdReader) => Promise<T | undefined>,
+): Promise<readonly T[]> {
+  const answers: T[] = [];
+  for (const reader of readers) {
+    const answer = await ask(reader);
+    if (answer !== undefined) answers.push(answer);
+  }
+  return answers;
+}
+
+function best<T>(answers: readonly T[], isBetter: (a: T, b: T) => boolean): T | undefined {
+  return answers.reduce<T | undefined>((so, each) => (so === undefined || isBetter(each, so) ? each : so), undefined);
 }

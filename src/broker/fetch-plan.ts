@@ -1,12 +1,10 @@
 /** The partitions of one fetch request, read once at the start and once more when waiting has ended. */
 
-import { toError } from "../core/errors.ts";
 import { StorageError } from "../core/storage.ts";
 import type { RequestOutput, ResponseInput } from "../wire/api.ts";
 import type { fetchApi } from "../wire/apis/01-fetch.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
-import { batchesIn } from "../wire/record-batch.ts";
-import type { AbortedTransaction } from "../wire/segment/transaction-index.ts";
+import { readCold } from "./cold-fetch.ts";
 import { Refusal, refusal } from "./errors.ts";
 import type { RequestContext } from "./handler.ts";
 import { lowerOffset } from "./offset-order.ts";
@@ -142,39 +140,15 @@ export class FetchPlan {
     { maxBytes, ...base }: Omit<PartitionAnswer, "records"> & { readonly maxBytes: number },
   ): PartitionAnswer {
     const answer: { -readonly [K in keyof PartitionAnswer]: PartitionAnswer[K] } = { ...base, records: NO_RECORDS };
-    const { topic, topicId, index } = partition;
     // What the store returns is not known yet, so the whole allowance is taken.
     this.#count(Math.max(maxBytes, this.#request.minBytes));
-    const reading = this.#context.coldStore?.read({
-      topic,
-      topicId,
-      partition: index,
-      offset: asked.fetchOffset,
-      maxBytes,
-    });
-    const failed = (errorCode: number): void => {
-      Object.assign(answer, refusedAnswer(index, errorCode));
-    };
-    if (reading === undefined) failed(ErrorCode.OFFSET_OUT_OF_RANGE);
-    else
-      this.#cold.push(
-        reading.then(
-          (records) => {
-            if (records === undefined) failed(ErrorCode.OFFSET_OUT_OF_RANGE);
-            else answer.records = records;
-            if (records !== undefined && this.isCommittedOnly)
-              answer.abortedTransactions = abortedIn(partition, records, asked.fetchOffset);
-          },
-          (error: unknown) => {
-            this.#context.logger.error("could not read from the cold store", {
-              topic,
-              partition: index,
-              error: toError(error).message,
-            });
-            failed(ErrorCode.KAFKA_STORAGE_ERROR);
-          },
-        ),
-      );
+    const { isCommittedOnly } = this;
+    const reading = readCold({ partition, offset: asked.fetchOffset, maxBytes, isCommittedOnly }, this.#context);
+    this.#cold.push(
+      reading.then(
+        (read) => void Object.assign(answer, typeof read === "number" ? refusedAnswer(asked.index, read) : read),
+      ),
+    );
     return answer;
   }
 
@@ -182,13 +156,6 @@ export class FetchPlan {
     this.#readBytes += bytes;
     this.#leftBytes -= bytes;
   }
-}
-
-/** The aborted transactions of batches that a cold store returned. */
-function abortedIn(partition: Partition, records: Buffer, fromOffset: bigint): readonly AbortedTransaction[] {
-  let endOffset = fromOffset;
-  for (const batch of batchesIn(records)) endOffset = batch.nextOffset;
-  return partition.log.abortedTransactions({ fromOffset, endOffset });
 }
 
 /** Where the client's log and this one part, when the client names the epoch of its last record (KIP-595). */

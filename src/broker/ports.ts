@@ -1,41 +1,58 @@
 /** What the region needs from outside besides the ports of core. */
 
 import type { Uuid } from "../core/brand.ts";
+import type { AbortedTransaction } from "../wire/segment/transaction-index.ts";
 
-/** Which batches a fetch wants that are no longer on the local disk. */
-export interface ColdRead {
+/** A partition that the store may hold. */
+export interface ColdPartition {
   readonly topicId: Uuid;
   readonly topic: string;
   readonly partition: number;
-  /** The first batch returned contains this offset. */
+}
+
+/** Which batches a fetch wants that are no longer on the local disk. */
+export interface ColdRead extends ColdPartition {
+  /** The first batch returned contains this offset, or is the first one after it. */
   readonly offset: bigint;
   /** Whole batches up to about this many bytes, at least one. */
   readonly maxBytes: number;
+  /** The reader has to know of aborted transactions. */
+  readonly isCommittedOnly: boolean;
 }
 
-/** Which record a ListOffsets by time wants that may no longer be on the local disk. */
-export interface ColdTimeLookup {
-  readonly topicId: Uuid;
-  readonly topic: string;
-  readonly partition: number;
-  /** Milliseconds since the epoch: the first record at or after this time. */
-  readonly timestampMs: bigint;
+/** What the store returned. */
+export interface ColdBatches {
+  readonly records: Buffer;
+  /** Of the aborted transactions that touch the batches, those that end in the store; empty unless asked for. */
+  readonly abortedTransactions: readonly AbortedTransaction[];
+}
+
+/** Which records a ListOffsets by time is about that may no longer be on the local disk. */
+export interface ColdRange extends ColdPartition {
   /** Offsets below it do not count: the log's start. */
   readonly startOffset: bigint;
+  /** Offsets from here on do not count: the local start. */
+  readonly endOffset: bigint;
 }
 
 /** A record found by time. */
 export interface ColdRecord {
   readonly offset: bigint;
+  /** Milliseconds since the epoch. */
   readonly timestampMs: bigint;
   readonly leaderEpoch: number;
 }
 
-/** Serves batches whose local segments were tiered away (KIP-405's remote log, as a port). */
+/** Serves batches whose local segments were tiered away (KIP-405's remote log, as a port). Rejections with operating errors are
+ *  answered to clients as retriable storage errors. */
 export interface ColdStore {
-  /** Whole batches, the first one containing `offset`; undefined when the store holds nothing there.
-   *  A rejection is answered to the client as a retriable storage error. */
-  read(request: ColdRead): Promise<Buffer | undefined>;
-  /** The first record at or after a time; undefined when the store holds none. */
-  offsetForTimestamp(lookup: ColdTimeLookup): Promise<ColdRecord | undefined>;
+  /** Undefined when the store holds nothing there. */
+  read(request: ColdRead): Promise<ColdBatches | undefined>;
+  /** The first record of the range at or after a time (milliseconds since the epoch); undefined when there is none. */
+  offsetForTimestamp(range: ColdRange, timestampMs: bigint): Promise<ColdRecord | undefined>;
+  /** The first record with the greatest time of the range; undefined when it holds none. */
+  latestRecord(range: ColdRange): Promise<ColdRecord | undefined>;
+  /** The offset after everything that the store holds, whether or not it is still on the local disk; undefined when it
+   *  holds nothing of the partition. */
+  endOffset(partition: ColdPartition): Promise<bigint | undefined>;
 }

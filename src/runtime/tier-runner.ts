@@ -9,6 +9,7 @@ import type { Clock, Timer } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
+import { ColdReader } from "../tier/cold-reader.ts";
 import { StoreError } from "../tier/errors.ts";
 import { type OffloadReport, offloadOnce } from "../tier/offload.ts";
 import type { ObjectStore } from "../tier/ports.ts";
@@ -53,7 +54,7 @@ export class TierRunner {
       rules.length === 0
         ? undefined
         : coldStoreOver(
-            rules.map((rule) => rule.store),
+            rules.map(({ store }) => new ColdReader({ store, clock: deps.clock })),
             () => this.#region?.clusterId ?? "",
           );
   }

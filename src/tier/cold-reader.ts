@@ -1,28 +1,25 @@
-/** Reads archived records back by offset: whole batches, byte for byte, through range reads and the archived index. */
+/** Reads archived records back by offset and by time: whole batches, byte for byte, and what a broker has to know of them. */
 
-import { BATCH_PREFIX_BYTES, batchAt, batchesIn } from "../wire/record-batch.ts";
+import { hasFaultCode } from "../core/errors.ts";
+import { batchesIn } from "../wire/record-batch.ts";
 import { decodeRecords } from "../wire/records.ts";
+import { TimeIndex } from "../wire/segment/time-index.ts";
+import { type AbortedTransaction, type OffsetRange, TransactionIndex } from "../wire/segment/transaction-index.ts";
 import { type ArchiveHead, readHead } from "./archive.ts";
-import type { ArchivedSegment } from "./manifest.ts";
-import { partitionPrefix } from "./manifest.ts";
-import type { ArchivedPartition, ObjectStore } from "./ports.ts";
-
-/** Index entry: relative offset i32, position i32. */
-const INDEX_ENTRY_BYTES = 8;
-/** Time index entry: greatest timestamp so far i64, relative offset i32. */
-const TIME_ENTRY_BYTES = 12;
+import { BoundedMap } from "./bounded-map.ts";
+import { CHUNK_BYTES, type ChunkFigures, ChunkReader, type ChunkReaderDeps, type WantedChunk } from "./chunk-reader.ts";
+import { dataOf, readBatches, readIndex, type SegmentBatches, seekOffset } from "./cold-segment.ts";
+import { type ArchivedSegment, archivedTo, type Manifest, partitionPrefix, segmentIndexAt } from "./manifest.ts";
+import type { ArchivedPartition } from "./ports.ts";
 
 /** Read at once while looking for a time within a segment. */
 const SCAN_BYTES = 1024 * 1024;
-
-/** Archived indexes kept in memory: 256 x about 20 KiB for segments of 10 MiB. */
-const INDEXES_MAX = 256;
-
 /** Partitions whose manifest is kept in memory. */
 const HEADS_MAX = 10_000;
-
-/** Read-ahead while looking for the wanted batch from an index position: an index entry comes every 4 KiB or so. */
-const SEEK_BYTES = 64 * 1024;
+/** Places where readers left off, so that going on needs no index: one for each reader, and some to spare. */
+const PLACES_MAX = 4_096;
+/** Chunks fetched ahead of a reader that goes on from batch to batch, of the next segment where this one ends. */
+const AHEAD_CHUNKS = 2;
 
 /** What to read. */
 export interface ColdRead {
@@ -32,13 +29,13 @@ export interface ColdRead {
   readonly maxBytes: number;
 }
 
-/** A time to look for. */
-export interface ColdTimeSearch {
+/** Which records a search by time is about. */
+export interface ColdRange {
   readonly partition: ArchivedPartition;
-  /** Milliseconds since the epoch. */
-  readonly timestampMs: bigint;
   /** Offsets below it do not count. */
   readonly startOffset: bigint;
+  /** Offsets from here on do not count. */
+  readonly endOffset: bigint;
 }
 
 /** A record found by time. */
@@ -48,163 +45,158 @@ export interface TimedRecord {
   readonly leaderEpoch: number;
 }
 
-/** Reads one store's archive. Manifests and indexes are immutable, so caching them is safe; a manifest is read again when an
- *  offset is beyond it. */
-export class ColdReader {
-  readonly #store: ObjectStore;
-  readonly #heads = new Map<string, ArchiveHead>();
-  readonly #indexes = new Map<string, Buffer>();
+interface Place {
+  readonly segmentKey: string;
+  readonly position: number;
+  /** Who goes on here, as far as anybody can tell. */
+  readonly reader: object;
+}
 
-  constructor(store: ObjectStore) {
-    this.#store = store;
+/** Reads one store's archive. Objects and manifests are immutable, so caching them is safe; the newest manifest is looked for
+ *  again when the one at hand does not reach far enough, or names what is gone. */
+export class ColdReader {
+  readonly #deps: ChunkReaderDeps;
+  readonly #chunks: ChunkReader;
+  readonly #heads = new BoundedMap<ArchiveHead>(HEADS_MAX);
+  readonly #places = new BoundedMap<Place>(PLACES_MAX);
+
+  constructor(deps: ChunkReaderDeps) {
+    this.#deps = deps;
+    this.#chunks = new ChunkReader(deps);
+  }
+
+  /** What reading took so far. */
+  get figures(): ChunkFigures {
+    return this.#chunks.figures;
+  }
+
+  /** The newest manifest; undefined when the partition was never archived. @throws {ArchiveError | StoreError} */
+  async refresh(partition: ArchivedPartition): Promise<Manifest | undefined> {
+    const head = await readHead(this.#deps.store, partition);
+    if (head !== undefined) this.#heads.set(partitionPrefix(partition), head);
+    return head?.manifest;
   }
 
   /** Complete batches from the one that contains `offset` (or the first after a hole), from one segment.
    *  Undefined when the archive does not reach there. @throws {ArchiveError | StoreError} */
-  async read(request: ColdRead): Promise<Buffer | undefined> {
-    const segment = await this.#segmentFor(request.partition, request.offset);
-    if (segment === undefined) return undefined;
-    const { position, next } = await this.#seek(segment, request.offset);
-    if (position >= segment.logBytes) {
-      // Only a hole is left in this segment: go on in the one after it.
-      return next > request.offset ? this.read({ ...request, offset: next }) : undefined;
+  async read(request: ColdRead): Promise<SegmentBatches | undefined> {
+    const { partition, offset } = request;
+    const segments = await this.#segmentsPast(partition, offset + 1n);
+    try {
+      return await this.#readFrom(segments, request);
+    } catch (error) {
+      if (!hasFaultCode(error, "STORE_MISSING")) throw error;
+      // Retention or repair took the object since the manifest was read.
+      return this.#readFrom((await this.refresh(partition))?.segments ?? [], request);
     }
-    return this.#readBatches(segment, position, request.maxBytes);
   }
 
-  /** The first archived record at or after a time; undefined when there is none. Only the first segment that claims to have
-   *  such a time is searched, as in Kafka. @throws {ArchiveError | StoreError} */
-  async offsetForTimestamp({ partition, timestampMs, startOffset }: ColdTimeSearch): Promise<TimedRecord | undefined> {
-    const head = await readHead(this.#store, partition);
-    const segment = head?.manifest.segments.find(
-      (each) => each.nextOffset > startOffset && BigInt(each.maxTimestampMs) >= timestampMs,
-    );
-    if (segment === undefined) return undefined;
-    const before = floorOffset(await this.#store.get(`${segment.key}.timeindex`), segment.baseOffset, timestampMs);
-    let { position } = await this.#seek(segment, before > startOffset ? before : startOffset);
-    while (position < segment.logBytes) {
-      const chunk = await this.#readBatches(segment, position, SCAN_BYTES);
-      for (const batch of batchesIn(chunk)) {
-        if (batch.maxTimestamp < timestampMs) continue;
-        const { baseOffset, leaderEpoch } = batch;
-        for (const record of decodeRecords(batch)) {
-          const offset = baseOffset + BigInt(record.offsetDelta);
-          if (offset >= startOffset && record.timestampMs >= timestampMs)
-            return { offset, timestampMs: record.timestampMs, leaderEpoch };
-        }
-      }
-      position += chunk.length;
+  /** Aborted transactions that touch offsets from `fromOffset` up to `endOffset`, in the order of their markers; of those
+   *  that end behind the archive nothing is known here. @throws {ArchiveError | StoreError} */
+  async abortedTransactions(partition: ArchivedPartition, range: OffsetRange): Promise<readonly AbortedTransaction[]> {
+    const segments = await this.#segmentsPast(partition, range.endOffset);
+    const found: AbortedTransaction[] = [];
+    for (let i = segmentIndexAt(segments, range.fromOffset); i < segments.length; i++) {
+      const segment = segments[i];
+      if (segment === undefined || segment.txnindexBytes === 0) continue;
+      const parse = (bytes: Buffer) => TransactionIndex.parse(bytes, segment.baseOffset);
+      if ((await readIndex(this.#chunks, segment, { kind: "txnindex", parse })).collect(range, found)) break;
+    }
+    return found;
+  }
+
+  /** The first record of the range at or after a time; undefined when there is none.
+   *  @throws {ArchiveError | StoreError} */
+  async offsetForTimestamp(range: ColdRange, timestampMs: bigint): Promise<TimedRecord | undefined> {
+    for (const segment of await this.#segmentsIn(range)) {
+      if (BigInt(segment.maxTimestampMs) < timestampMs) continue;
+      const found = await this.#timeIn(segment, range, timestampMs);
+      if (found !== undefined) return found;
     }
     return undefined;
   }
 
-  async #segmentFor(partition: ArchivedPartition, offset: bigint): Promise<ArchivedSegment | undefined> {
-    const key = partitionPrefix(partition);
-    const known = findSegment(this.#heads.get(key), offset);
-    if (known !== undefined) return known;
-    const head = await readHead(this.#store, partition);
-    if (head === undefined) return undefined;
-    keepNewest(this.#heads, key, head, HEADS_MAX);
-    return findSegment(head, offset);
-  }
-
-  /** Position of the first batch whose last offset is not below `offset`; `next` is where the segment ends. */
-  async #seek(segment: ArchivedSegment, offset: bigint): Promise<{ readonly position: number; readonly next: bigint }> {
-    let position = floorPosition(await this.#index(segment), segment.baseOffset, offset);
-    while (position < segment.logBytes) {
-      const chunk = await this.#range(segment, position, SEEK_BYTES);
-      let at = 0;
-      for (let batch = batchAt(chunk, at); batch !== undefined; batch = batchAt(chunk, at)) {
-        if (batch.lastOffset >= offset) return { position: position + at, next: segment.nextOffset };
-        at += batch.sizeBytes;
-      }
-      // A batch longer than the chunk: its own length says where the next one begins.
-      if (at === 0) {
-        const lastOffset = chunk.readBigInt64BE(0) + BigInt(chunk.readInt32BE(23));
-        if (lastOffset >= offset) return { position, next: segment.nextOffset };
-        at = chunk.readInt32BE(8) + BATCH_PREFIX_BYTES;
-      }
-      position += at;
+  /** The first record with the greatest time of the range; undefined when it holds none.
+   *  @throws {ArchiveError | StoreError} */
+  async latestRecord(range: ColdRange): Promise<TimedRecord | undefined> {
+    const segments = [...(await this.#segmentsIn(range))];
+    // A segment at the range's start may owe its greatest time to records before it: then the next greatest is asked.
+    segments.sort((a, b) => b.maxTimestampMs - a.maxTimestampMs || (a.baseOffset < b.baseOffset ? -1 : 1));
+    for (const segment of segments) {
+      const found = await this.#timeIn(segment, range, BigInt(segment.maxTimestampMs));
+      if (found !== undefined) return found;
     }
-    return { position, next: segment.nextOffset };
+    return undefined;
   }
 
-  async #readBatches(segment: ArchivedSegment, position: number, maxBytes: number): Promise<Buffer> {
-    const wanted = await this.#range(segment, position, Math.max(maxBytes, BATCH_PREFIX_BYTES));
-    const firstBytes = wanted.readInt32BE(8) + BATCH_PREFIX_BYTES;
-    const chunk = firstBytes > wanted.length ? await this.#range(segment, position, firstBytes) : wanted;
-    let end = 0;
-    for (let batch = batchAt(chunk, 0); batch !== undefined; batch = batchAt(chunk, end)) end += batch.sizeBytes;
-    return chunk.subarray(0, end);
+  /** The newest manifest's segments, which reach `endOffset` if any manifest's do. */
+  async #segmentsPast(partition: ArchivedPartition, endOffset: bigint): Promise<readonly ArchivedSegment[]> {
+    const known = this.#heads.get(partitionPrefix(partition))?.manifest;
+    if (known !== undefined && (archivedTo(known) ?? 0n) >= endOffset) return known.segments;
+    return (await this.refresh(partition))?.segments ?? [];
   }
 
-  async #index(segment: ArchivedSegment): Promise<Buffer> {
-    const known = this.#indexes.get(segment.key);
-    if (known !== undefined) return known;
-    const index = await this.#store.get(`${segment.key}.index`);
-    keepNewest(this.#indexes, segment.key, index, INDEXES_MAX);
-    return index;
+  async #segmentsIn({ partition, startOffset, endOffset }: ColdRange): Promise<readonly ArchivedSegment[]> {
+    const segments = await this.#segmentsPast(partition, endOffset);
+    return segments.filter((segment) => segment.nextOffset > startOffset && segment.baseOffset < endOffset);
   }
 
-  #range(segment: ArchivedSegment, start: number, lengthBytes: number): Promise<Buffer> {
-    return this.#store.get(`${segment.key}.log`, {
-      start,
-      endExclusive: Math.min(start + lengthBytes, segment.logBytes),
-    });
+  async #readFrom(segments: readonly ArchivedSegment[], request: ColdRead): Promise<SegmentBatches | undefined> {
+    const { partition, offset, maxBytes } = request;
+    const prefix = partitionPrefix(partition);
+    const place = this.#places.take(`${prefix}${offset}`);
+    for (let i = segmentIndexAt(segments, offset); i < segments.length; i++) {
+      const segment = segments[i];
+      if (segment === undefined) break;
+      const known = place?.segmentKey === segment.key ? place.position : undefined;
+      const position = known ?? (await seekOffset(this.#chunks, segment, offset));
+      // Only a hole is left in this segment: the one after it goes on.
+      if (position >= segment.logBytes) continue;
+      const batches = await readBatches(this.#chunks, segment, { position, maxBytes });
+      const reader = place?.reader ?? {};
+      const { nextOffset, nextPosition } = batches;
+      this.#places.set(`${prefix}${nextOffset}`, { segmentKey: segment.key, position: nextPosition, reader });
+      if (place !== undefined) this.#chunks.prefetch(reader, chunksAfter(segments, i, nextPosition));
+      return batches;
+    }
+    return undefined;
+  }
+
+  async #timeIn(segment: ArchivedSegment, range: ColdRange, timestampMs: bigint): Promise<TimedRecord | undefined> {
+    const { startOffset, endOffset } = range;
+    const timeindex = await readIndex(this.#chunks, segment, { kind: "timeindex", parse: TimeIndex.parse });
+    let from = segment.baseOffset + BigInt(timeindex.offsetBefore(timestampMs));
+    if (from < startOffset) from = startOffset;
+    let position = await seekOffset(this.#chunks, segment, from);
+    while (position < segment.logBytes) {
+      const { bytes, nextPosition } = await readBatches(this.#chunks, segment, { position, maxBytes: SCAN_BYTES });
+      for (const batch of batchesIn(bytes)) {
+        if (batch.maxTimestamp < timestampMs) continue;
+        const { baseOffset, leaderEpoch } = batch;
+        for (const record of decodeRecords(batch)) {
+          const offset = baseOffset + BigInt(record.offsetDelta);
+          if (offset >= endOffset) return undefined;
+          if (offset >= startOffset && record.timestampMs >= timestampMs)
+            return { offset, timestampMs: record.timestampMs, leaderEpoch };
+        }
+      }
+      position = nextPosition;
+    }
+    return undefined;
   }
 }
 
-/** The segment whose range of offsets contains `offset`. */
-function findSegment(head: ArchiveHead | undefined, offset: bigint): ArchivedSegment | undefined {
-  const segments = head?.manifest.segments ?? [];
-  let low = 0;
-  let high = segments.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    const segment = segments[middle];
-    if (segment === undefined) return undefined;
-    if (offset < segment.baseOffset) high = middle - 1;
-    else if (offset >= segment.nextOffset) low = middle + 1;
-    else return segment;
+/** The next chunks behind a position, across the end of its segment. */
+function chunksAfter(segments: readonly ArchivedSegment[], i: number, position: number): readonly WantedChunk[] {
+  const wanted: WantedChunk[] = [];
+  let index = Math.ceil(position / CHUNK_BYTES);
+  for (let at = i; at < segments.length && wanted.length < AHEAD_CHUNKS; at++) {
+    const segment = segments[at];
+    if (segment === undefined) break;
+    const object = dataOf(segment);
+    for (; index * CHUNK_BYTES < object.sizeBytes && wanted.length < AHEAD_CHUNKS; index++)
+      wanted.push({ object, index });
+    index = 0;
   }
-  return undefined;
-}
-
-/** Position of the last index entry at or below `offset`; 0 before the first. An entry names the last offset of the
- *  batch at its position, so the batch that contains `offset` is at or after the entry found. */
-function floorPosition(index: Buffer, baseOffset: bigint, offset: bigint): number {
-  const relative = Number(offset - baseOffset);
-  let low = 0;
-  let high = Math.floor(index.length / INDEX_ENTRY_BYTES) - 1;
-  let position = 0;
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    if (index.readInt32BE(middle * INDEX_ENTRY_BYTES) <= relative) {
-      position = index.readInt32BE(middle * INDEX_ENTRY_BYTES + 4);
-      low = middle + 1;
-    } else high = middle - 1;
-  }
-  return position;
-}
-
-/** Offset of the last time index entry whose timestamp is below `timestampMs`; the segment's base before the first. */
-function floorOffset(timeindex: Buffer, baseOffset: bigint, timestampMs: bigint): bigint {
-  let low = 0;
-  let high = Math.floor(timeindex.length / TIME_ENTRY_BYTES) - 1;
-  let offset = baseOffset;
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    if (timeindex.readBigInt64BE(middle * TIME_ENTRY_BYTES) < timestampMs) {
-      offset = baseOffset + BigInt(timeindex.readInt32BE(middle * TIME_ENTRY_BYTES + 8));
-      low = middle + 1;
-    } else high = middle - 1;
-  }
-  return offset;
-}
-
-function keepNewest<V>(map: Map<string, V>, key: string, value: V, limit: number): void {
-  map.delete(key);
-  map.set(key, value);
-  const oldest = map.keys().next();
-  if (map.size > limit && oldest.done !== true) map.delete(oldest.value);
+  return wanted;
 }

@@ -39,6 +39,8 @@ export type ArchiveFault =
       readonly actualSha256: string;
     }
   | { readonly code: "ARCHIVE_NEWER_FORMAT"; readonly key: string; readonly formatVersion: string }
+  /** The bytes of an object are not what was archived. */
+  | { readonly code: "ARCHIVE_CORRUPT"; readonly key: string; readonly what: string }
   | {
       readonly code: "ARCHIVE_READ_BACK_DIFFERS";
       readonly key: string;

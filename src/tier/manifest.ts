@@ -101,6 +101,19 @@ export function archiveEnd(manifest: Manifest | undefined): ArchiveEnd | undefin
   return { nextOffset: last.nextOffset, leaderEpoch: last.leaderEpochs.at(-1)?.epoch ?? -1 };
 }
 
+/** Place in the list of the first segment that ends behind `offset`: the one that holds it, or that follows the hole around
+ *  it. The list's length when there is none. */
+export function segmentIndexAt(segments: readonly ArchivedSegment[], offset: bigint): number {
+  let low = 0;
+  let high = segments.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((segments[middle]?.nextOffset ?? 0n) > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 /** JSON with offsets as decimal strings, since they may pass 2^53; two spaces of indent for the people who read it. */
 export function encodeManifest(manifest: Manifest): Buffer {
   const json = {

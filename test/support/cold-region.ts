@@ -15,6 +15,7 @@ import { produceTo } from "../../src/client/produce.ts";
 import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { readCatalog } from "../../src/tier/catalog.ts";
+import { ColdReader } from "../../src/tier/cold-reader.ts";
 import { collect } from "../../src/tier/gc.ts";
 import { offloadOnce } from "../../src/tier/offload.ts";
 import type { ObjectStore } from "../../src/tier/ports.ts";
@@ -38,7 +39,7 @@ async function openWorld(store: ObjectStore) {
   const open = async (): Promise<EmbeddedRegion> => {
     const region: EmbeddedRegion = await EmbeddedRegion.open(
       { directory: "/region", clusterId: "region-a", brokers: 3 },
-      { ...deps, storage, coldStore: coldStoreOver([store], () => "region-a") },
+      { ...deps, storage, coldStore: coldStoreOver([new ColdReader({ store, clock })], () => "region-a") },
     );
     return region;
   };

@@ -1,5 +1,6 @@
 /** ListOffsets v1-11: the end, the start, the local start, the greatest timestamp, or the first record from a time on. */
 
+import { TributaryError } from "../../core/errors.ts";
 import type { RequestOutput, ResponseInput } from "../../wire/api.ts";
 import { listOffsets } from "../../wire/apis/02-list-offsets.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
@@ -7,6 +8,7 @@ import { Refusal, refusal } from "../errors.ts";
 import { defineHandler, type RequestContext } from "../handler.ts";
 import type { Partition } from "../partition.ts";
 import { checkLeaderEpoch, checkLeads, requestedPartition, requestedTopic } from "../partition-lookup.ts";
+import type { ColdRange, ColdRecord, ColdStore } from "../ports.ts";
 
 type Asked = RequestOutput<typeof listOffsets>["topics"][number]["partitions"][number];
 type Answer = ResponseInput<typeof listOffsets>["topics"][number]["partitions"][number];
@@ -45,7 +47,7 @@ interface Scope {
 }
 
 async function answer(name: string, asked: Asked, scope: Scope): Promise<Answer> {
-  const { context, isolationLevel } = scope;
+  const { context } = scope;
   const { index } = asked;
   try {
     const isKnown = asked.timestampMs >= 0n || context.apiVersion >= (SPECIAL_SINCE.get(asked.timestampMs) ?? Infinity);
@@ -53,8 +55,7 @@ async function answer(name: string, asked: Asked, scope: Scope): Promise<Answer>
     const partition = requestedPartition(requestedTopic(context.cluster, { name }), index);
     checkLeads(partition, context.brokerId);
     checkLeaderEpoch(partition, asked.currentLeaderEpoch);
-    const cold = await coldRecord(partition, asked.timestampMs, context);
-    const { leaderEpoch, ...rest } = cold ?? found(partition, asked.timestampMs, isolationLevel);
+    const { leaderEpoch, ...rest } = await found(partition, asked.timestampMs, scope);
     const withEpoch = context.apiVersion >= FIRST_VERSION_WITH_EPOCH ? { leaderEpoch } : {};
     return { index, errorCode: ErrorCode.NONE, ...rest, ...withEpoch };
   } catch (error) {
@@ -63,47 +64,82 @@ async function answer(name: string, asked: Asked, scope: Scope): Promise<Answer>
   }
 }
 
-/** The first record from a time on, where offsets that only the cold store still has come first. Whatever is in the store
- *  is below the last stable offset. */
-async function coldRecord(partition: Partition, timestampMs: bigint, context: RequestContext) {
-  const { topic, topicId, index, log } = partition;
-  if (timestampMs < 0n || log.startOffset >= log.localStartOffset) return undefined;
-  const lookup = { topic, topicId, partition: index, timestampMs, startOffset: log.startOffset };
-  try {
-    return await context.coldStore?.offsetForTimestamp(lookup);
-  } catch (error) {
-    context.logger.warn("cold lookup failed", { topic, partition: index, cause: String(error) });
-    throw refusal(ErrorCode.KAFKA_STORAGE_ERROR);
+type Found = { readonly timestampMs: bigint; readonly offset: bigint; readonly leaderEpoch: number };
+
+/** Local records follow those that only the cold store has; what is in the store is below the last stable offset. */
+async function found(partition: Partition, timestampMs: bigint, scope: Scope): Promise<Found> {
+  const { log } = partition;
+  switch (timestampMs) {
+    case LATEST:
+      return { timestampMs: -1n, offset: readableTo(partition, scope), leaderEpoch: partition.leaderEpoch };
+    case EARLIEST:
+      return at(partition, log.startOffset);
+    case EARLIEST_LOCAL:
+      return at(partition, log.localStartOffset);
+    case LATEST_TIERED: {
+      const end = await tieredTo(partition, scope);
+      return end === undefined ? NOTHING : at(partition, end - 1n);
+    }
+    case EARLIEST_PENDING_UPLOAD:
+      return at(partition, (await tieredTo(partition, scope)) ?? log.startOffset);
+    case MAX_TIMESTAMP: {
+      const local = readable(log.maxTimestampOffset(), partition, scope);
+      const cold = await coldRecord(partition, scope, (store, range) => store.latestRecord(range));
+      if (cold === undefined) return local ?? NOTHING;
+      return local !== undefined && local.timestampMs > cold.timestampMs ? local : cold;
+    }
+    default: {
+      const cold = await coldRecord(partition, scope, (store, range) => store.offsetForTimestamp(range, timestampMs));
+      return cold ?? readable(log.offsetForTimestamp(timestampMs), partition, scope) ?? NOTHING;
+    }
   }
 }
 
-function found(
-  partition: Partition,
-  timestampMs: bigint,
-  isolationLevel: number,
-): { readonly timestampMs: bigint; readonly offset: bigint; readonly leaderEpoch: number } {
-  const { log } = partition;
-  const end = isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
-  switch (timestampMs) {
-    case LATEST:
-      return { timestampMs: -1n, offset: end, leaderEpoch: partition.leaderEpoch };
-    case EARLIEST:
-      return { timestampMs: -1n, offset: log.startOffset, leaderEpoch: epochAt(partition, log.startOffset) };
-    case EARLIEST_LOCAL:
-      return { timestampMs: -1n, offset: log.localStartOffset, leaderEpoch: epochAt(partition, log.localStartOffset) };
-    case LATEST_TIERED: {
-      const last = log.localStartOffset - 1n;
-      return last < log.startOffset
-        ? NOTHING
-        : { timestampMs: -1n, offset: last, leaderEpoch: epochAt(partition, last) };
-    }
-    case EARLIEST_PENDING_UPLOAD:
-      return { timestampMs: -1n, offset: log.localStartOffset, leaderEpoch: epochAt(partition, log.localStartOffset) };
-    default: {
-      const record = timestampMs === MAX_TIMESTAMP ? log.maxTimestampOffset() : log.offsetForTimestamp(timestampMs);
-      // What is not committed yet might still be cut off, so it is not told.
-      return record === undefined || record.offset >= end ? NOTHING : record;
-    }
+function at(partition: Partition, offset: bigint): Found {
+  return { timestampMs: -1n, offset, leaderEpoch: epochAt(partition, offset) };
+}
+
+function readableTo(partition: Partition, { isolationLevel }: Scope): bigint {
+  return isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
+}
+
+/** What is not committed yet might still be cut off, so it is not told. */
+function readable(record: Found | undefined, partition: Partition, scope: Scope): Found | undefined {
+  return record === undefined || record.offset >= readableTo(partition, scope) ? undefined : record;
+}
+
+/** The offset after everything tiered, local or not (KIP-1005); undefined when nothing of the log is. */
+async function tieredTo({ topic, topicId, index, log }: Partition, { context }: Scope): Promise<bigint | undefined> {
+  const { coldStore } = context;
+  if (coldStore === undefined) return undefined;
+  const end = await asked({ topic, index }, context, coldStore.endOffset({ topic, topicId, partition: index }));
+  return end === undefined || end <= log.startOffset ? undefined : end;
+}
+
+/** Asks the store for a record among offsets that are no longer local. */
+async function coldRecord(
+  { topic, topicId, index, log }: Partition,
+  { context }: Scope,
+  ask: (store: ColdStore, range: ColdRange) => Promise<ColdRecord | undefined>,
+): Promise<ColdRecord | undefined> {
+  const { startOffset, localStartOffset: endOffset } = log;
+  const { coldStore } = context;
+  if (coldStore === undefined || startOffset >= endOffset) return undefined;
+  const range = { topic, topicId, partition: index, startOffset, endOffset };
+  return asked({ topic, index }, context, ask(coldStore, range));
+}
+
+async function asked<T>(
+  { topic, index }: { readonly topic: string; readonly index: number },
+  { logger }: RequestContext,
+  answer: Promise<T>,
+): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof TributaryError)) throw error;
+    logger.warn("cold lookup failed", { topic, partition: index, cause: error.message });
+    throw refusal(ErrorCode.KAFKA_STORAGE_ERROR);
   }
 }
 

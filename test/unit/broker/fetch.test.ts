@@ -5,7 +5,7 @@ import { ZERO_UUID } from "../../../src/core/brand.ts";
 import { fetchApi } from "../../../src/wire/apis/01-fetch.ts";
 import { listOffsets } from "../../../src/wire/apis/02-list-offsets.ts";
 import { ErrorCode } from "../../../src/wire/error-codes.ts";
-import { batchOf, fetched, openTestRegion, send } from "./region-fixture.ts";
+import { batchOf, coldStoreReading, fetched, openTestRegion, send } from "./region-fixture.ts";
 
 const ORDERS = { assignment: [1, 2, 3] };
 
@@ -143,13 +143,10 @@ test("fetch of a partition that the broker has no replica of is refused with the
 test("fetch below the local start is answered by the cold store, and above it from the log", async () => {
   const asked: ColdRead[] = [];
   const cold = batchOf(["cold"]);
-  const coldStore = {
-    read: async (request: ColdRead) => {
-      asked.push(request);
-      return request.offset === 0n ? cold.bytes : undefined;
-    },
-    offsetForTimestamp: async () => undefined,
-  };
+  const coldStore = coldStoreReading((request) => {
+    asked.push(request);
+    return request.offset === 0n ? cold.bytes : undefined;
+  });
   await using world = await openTestRegion({}, { coldStore });
   await world.createTopic("orders", ORDERS);
   const client = await world.leader("orders");

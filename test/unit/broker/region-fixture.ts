@@ -5,7 +5,7 @@ import { MemoryNetwork } from "../../../src/adapters/memory-network.ts";
 import { MemoryStorage } from "../../../src/adapters/memory-storage.ts";
 import { nodeClock } from "../../../src/adapters/node-clock.ts";
 import { EmbeddedRegion } from "../../../src/broker/embedded-region.ts";
-import type { ColdStore } from "../../../src/broker/ports.ts";
+import type { ColdRead, ColdStore } from "../../../src/broker/ports.ts";
 import type { RegionOptions } from "../../../src/broker/region-options.ts";
 import type { Uuid } from "../../../src/core/brand.ts";
 import { type Logger, silentLogger } from "../../../src/core/logger.ts";
@@ -47,6 +47,19 @@ export interface Extras {
   readonly storage?: MemoryStorage;
   readonly logger?: Logger;
   readonly coldStore?: ColdStore;
+}
+
+/** A cold store that only reads: it knows of no times, and of no aborted transactions. */
+export function coldStoreReading(read: (request: ColdRead) => Buffer | undefined): ColdStore {
+  return {
+    read: async (request) => {
+      const records = read(request);
+      return records === undefined ? undefined : { records, abortedTransactions: [] };
+    },
+    offsetForTimestamp: async () => undefined,
+    latestRecord: async () => undefined,
+    endOffset: async () => undefined,
+  };
 }
 
 /** Opens a region of three brokers unless told otherwise. */

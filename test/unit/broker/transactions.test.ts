@@ -9,7 +9,7 @@ import { fetchApi } from "../../../src/wire/apis/01-fetch.ts";
 import { deleteTopics } from "../../../src/wire/apis/20-delete-topics.ts";
 import { ErrorCode } from "../../../src/wire/error-codes.ts";
 import { batchesIn } from "../../../src/wire/record-batch.ts";
-import { batchOf, openTestRegion, send, type TestRegion } from "./region-fixture.ts";
+import { batchOf, coldStoreReading, openTestRegion, send, type TestRegion } from "./region-fixture.ts";
 import { readCommitted, TransactionalWriter } from "./transactional-writer.ts";
 
 const ORDERS = { assignment: [1, 2, 3] };
@@ -213,7 +213,7 @@ test("a committed reader waits while a transaction is open, whatever others appe
 
 test("a committed reader of batches in a cold store is told which of them were aborted", async () => {
   const kept: Buffer[] = [];
-  const coldStore = { read: async () => kept[0], offsetForTimestamp: async () => undefined };
+  const coldStore = coldStoreReading(() => kept[0]);
   await using world = await openTestRegion({}, { coldStore });
   await world.createTopic("orders", ORDERS);
   const writer = await opened(world, "orders");

@@ -177,14 +177,14 @@ test("a manifest that does not follow its predecessor is refused", async () => {
 test("cold reader returns the batch that holds each offset, whole and unchanged", async () => {
   const world = openWorld();
   await world.offload();
-  const reader = new ColdReader(world.store);
+  const reader = new ColdReader(world.deps);
   const all = Buffer.concat(world.segments.map(({ files }) => files.bytes));
   const batches = [...batchesIn(all)];
   for (let offset = 0n; offset < 200n; offset++) {
-    const bytes = await reader.read({ partition: PARTITION, offset, maxBytes: 1 });
+    const read = await reader.read({ partition: PARTITION, offset, maxBytes: 1 });
     const expected = batches.find((batch) => batch.lastOffset >= offset);
-    assert.ok(bytes !== undefined && expected !== undefined);
-    assert.ok(bytes.equals(expected.bytes), `offset ${offset}`);
+    assert.ok(read !== undefined && expected !== undefined);
+    assert.ok(read.bytes.equals(expected.bytes), `offset ${offset}`);
   }
   assert.equal(await reader.read({ partition: PARTITION, offset: 200n, maxBytes: 1 }), undefined);
 });
@@ -192,14 +192,14 @@ test("cold reader returns the batch that holds each offset, whole and unchanged"
 test("cold reader fills the limit with whole batches of one segment", async () => {
   const world = openWorld();
   await world.offload();
-  const bytes = await new ColdReader(world.store).read({ partition: PARTITION, offset: 12n, maxBytes: 1_000_000 });
-  const found = [...batchesIn(bytes ?? Buffer.alloc(0))];
+  const read = await new ColdReader(world.deps).read({ partition: PARTITION, offset: 12n, maxBytes: 1_000_000 });
+  const found = [...batchesIn(read?.bytes ?? Buffer.alloc(0))];
   assert.deepEqual([found[0]?.baseOffset, found.at(-1)?.nextOffset], [10n, 50n]);
 });
 
 test("cold reader sees segments archived after its first read", async () => {
   const world = openWorld();
-  const reader = new ColdReader(world.store);
+  const reader = new ColdReader(world.deps);
   await world.offload({ ...EVERYTHING_COLD, keepLocalBytes: 1 });
   assert.equal(await reader.read({ partition: PARTITION, offset: 160n, maxBytes: 1 }), undefined);
   await world.offload();

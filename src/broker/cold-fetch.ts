@@ -1,0 +1,65 @@
+/** The part of a fetch that asks the cold store, with a limit to how long a client waits for it. */
+
+import { TributaryError } from "../core/errors.ts";
+import { ErrorCode } from "../wire/error-codes.ts";
+import { batchesIn } from "../wire/record-batch.ts";
+import type { AbortedTransaction } from "../wire/segment/transaction-index.ts";
+import type { RequestContext } from "./handler.ts";
+import type { Partition } from "./partition.ts";
+import type { ColdBatches } from "./ports.ts";
+
+/** A fetch is answered without records after this time, and the client asks again while the store goes on: clients give a
+ *  request 30 s as a rule, and Kafka itself answers after `remote.fetch.max.wait.ms`, half a second. */
+const COLD_WAIT_MS_MAX = 5_000;
+
+/** What to read. */
+export interface ColdFetch {
+  readonly partition: Partition;
+  readonly offset: bigint;
+  readonly maxBytes: number;
+  readonly isCommittedOnly: boolean;
+}
+
+/** The fields of a partition's answer; a code when nothing can be read, nothing to add when the store takes too long. */
+export type ColdAnswer =
+  | { readonly records: Buffer; readonly abortedTransactions: readonly AbortedTransaction[] | null }
+  | Readonly<Record<string, never>>
+  | number;
+
+/** Never rejects for an operating error. */
+export async function readCold(fetch: ColdFetch, context: RequestContext): Promise<ColdAnswer> {
+  const { partition, offset, maxBytes, isCommittedOnly } = fetch;
+  const { topic, topicId, index } = partition;
+  const { coldStore } = context;
+  if (coldStore === undefined) return ErrorCode.OFFSET_OUT_OF_RANGE;
+  try {
+    const reading = coldStore.read({ topic, topicId, partition: index, offset, maxBytes, isCommittedOnly });
+    const read = await inTime(reading, context);
+    if (read === "late") return {};
+    if (read === undefined) return ErrorCode.OFFSET_OUT_OF_RANGE;
+    return { records: read.records, abortedTransactions: isCommittedOnly ? allAborted(fetch, read) : null };
+  } catch (error) {
+    if (!(error instanceof TributaryError)) throw error;
+    context.logger.error("could not read from the cold store", { topic, partition: index, error: error.message });
+    return ErrorCode.KAFKA_STORAGE_ERROR;
+  }
+}
+
+function inTime<T>(reading: Promise<T>, { clock }: RequestContext): Promise<T | "late"> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(COLD_WAIT_MS_MAX, () => resolve("late"));
+    reading.then(resolve, reject).finally(() => timer.cancel());
+  });
+}
+
+/** The store's and the log's, which has those that end in local segments, and as a rule those of segments it let go. */
+function allAborted({ partition, offset }: ColdFetch, { records, abortedTransactions }: ColdBatches) {
+  let endOffset = offset;
+  for (const batch of batchesIn(records)) endOffset = batch.nextOffset;
+  const known = new Set(abortedTransactions.map(({ producerId, firstOffset }) => `${producerId} ${firstOffset}`));
+  const local = partition.log.abortedTransactions({ fromOffset: offset, endOffset });
+  return [
+    ...abortedTransactions,
+    ...local.filter(({ producerId, firstOffset }) => !known.has(`${producerId} ${firstOffset}`)),
+  ];
+}
