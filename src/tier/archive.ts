@@ -1,7 +1,15 @@
 /** The archive of one partition as a chain of manifests in an object store. */
 
 import { ArchiveError } from "./errors.ts";
-import { decodeManifest, encodeManifest, type Manifest, manifestKey, manifestPrefix, sha256 } from "./manifest.ts";
+import {
+  decodeManifest,
+  encodeManifest,
+  type Manifest,
+  manifestKey,
+  manifestPrefix,
+  nextManifestKey,
+  sha256,
+} from "./manifest.ts";
 import type { ArchivedPartition, ObjectStore } from "./ports.ts";
 
 /** The newest manifest and the hash its successor has to name. */
@@ -10,10 +18,23 @@ export interface ArchiveHead {
   readonly sha256: string;
 }
 
+const NUMBERED = /\/\d{20}\.json$/;
+
+/** Keys of a partition's manifests in order, up to the newest: a list may be behind, so those after the last one in it are
+ *  asked for one by one. */
+export async function listManifests(store: ObjectStore, prefix: string): Promise<readonly string[]> {
+  const keys = (await store.list(prefix)).filter((key) => NUMBERED.test(key));
+  for (;;) {
+    const next = nextManifestKey(prefix, keys.at(-1));
+    if ((await store.stat(next)) === undefined) return keys;
+    keys.push(next);
+  }
+}
+
 /** Reads the newest manifest; undefined when the partition was never archived.
  *  @throws {ArchiveError} unreadable, or not the successor of the manifest before it */
 export async function readHead(store: ObjectStore, partition: ArchivedPartition): Promise<ArchiveHead | undefined> {
-  const keys = (await store.list(manifestPrefix(partition))).filter((key) => key.endsWith(".json"));
+  const keys = await listManifests(store, manifestPrefix(partition));
   const newest = keys.at(-1);
   if (newest === undefined) return undefined;
   const bytes = await store.get(newest);

@@ -74,6 +74,12 @@ export function segmentKey(
   return `${partitionPrefix(partition)}${twentyDigits(baseOffset)}-${writer.epoch}-${writer.nonce}`;
 }
 
+/** Base offset in the key of a segment's object; undefined for other keys. */
+export function baseOffsetOf(key: string): bigint | undefined {
+  const [, digits] = /\/(\d{20})-\d+-[^/]+$/.exec(key) ?? [];
+  return digits === undefined ? undefined : BigInt(digits);
+}
+
 /** Prefix of a partition's manifests. */
 export function manifestPrefix(partition: ArchivedPartition): string {
   return `${partitionPrefix(partition)}manifest/`;
@@ -81,7 +87,16 @@ export function manifestPrefix(partition: ArchivedPartition): string {
 
 /** Key of manifest `number`. */
 export function manifestKey(partition: ArchivedPartition, number: number): string {
-  return `${manifestPrefix(partition)}${twentyDigits(BigInt(number))}.json`;
+  return numberedKey(manifestPrefix(partition), number);
+}
+
+/** The key after this one below the same prefix of manifests; the first where there is none. */
+export function nextManifestKey(prefix: string, key: string | undefined): string {
+  return numberedKey(prefix, key === undefined ? 1 : Number(key.slice(prefix.length, -".json".length)) + 1);
+}
+
+function numberedKey(prefix: string, number: number): string {
+  return `${prefix}${twentyDigits(BigInt(number))}.json`;
 }
 
 /** SHA-256, hex. */
@@ -90,7 +105,7 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 /** The offset after everything archived; undefined when nothing is. */
-export function archivedTo(manifest: Manifest | undefined): bigint | undefined {
+export function archivedTo(manifest: Pick<Manifest, "segments"> | undefined): bigint | undefined {
   return manifest?.segments.at(-1)?.nextOffset;
 }
 

@@ -6,6 +6,7 @@ import { createMemoryStore, type MemoryStore } from "../../../src/adapters/memor
 import { publish, readHead } from "../../../src/tier/archive.ts";
 import { readCatalog } from "../../../src/tier/catalog.ts";
 import { collect, type GcReport } from "../../../src/tier/gc.ts";
+import { manifestPrefix, partitionPrefix } from "../../../src/tier/manifest.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
 import { verifyPartition } from "../../../src/tier/verify.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
@@ -50,16 +51,28 @@ async function unlinkFirst(store: MemoryStore, nowMs: number): Promise<string> {
 test("gc leaves alone what a manifest names and removes an interrupted upload after the grace period", async () => {
   const world = openWorld();
   await world.offload(3);
-  const orphan = `${[...world.store.objects.keys()][0]?.split("/").slice(0, 3).join("/")}/00000000000000009999-7-ab.log`;
+  const orphan = `${partitionPrefix(PARTITION)}00000000000000000020-7-ab.log`;
   await world.store.put(orphan, Buffer.from("half"));
   await world.clock.advance(GRACE_MS - 1);
-  assert.deepEqual(await collected(world), { objects: [], manifests: [], bytes: 0, waiting: 1 });
+  assert.deepEqual(await collected(world), { objects: [], manifests: [], bytes: 0, waiting: 1, unknown: 0 });
   await world.clock.advance(2);
   assert.deepEqual((await collected(world, true)).objects, [orphan]);
   assert.ok(world.store.objects.has(orphan));
   assert.deepEqual((await collected(world)).objects, [orphan]);
   assert.ok(!world.store.objects.has(orphan));
   await assertWhole(world);
+});
+
+test("gc leaves alone what no manifest ever held, since it may be the only copy", async () => {
+  const world = openWorld();
+  await world.offload(3);
+  await world.store.put(`${partitionPrefix(PARTITION)}00000000000000009999-7-ab.log`, Buffer.from("under way"));
+  await world.clock.advance(100 * GRACE_MS);
+  const { objects, unknown } = await collected(world);
+  assert.deepEqual([objects, unknown], [[], 1]);
+  for (const key of await world.store.list(manifestPrefix(PARTITION))) await world.store.remove(key);
+  const { objects: ofLost, unknown: unknownOfLost } = await collected(world);
+  assert.deepEqual([ofLost, unknownOfLost], [[], 10]);
 });
 
 test("gc counts the grace period of a segment from when it was taken out, not from when it was written", async () => {
