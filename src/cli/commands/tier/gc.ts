@@ -22,15 +22,18 @@ export interface TierGcOptions extends TierOptions {
 export async function tierGc(context: CliContext, options: TierGcOptions): Promise<ExitCode> {
   const { grace: graceMs = GRACE_DEFAULT_MS, dryRun = false } = options;
   const removed: string[] = [];
-  let [bytes, waiting] = [0, 0];
+  let [bytes, waiting, unknown] = [0, 0, 0];
   for await (const { store, entry } of storedArchives(context, options)) {
     const report = await collect(entry, { graceMs, dryRun }, { store, clock: nodeClock() });
     removed.push(...[...report.objects, ...report.manifests].map((key) => `${store.location} ${key}`));
     bytes += report.bytes;
     waiting += report.waiting;
+    unknown += report.unknown;
   }
   const verb = dryRun ? "would be removed" : "removed";
   const summary = `${counted(removed.length, "object")} ${verb} (${formatBytes(bytes)}), ${waiting} still in their grace period`;
-  context.data({ dry_run: dryRun, removed, bytes, waiting }, () => [...removed, summary].join("\n"));
+  const left = `${counted(unknown, "object")} left alone that no manifest ever held: uploads under way, or all that is left of an archive without manifests`;
+  const lines = [...removed, summary, ...(unknown === 0 ? [] : [left])];
+  context.data({ dry_run: dryRun, removed, bytes, waiting, unknown }, () => lines.join("\n"));
   return EXIT.ok;
 }
