@@ -17,15 +17,15 @@ export async function assertSound(world: ArchiveWorld): Promise<void> {
 
 /** Each record is on the disk or is read from the archive, byte for byte. */
 async function assertReadable(world: ArchiveWorld): Promise<void> {
-  const { store, written, arrived, local, retiredTo } = world;
-  const reader = new ColdReader(store);
+  const { written, arrived, local, retiredTo } = world;
+  const reader = new ColdReader(world);
   for (const { info, files } of written.slice(0, arrived)) {
     if (info.baseOffset < retiredTo || local.has(info.baseOffset)) continue;
     for (const batch of batchesIn(files.bytes)) {
       const found = await reader
         .read({ partition: PARTITION, offset: batch.baseOffset, maxBytes: 1 })
         .catch(() => undefined);
-      assert.ok(found?.equals(batch.bytes) === true, `no record unreadable: offset ${batch.baseOffset}`);
+      assert.ok(found?.bytes.equals(batch.bytes) === true, `no record unreadable: offset ${batch.baseOffset}`);
     }
   }
 }
