@@ -8,7 +8,7 @@ import type { NewTopic, TopicInfo, TopicPartition } from "./ports.ts";
 import type { TopicTrouble } from "./status.ts";
 
 /** Topics of this program are never copied, whatever a selection says. */
-const OWN_PREFIX = "tributary.";
+export const OWN_PREFIX = "tributary.";
 
 /** A topic to be copied, and its name there. */
 export interface WantedTopic {

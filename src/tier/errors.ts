@@ -68,6 +68,14 @@ export type ArchiveFault =
       readonly localFrom: bigint;
     }
   | {
+      /** The cluster lost records that are in the archive, and may have others at their offsets. */
+      readonly code: "ARCHIVE_DIVERGED";
+      readonly topic: string;
+      readonly partition: number;
+      readonly archivedTo: bigint;
+      readonly clusterEnd: bigint;
+    }
+  | {
       readonly code: "ARCHIVE_CONTENDED";
       readonly topic: string;
       readonly partition: number;
