@@ -10,6 +10,7 @@ import type { AppendOutcome, TopicPartition } from "../mirror/ports.ts";
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
 import type { BatchView } from "../wire/record-batch.ts";
 import { decodeRecords } from "../wire/records.ts";
+import type { Look, TargetLooks } from "./target-looks.ts";
 
 /** Requests in flight per broker: as many as a lane has batches, so that no lane waits for another's. */
 const REQUESTS_MAX = 5;
@@ -21,6 +22,8 @@ const ACK_TIMEOUT_MS = 10_000;
 interface Waiting {
   readonly at: TopicPartition;
   readonly batch: BatchView;
+  /** What the target was like when the batch was handed over. */
+  readonly look: Look | undefined;
   readonly settle: (outcome: AppendOutcome) => void;
 }
 
@@ -28,15 +31,17 @@ interface Waiting {
 export class ProduceQueue {
   readonly #client: KafkaClient;
   readonly #nodeId: number;
+  readonly #looks: TargetLooks;
   /** By partition, in order of arrival; a partition that was served goes to the end. */
   readonly #waiting = new Map<string, Waiting[]>();
   #inFlight = 0;
   #heldBytes = 0;
   #scheduled = false;
 
-  constructor(client: KafkaClient, nodeId: number) {
+  constructor(client: KafkaClient, nodeId: number, looks: TargetLooks) {
     this.#client = client;
     this.#nodeId = nodeId;
+    this.#looks = looks;
   }
 
   /** Bytes of batches that are not settled. */
@@ -49,9 +54,10 @@ export class ProduceQueue {
     return new Promise((settle) => {
       const key = `${at.topicId}/${at.partition}`;
       this.#heldBytes += batch.sizeBytes;
+      const waiting = { at, batch, settle, look: this.#looks.of(batch.producerId) };
       const queue = this.#waiting.get(key);
-      if (queue === undefined) this.#waiting.set(key, [{ at, batch, settle }]);
-      else queue.push({ at, batch, settle });
+      if (queue === undefined) this.#waiting.set(key, [waiting]);
+      else queue.push(waiting);
       this.#schedule();
     });
   }
@@ -82,7 +88,21 @@ export class ProduceQueue {
     return taken;
   }
 
-  async #send(items: readonly Waiting[]): Promise<void> {
+  /** Leaves out, and settles, what stands behind a look at something else than the request would reach. */
+  #sure(items: readonly Waiting[]): readonly Waiting[] {
+    return items.filter(({ at, batch, look, settle }) => {
+      const why = this.#looks.doubt(at, batch.producerId, look);
+      if (why === undefined) return true;
+      const { topic, partition } = at;
+      this.#heldBytes -= batch.sizeBytes;
+      settle({ kind: "failed", fault: { code: "TARGET_DOUBT", topic, partition, why } });
+      return false;
+    });
+  }
+
+  async #send(taken: readonly Waiting[]): Promise<void> {
+    const items = this.#sure(taken);
+    if (items.length === 0) return;
     this.#inFlight++;
     try {
       const partitions = items.map(({ at, batch }) => ({
@@ -91,7 +111,9 @@ export class ProduceQueue {
         index: at.partition,
         records: batch.bytes,
       }));
-      const options = { partitions, acks: -1, ackTimeoutMs: ACK_TIMEOUT_MS } as const;
+      // All looks that are left are over the same connection.
+      const serial = items.find(({ look }) => look !== undefined)?.look?.serial;
+      const options = { partitions, acks: -1, ackTimeoutMs: ACK_TIMEOUT_MS, serial } as const;
       const outcomes = await produceTo(this.#client, this.#nodeId, options);
       for (const [index, { at, batch, settle }] of items.entries()) settle(outcomeOf(at, batch, outcomes[index]));
     } catch (error) {

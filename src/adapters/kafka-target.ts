@@ -28,6 +28,7 @@ import { gathering } from "./gather.ts";
 import { KafkaHistory } from "./kafka-history.ts";
 import { boundsOf, topicInfo } from "./kafka-partitions.ts";
 import { ProduceQueue } from "./kafka-produce-queue.ts";
+import { TargetLooks } from "./target-looks.ts";
 
 /** For one question about a partition, leader changes included. Shorter than a drain. */
 const CALL_TIMEOUT_MS = 5_000;
@@ -60,6 +61,7 @@ export class KafkaTarget implements Target {
   readonly history: KafkaHistory;
   readonly #client: KafkaClient;
   readonly #clock: Clock;
+  readonly #looks: TargetLooks;
   readonly #queues = new Map<number, ProduceQueue>();
   readonly #limits = new Map<string, CachedLimits>();
   readonly #producers: (at: TopicPartition) => Promise<PartitionProducers>;
@@ -74,6 +76,7 @@ export class KafkaTarget implements Target {
     this.clusterId = clusterId;
     this.#client = client;
     this.#clock = clock;
+    this.#looks = new TargetLooks(client);
     this.history = new KafkaHistory({ client, clock });
     this.#bounds = gathering((asked) => boundsOf(client, asked, "read_uncommitted", CALL_TIMEOUT_MS));
     this.#producers = gathering((asked) => {
@@ -99,6 +102,9 @@ export class KafkaTarget implements Target {
 
   async producer(at: TopicPartition, producerId: bigint): Promise<ProducerPosition | undefined> {
     await this.#confirm(at);
+    await this.#looks.begin(at, producerId).catch((error: unknown) => {
+      throw this.#unavailable(at, error);
+    });
     const described = await this.#producers(at).catch((error: unknown) => {
       if (error instanceof ClientError && error.fault.code === "CLIENT_NO_VERSION") return undefined;
       throw this.#unavailable(at, error);
@@ -270,7 +276,7 @@ export class KafkaTarget implements Target {
   }
 
   #queueOf(nodeId: number): ProduceQueue {
-    const queue = this.#queues.get(nodeId) ?? new ProduceQueue(this.#client, nodeId);
+    const queue = this.#queues.get(nodeId) ?? new ProduceQueue(this.#client, nodeId, this.#looks);
     this.#queues.set(nodeId, queue);
     return queue;
   }

@@ -55,6 +55,7 @@ export class ConnectionPool {
   readonly #throttledMs: Record<Purpose, number> = { fetch: 0, produce: 0, control: 0 };
   readonly #bootstrap = new Set<BrokerConnection>();
   readonly #closing = new AbortController();
+  #lastSerial = 0;
 
   constructor(options: Omit<BrokerConnectionOptions, "endpoint" | "signal">, deps: PoolDeps) {
     this.#options = options;
@@ -69,14 +70,21 @@ export class ConnectionPool {
     const endpoint = this.#deps.addressOf(key.nodeId);
     if (endpoint === undefined) throw new ClientError({ code: "CLIENT_UNKNOWN_NODE", nodeId: key.nodeId });
     const slot = this.#slotOf(key, endpoint);
-    if (slot.connection?.isOpen === true) {
-      if (slot.connection.idleMs < IDLE_MS_MAX) return slot.connection;
-      slot.connection.close();
-    }
+    if (slot.connection !== undefined && isUsable(slot.connection)) return slot.connection;
+    slot.connection?.close();
     slot.opening ??= this.#open(slot).finally(() => {
       slot.opening = undefined;
     });
     return unlessAborted(slot.opening, signal);
+  }
+
+  /** The connection that `get` would give at once; undefined when it would make one. */
+  ready(key: ConnectionKey): BrokerConnection | undefined {
+    const endpoint = this.#deps.addressOf(key.nodeId);
+    const slot = this.#slots.get(slotId(key));
+    if (endpoint === undefined || slot === undefined) return undefined;
+    const isThere = endpointText(slot.endpoint) === endpointText(endpoint);
+    return isThere && slot.connection !== undefined && isUsable(slot.connection) ? slot.connection : undefined;
   }
 
   /** A connection with an address instead of a known broker; the caller closes it. */
@@ -132,7 +140,7 @@ export class ConnectionPool {
   }
 
   #slotOf(key: ConnectionKey, endpoint: Endpoint): Slot {
-    const id = `${key.nodeId}/${key.purpose}/${key.channel ?? 0}`;
+    const id = slotId(key);
     const known = this.#slots.get(id);
     if (known !== undefined && endpointText(known.endpoint) === endpointText(endpoint)) return known;
     known?.connection?.close();
@@ -153,7 +161,8 @@ export class ConnectionPool {
       const onThrottle = (forMs: number): void => {
         this.#throttledMs[purpose] += forMs;
       };
-      const options = { ...this.#options, endpoint: slot.endpoint, signal, frames, onThrottle };
+      const serial = ++this.#lastSerial;
+      const options = { ...this.#options, endpoint: slot.endpoint, signal, frames, onThrottle, serial };
       const connection = await BrokerConnection.open(options, this.#deps);
       if (signal.aborted) {
         connection.destroy();
@@ -178,4 +187,12 @@ export class ConnectionPool {
     slot.failures++;
     slot.notBeforeMs = this.#deps.clock.monotonicMs() + backoffMs(slot.failures, this.#deps.random);
   }
+}
+
+function slotId({ nodeId, purpose, channel = 0 }: ConnectionKey): string {
+  return `${nodeId}/${purpose}/${channel}`;
+}
+
+function isUsable({ isOpen, idleMs }: BrokerConnection): boolean {
+  return isOpen && idleMs < IDLE_MS_MAX;
 }

@@ -61,6 +61,8 @@ export interface BrokerConnectionOptions {
   readonly firstCorrelationId?: number;
   readonly lastCorrelationId?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Tells it from other connections; 0 unless given. */
+  readonly serial?: number;
   /** Told of each time for which the broker wants to hear nothing, because a quota is used up. */
   readonly onThrottle?: ((forMs: number) => void) | undefined;
 }
@@ -87,6 +89,8 @@ export type Body<RI> = RI | ((version: number) => RI);
 /** An open connection whose versions are negotiated. */
 export class BrokerConnection implements AsyncDisposable {
   readonly endpoint: Endpoint;
+  /** As given: no other connection of the same owner has the same. */
+  readonly serial: number;
   readonly #clientId: string;
   readonly #onThrottle: ((forMs: number) => void) | undefined;
   readonly #channel: FrameChannel;
@@ -94,6 +98,7 @@ export class BrokerConnection implements AsyncDisposable {
 
   private constructor(options: BrokerConnectionOptions, channel: FrameChannel) {
     this.endpoint = options.endpoint;
+    this.serial = options.serial ?? 0;
     this.#clientId = options.clientId;
     this.#onThrottle = options.onThrottle;
     this.#channel = channel;

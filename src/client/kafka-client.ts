@@ -9,7 +9,7 @@ import type { AnyApi, Body, BrokerConnection, ConnectionDeps, RequestOptions } f
 import { DEFAULT_CONNECT_TIMEOUT_MS } from "./connection.ts";
 import { ConnectionPool, type Purpose } from "./connection-pool.ts";
 import { Coordinators } from "./coordinators.ts";
-import { ClientError, hadNoEffect, mayRetry } from "./errors.ts";
+import { ClientError, endpointText, hadNoEffect, mayRetry } from "./errors.ts";
 import { Metadata, type MetadataDeps } from "./metadata.ts";
 import { retrying } from "./waiting.ts";
 
@@ -50,6 +50,9 @@ export interface ClientRequestOptions extends RequestOptions {
   readonly purpose?: Purpose | undefined;
   /** Tells several connections of one purpose apart. */
   readonly channel?: number | undefined;
+  /** Only over the connection of this serial number (see `connection`); with any other the request is not sent:
+   *  `CLIENT_DISCONNECTED`. */
+  readonly serial?: number | undefined;
 }
 
 /** Options of calls that find their broker themselves and repeat what failed harmlessly. */
@@ -130,6 +133,17 @@ export class KafkaClient implements AsyncDisposable {
     return this.#onConnection(nodeId, options, async (connection) => connection.versionOf(api, options.maxVersion));
   }
 
+  /** The serial number of the connection that a request would use, which is made if need be. Another number is another connection: the
+   *  broker may have died in between. @throws as `request` does when there is none */
+  connection(nodeId: number, purpose: Purpose): Promise<number> {
+    return this.#onConnection(nodeId, { purpose }, async ({ serial }) => serial);
+  }
+
+  /** As `connection`; undefined when it would have to be made. */
+  connectionNow(nodeId: number, purpose: Purpose): number | undefined {
+    return this.#pool.ready({ nodeId, purpose })?.serial;
+  }
+
   /** About how long the way to a node and back takes: its quickest answer so far. Infinite before the first. */
   roundTripMs(nodeId: number): number {
     return this.#pool.quickestMs(nodeId);
@@ -170,7 +184,14 @@ export class KafkaClient implements AsyncDisposable {
     for (const [at, nodeId] of nodes.entries()) {
       try {
         const key = { nodeId, purpose: options.purpose ?? "control", channel: options.channel };
-        return await use(await this.#pool.get(key, options.signal));
+        const connection = await this.#pool.get(key, options.signal);
+        if (options.serial !== undefined && options.serial !== connection.serial)
+          throw new ClientError({
+            code: "CLIENT_DISCONNECTED",
+            endpoint: endpointText(connection.endpoint),
+            sent: false,
+          });
+        return await use(connection);
       } catch (thrown) {
         if (mayRetry(thrown)) this.metadata.markStale(`node ${nodeId}: ${toError(thrown).message}`);
         const isLast = at === nodes.length - 1;

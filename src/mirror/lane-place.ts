@@ -33,6 +33,10 @@ import { type Found, type TakeoverContext, takeover } from "./takeover.ts";
 
 type HistoryNeeded = Extract<LaneFault, { readonly code: "HISTORY_NEEDED" }>;
 
+/** Takeovers that found no place before the lane looks for its records from the start of the target's log: what is only not committed
+ *  yet shows sooner. */
+const LOOKS_BACK_AFTER = 3;
+
 /** How a place is sought. */
 interface Seeking {
   readonly limits: TargetLimits;
@@ -58,6 +62,8 @@ export class LanePlace {
   #entering: { readonly fence: number | undefined } | undefined;
   /** The takeover that led to history mode has counted the repeats it found; the one behind the fence finds them again, or none. */
   #hasNotedRepeats = false;
+  /** Takeovers in a row that did not find the place. */
+  #unavailable = 0;
   /** The lane's time as its transactional writer. */
   #session: HistorySession | undefined;
   /** Why the target refused history mode. */
@@ -184,7 +190,7 @@ export class LanePlace {
 
   async #takeOver(memory: LaneMemory, how: Seeking): Promise<void> {
     await this.#catchUp(memory, how);
-    const found = await takeover(this.#context(memory, how.limits), memory, how.signal);
+    const found = await this.#looked(memory, how);
     if (found.kind === "era-moved") throw this.#moved(`another worker began era ${found.epoch}`);
     if (found.kind === "barred") {
       if (!how.isFresh) throw this.#moved("another worker keeps live writers out");
@@ -210,6 +216,14 @@ export class LanePlace {
     if (isNewEra) await this.#deps.progress.flush();
     this.#hasChosenRules = true;
     await this.#fenceReturn(memory);
+  }
+
+  async #looked(memory: LaneMemory, { limits, signal }: Seeking): ReturnType<typeof takeover> {
+    const looksBack = this.#unavailable >= LOOKS_BACK_AFTER;
+    this.#unavailable++;
+    const found = await takeover({ ...this.#context(memory, limits), looksBack }, memory, signal);
+    this.#unavailable = 0;
+    return found;
   }
 
   /** Brings the map up to where the lane left history mode. */

@@ -127,7 +127,9 @@ export interface Target {
   /** Sends one stamped batch with acks=all. Calls for one partition reach its leader in call order; batches of many
    *  partitions share requests. The batch must not change until the outcome is known. */
   append(partition: TopicPartition, batch: BatchView): Promise<AppendOutcome>;
-  /** What the partition's *leader* remembers of a producer. @throws {MirrorError} `TARGET_*` */
+  /** What the partition's *leader* remembers of a producer. From then on batches of that producer are taken only as long as that leader
+   *  leads and lives, as far as can be seen from here: else `append` answers `TARGET_DOUBT`, and the leader is to be asked again.
+   *  @throws {MirrorError} `TARGET_*` */
   producer(partition: TopicPartition, producerId: bigint): Promise<ProducerPosition | undefined>;
   /** Committed bounds (log start, high watermark). @throws {MirrorError} `TARGET_*` */
   bounds(partition: TopicPartition): Promise<PartitionBounds>;

@@ -39,6 +39,8 @@ export interface TakeoverContext {
   readonly rules: PlanRules;
   /** True when the source may lack records that were copied: they count as possible repeats then. Default: the lane stops. */
   readonly acceptsLoss?: boolean;
+  /** True when the leader has told more than once of records that were not found: they may lie before the place that is known. */
+  readonly looksBack?: boolean;
   /** Replaced by tests that show what a wrong walk does. */
   readonly walk: typeof walkSource;
 }
@@ -124,6 +126,8 @@ interface Ahead {
   readonly forgotten: boolean;
   /** Retention on the target removed what would have to be scanned. */
   readonly hidden: boolean;
+  /** Set when the lane's records begin before the map does: from where on they were looked for. */
+  readonly begins: bigint | undefined;
   readonly bounds: PartitionBounds;
 }
 
@@ -143,17 +147,15 @@ async function lookAtTarget(context: TakeoverContext, held: Held): Promise<Look>
   const stretches = stretchesOf(context, era);
   const anchored = count > (stretches[0]?.base ?? era.base);
   const fromOffset = anchored ? targetNext - 1n : targetNext;
-  const scan = await scanOwn({
-    target,
-    partition: targetPartition,
-    producerId,
-    stretches,
-    near: count,
-    fromOffset,
-    toOffset: bounds.endOffset,
-  });
+  const where = { target, partition: targetPartition, producerId, stretches, near: count, toOffset: bounds.endOffset };
+  let scan = await scanOwn({ ...where, fromOffset });
+  const isUnseen = context.looksBack === true && accepted !== undefined && accepted > scan.nextPosition;
+  // Of a target that lost everything, and of what was stored with it, the place where the lane once began may be all that is left: its
+  // records lie before it now.
+  const begins = !anchored && (isUnseen || beginsBeyond(scan, count)) ? bounds.startOffset : undefined;
+  if (begins !== undefined) scan = await scanOwn({ ...where, fromOffset: begins });
   if (scan.epoch > era.epoch) return { kind: "era-moved", epoch: scan.epoch };
-  const hidden = bounds.startOffset > fromOffset;
+  const hidden = bounds.startOffset > fromOffset || (bounds.startOffset > 0n && beginsBeyond(scan, count));
   if (anchored && !hidden && !holds(scan.runs, count - 1n, targetNext - 1n)) return { kind: "truncated", bounds };
   const forgotten = accepted !== undefined && accepted < count;
   if (forgotten && !isWrittenAgain(scan.runs, accepted, targetNext))
@@ -161,12 +163,19 @@ async function lookAtTarget(context: TakeoverContext, held: Held): Promise<Look>
   const next = accepted === undefined || accepted < scan.nextPosition ? scan.nextPosition : accepted;
   if (next > scan.nextPosition && !hidden) throw unavailable(context, "appended records are not committed yet");
   if (next === count && !forgotten) return unchanged(held);
-  return { kind: "ahead", scan, next, forgotten, hidden, bounds };
+  return { kind: "ahead", scan, next, forgotten, hidden, begins, bounds };
+}
+
+/** True when the first record found is not the next one of the lane. */
+function beginsBeyond({ runs: [first] }: OwnScan, count: bigint): boolean {
+  return first !== undefined && first.position > count;
 }
 
 async function catchUp(context: TakeoverContext, held: Held, ahead: Ahead, signal: AbortSignal): Promise<Found> {
-  const { map, era, sourceEpoch } = held;
-  const { count, sourceNext } = map.progress;
+  const { era, sourceEpoch } = held;
+  const { count, sourceNext } = held.map.progress;
+  const { begins } = ahead;
+  const map = begins === undefined ? held.map : OffsetMap.startingAt({ sourceNext, targetNext: begins, count });
   const repeats = repeatedRecords(ahead.scan.runs, count);
   if (ahead.next === count) {
     const moved = { epoch: era.epoch + 1, base: count };
