@@ -8,7 +8,7 @@
 
 import type { Storage } from "../core/storage.ts";
 import { ArchiveError } from "./errors.ts";
-import type { ArchivedSegment, Manifest } from "./manifest.ts";
+import { type ArchivedSegment, indexesOf, type Manifest } from "./manifest.ts";
 import { twentyDigits } from "./object-key.ts";
 import type { LeaderEpochStart, ObjectStore } from "./ports.ts";
 import { digestOf } from "./segment-walk.ts";
@@ -70,19 +70,6 @@ async function exportSegment(segment: ArchivedSegment, place: ExportPlace, store
   await exportLog(segment, `${path}.log`, { storage, store });
   return false;
 }
-
-/** The index objects that a segment has, with their sizes. */
-export function indexesOf(segment: ArchivedSegment): readonly (readonly [suffix: IndexSuffix, sizeBytes: number])[] {
-  const all = [
-    ["index", segment.indexBytes],
-    ["timeindex", segment.timeindexBytes],
-    ["txnindex", segment.txnindexBytes],
-  ] as const;
-  return all.filter(([suffix, sizeBytes]) => suffix !== "txnindex" || sizeBytes > 0);
-}
-
-/** The kinds of index objects. */
-export type IndexSuffix = "index" | "timeindex" | "txnindex";
 
 async function isThere(segment: ArchivedSegment, path: string, storage: Storage): Promise<boolean> {
   if (!storage.exists(path)) return false;

@@ -104,6 +104,19 @@ export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+/** The index objects that a segment has, with their sizes. */
+export function indexesOf(segment: ArchivedSegment): readonly (readonly [suffix: IndexSuffix, sizeBytes: number])[] {
+  const all = [
+    ["index", segment.indexBytes],
+    ["timeindex", segment.timeindexBytes],
+    ["txnindex", segment.txnindexBytes],
+  ] as const;
+  return all.filter(([suffix, sizeBytes]) => suffix !== "txnindex" || sizeBytes > 0);
+}
+
+/** The kinds of index objects. */
+export type IndexSuffix = "index" | "timeindex" | "txnindex";
+
 /** The offset after everything archived; undefined when nothing is. */
 export function archivedTo(manifest: Pick<Manifest, "segments"> | undefined): bigint | undefined {
   return manifest?.segments.at(-1)?.nextOffset;

@@ -47,7 +47,7 @@ test("tier commands list, check and clean an archive of which no region runs", a
   const log = where.find((name) => name.endsWith(".log"));
   assert.ok(log !== undefined);
   await store.put(log, Buffer.from("not what it was"));
-  await store.put(log.replace(/[^/]+$/, "00000000000000000777-9-cafe.log"), Buffer.from("left over"));
+  await store.put(log.replace(/[^/]+$/, "00000000000000000077-9-cafe.log"), Buffer.from("left over"));
   const verified = run("verify");
   assert.deepEqual([verified.status, verified.json.findings[0].kind], [2, "wrong-size"]);
   assert.equal(run("gc", "--dry-run").json.waiting, 1);

@@ -20,6 +20,8 @@ export interface BatchShape {
   readonly bytes: number;
 }
 
+const FILLER_MS = 1_000n;
+
 /** A batch with filler for records. */
 export function fillerBatch(shape: BatchShape): Buffer {
   const filler = Buffer.alloc(shape.bytes, shape.baseOffset % 251);
@@ -29,8 +31,8 @@ export function fillerBatch(shape: BatchShape): Buffer {
       leaderEpoch: 0,
       attributes: 0,
       lastOffsetDelta: shape.recordCount - 1,
-      baseTimestamp: 1_000n,
-      maxTimestamp: 1_000n,
+      baseTimestamp: FILLER_MS,
+      maxTimestamp: FILLER_MS,
       recordCount: shape.recordCount,
     },
     filler,
@@ -61,10 +63,18 @@ export function segmentFiles(baseOffset: number, shapes: readonly BatchShape[], 
     log: bodyOf(log),
     bytes: log,
     index: Buffer.concat(entries),
-    timeindex: Buffer.alloc(12),
+    timeindex: timeIndex(shapes[0]?.recordCount ?? 0),
     txnindex: undefined,
     leaderEpochs: [{ epoch: 0, startOffset: BigInt(baseOffset) }],
   };
+}
+
+/** All batches are of one time, which the first one is the first to have. */
+function timeIndex(recordCount: number): Buffer {
+  const entry = Buffer.alloc(12);
+  entry.writeBigInt64BE(FILLER_MS, 0);
+  entry.writeInt32BE(recordCount - 1, 8);
+  return entry;
 }
 
 /** One closed segment with its files. */

@@ -28,6 +28,20 @@ function keyOf(store: MemoryStore, what: RegExp, at = 0): string {
   return [...store.objects.keys()].filter((key) => what.test(key)).sort()[at] ?? assert.fail(`no ${what}`);
 }
 
+/** Adds to a 32-bit number of an object. */
+function add(store: MemoryStore, key: string, at: number, summand: number): void {
+  const bytes = store.objects.get(key) ?? assert.fail(key);
+  bytes.writeInt32BE(bytes.readInt32BE(at) + summand, at);
+}
+
+/** Changes the newest manifest as nobody's disk would. */
+function rewrite(store: MemoryStore, what: RegExp, by: string): void {
+  const key = keyOf(store, /manifest/, 3);
+  const text = String(store.objects.get(key));
+  assert.match(text, what);
+  store.objects.set(key, Buffer.from(text.replace(what, by)));
+}
+
 test("verify finds nothing wrong with a whole archive, and reads all of it when asked to", async () => {
   const store = await archived();
   const report = await verified(store);
@@ -62,6 +76,26 @@ test("verify names whatever is missing, cut, damaged or out of the chain", async
       },
     ],
     ["bad-manifest", (store) => store.objects.set(keyOf(store, /manifest/, 2), Buffer.from("{}"))],
+    ["bad-manifest", (store) => store.objects.set(keyOf(store, /manifest/, 3), Buffer.from("{}"))],
+    // Says of itself that it is the third.
+    [
+      "bad-manifest",
+      (store) =>
+        store.objects.set(
+          keyOf(store, /manifest/, 3),
+          store.objects.get(keyOf(store, /manifest/, 2)) ?? Buffer.alloc(0),
+        ),
+    ],
+    // An entry of the offset index points 8 bytes beside a batch, another one at the wrong batch.
+    ["wrong-index", (store) => add(store, keyOf(store, /[0-9a-f]\.index$/, 1), 4, 8)],
+    ["wrong-index", (store) => add(store, keyOf(store, /[0-9a-f]\.index$/, 1), 0, 5)],
+    ["wrong-index", (store) => add(store, keyOf(store, /\.timeindex$/, 1), 4, 1)],
+    // The manifest is as it should be, and tells of other records or epochs than there are.
+    ["wrong-content", (store) => rewrite(store, /"record_count": 50/, '"record_count": 51')],
+    ["wrong-content", (store) => rewrite(store, /"log_crc32c": \d+/, '"log_crc32c": 7')],
+    ["wrong-content", (store) => rewrite(store, /"epoch": 0/, '"epoch": 1')],
+    ["gap", (store) => rewrite(store, /"base_offset": "150"/, '"base_offset": "151"')],
+    ["broken-chain", (store) => rewrite(store, /"next_offset": "200"/, '"next_offset": "100"')],
   ];
   for (const [kind, damage] of damages) {
     const store = await archived();
