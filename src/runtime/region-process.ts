@@ -168,7 +168,7 @@ interface RouteDeps {
 
 function routes(record: RegionRecord, { region, tier, onShutdown }: RouteDeps) {
   return {
-    "GET /status": () => ({ ...record, runningBrokers: region.runningBrokers, tier: tier.report }),
+    "GET /status": () => ({ ...record, runningBrokers: region.runningBrokers, tier: tier.status }),
     "POST /brokers/:id/stop": ([id]: readonly string[]) => region.stopBroker(Number(id)),
     "POST /brokers/:id/start": ([id]: readonly string[]) => region.startBroker(Number(id)),
     "POST /tier/offload": async () => ({ ...(await tier.offloadNow()), cold: coldRanges(region) }),

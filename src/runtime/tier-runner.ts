@@ -6,12 +6,12 @@ import { lateStore } from "../adapters/late-store.ts";
 import type { EmbeddedRegion } from "../broker/embedded-region.ts";
 import type { ColdStore } from "../broker/ports.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { toError } from "../core/errors.ts";
+import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import { ColdReader } from "../tier/cold-reader.ts";
 import { StoreError } from "../tier/errors.ts";
-import { type OffloadReport, offloadOnce } from "../tier/offload.ts";
+import { movedBoth, NOTHING_MOVED, type OffloadReport, offloadOnce } from "../tier/offload.ts";
 import type { ObjectStore } from "../tier/ports.ts";
 import { selects } from "../topology/patterns.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
@@ -32,7 +32,11 @@ interface Rule {
   readonly wants: (topic: string) => boolean;
 }
 
-const NOTHING: OffloadReport = { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0 };
+/** What a region's tiering did, and what keeps it from going on. */
+export interface TierStatus extends OffloadReport {
+  /** One for each rule whose last pass failed; the next one tries again. */
+  readonly failures: readonly { readonly store: string; readonly code: string; readonly cause: string }[];
+}
 
 /** All tiering rules of one region. Passes run one after the other: two at once would archive the same segment twice. */
 export class TierRunner {
@@ -41,10 +45,10 @@ export class TierRunner {
   readonly #rules: readonly Rule[];
   readonly #deps: TierRunnerDeps;
   readonly #timers = new Set<Timer>();
-  readonly #failing = new Set<Rule>();
+  readonly #failing = new Map<Rule, { readonly code: string; readonly cause: string }>();
   #region: EmbeddedRegion | undefined;
   #running: Promise<unknown> = Promise.resolve();
-  #report = NOTHING;
+  #report = NOTHING_MOVED;
   #isClosed = false;
 
   private constructor(rules: readonly Rule[], deps: TierRunnerDeps) {
@@ -74,9 +78,10 @@ export class TierRunner {
     return new TierRunner(rules, deps);
   }
 
-  /** What all passes moved so far. */
-  get report(): OffloadReport {
-    return this.#report;
+  /** What all passes moved so far, failed ones included, and which rules fail now. */
+  get status(): TierStatus {
+    const failures = [...this.#failing].map(([{ store }, failure]) => ({ store: store.location, ...failure }));
+    return { ...this.#report, failures };
   }
 
   /** Begins to offload every so often. */
@@ -87,8 +92,8 @@ export class TierRunner {
 
   /** Runs all rules at once and waits for them; answers what this call moved. @throws the first failure */
   async offloadNow(): Promise<OffloadReport> {
-    let moved = NOTHING;
-    for (const rule of this.#rules) moved = sum(moved, await this.#pass(rule));
+    let moved = NOTHING_MOVED;
+    for (const rule of this.#rules) moved = movedBoth(moved, await this.#pass(rule));
     return moved;
   }
 
@@ -107,39 +112,44 @@ export class TierRunner {
       this.#timers.delete(timer);
       // The next pass tries again.
       void this.#pass(rule)
-        .then(
-          () => this.#tell(rule, undefined),
-          (error: unknown) => this.#tell(rule, toError(error)),
-        )
+        .catch(() => undefined)
         .then(() => this.#schedule(rule));
     });
     this.#timers.add(timer);
   }
 
-  /** Both ends of a trouble, and nothing while it lasts: a full store fails every pass. */
-  #tell(rule: Rule, failure: Error | undefined): void {
+  /** Both ends of a trouble, and nothing while it lasts and stays the same: a full store fails every pass. */
+  #tell(rule: Rule, failure: unknown): void {
     const { logger } = this.#deps;
     const store = rule.store.location;
-    if (failure !== undefined && !this.#failing.has(rule)) {
-      this.#failing.add(rule);
-      logger.warn("offloading fails and is tried again", { store, cause: failure.message });
-    } else if (failure === undefined && this.#failing.delete(rule)) logger.info("offloading works again", { store });
+    if (failure === undefined) {
+      if (this.#failing.delete(rule)) logger.info("offloading works again", { store });
+      return;
+    }
+    const code = failure instanceof TributaryError ? failure.fault.code : "UNEXPECTED";
+    const cause = toError(failure).message;
+    if (this.#failing.get(rule)?.code !== code) logger.warn("offloading fails and is tried again", { store, cause });
+    this.#failing.set(rule, { code, cause });
   }
 
   #pass(rule: Rule): Promise<OffloadReport> {
     const next = this.#running.catch(() => undefined).then(() => this.#offload(rule));
-    this.#running = next;
+    this.#running = next.then(
+      () => this.#tell(rule, undefined),
+      (error: unknown) => this.#tell(rule, error),
+    );
     return next;
   }
 
   async #offload(rule: Rule): Promise<OffloadReport> {
     const region = this.#region;
-    if (region === undefined || this.#isClosed) return NOTHING;
+    if (region === undefined || this.#isClosed) return NOTHING_MOVED;
     const { clock, random } = this.#deps;
     const source = embeddedSegments(region);
-    const report = await offloadOnce(rule.spec, rule.wants, { source, store: rule.store, clock, random });
-    this.#report = sum(this.#report, report);
-    return report;
+    const onMoved = (moved: OffloadReport): void => {
+      this.#report = movedBoth(this.#report, moved);
+    };
+    return offloadOnce(rule.spec, rule.wants, { source, store: rule.store, clock, random, onMoved });
   }
 }
 
@@ -153,12 +163,4 @@ async function openedOrLate(rule: TieringSpec, deps: TierRunnerDeps): Promise<Ob
     deps.logger.warn("store cannot be reached yet", { store: rule.store, cause: error.message });
   });
   return store;
-}
-
-function sum(a: OffloadReport, b: OffloadReport): OffloadReport {
-  return {
-    segmentsOffloaded: a.segmentsOffloaded + b.segmentsOffloaded,
-    bytesOffloaded: a.bytesOffloaded + b.bytesOffloaded,
-    segmentsDropped: a.segmentsDropped + b.segmentsDropped,
-  };
 }

@@ -1,6 +1,6 @@
 /** The archive of one partition as a chain of manifests in an object store. */
 
-import { ArchiveError } from "./errors.ts";
+import { archiveFailure } from "./archive-failure.ts";
 import {
   decodeManifest,
   encodeManifest,
@@ -43,7 +43,7 @@ export async function readHead(store: ObjectStore, partition: ArchivedPartition)
   if (previous !== undefined && manifest.previousSha256 !== null) {
     const actualSha256 = sha256(await store.get(previous));
     if (actualSha256 !== manifest.previousSha256) {
-      throw new ArchiveError({
+      throw archiveFailure({
         code: "ARCHIVE_BROKEN_CHAIN",
         key: newest,
         expectedSha256: manifest.previousSha256,

@@ -76,6 +76,13 @@ export type ArchiveFault =
       readonly clusterEnd: bigint;
     }
   | {
+      /** There are segments, and no manifest that names them. */
+      readonly code: "ARCHIVE_MANIFESTS_GONE";
+      readonly location: string;
+      readonly prefix: string;
+      readonly localFrom: bigint;
+    }
+  | {
       readonly code: "ARCHIVE_CONTENDED";
       readonly topic: string;
       readonly partition: number;

@@ -10,7 +10,7 @@
 import type { Uuid } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
-import { ArchiveError } from "./errors.ts";
+import { archiveFailure } from "./archive-failure.ts";
 import { JsonFields, parseJson } from "./json-fields.ts";
 import { twentyDigits } from "./object-key.ts";
 import type { ObjectStore } from "./ports.ts";
@@ -140,7 +140,7 @@ export function decodeGroups(key: string, bytes: Uint8Array): GroupSnapshot {
   if (fields.string("format") !== FORMAT) throw fields.bad("format");
   const formatVersion = fields.string("format_version");
   if (formatVersion.split(".")[0] !== GROUPS_FORMAT_VERSION.split(".")[0])
-    throw new ArchiveError({ code: "ARCHIVE_NEWER_FORMAT", key, formatVersion });
+    throw archiveFailure({ code: "ARCHIVE_NEWER_FORMAT", key, formatVersion });
   return {
     clusterId: fields.string("cluster_id"),
     takenAtMs: fields.number("taken_at_ms"),

@@ -1,6 +1,7 @@
 /** Reads the JSON objects of an archive field by field, so that a damaged one is told by its key. */
 
-import { ArchiveError } from "./errors.ts";
+import { archiveFailure } from "./archive-failure.ts";
+import type { ArchiveError } from "./errors.ts";
 
 /** Typed access to the fields of a JSON object; everything else is `ARCHIVE_BAD_MANIFEST` with the key and the
  *  field. */
@@ -16,7 +17,7 @@ export class JsonFields {
 
   /** The error for a field that is not what it must be. */
   bad(what: string): ArchiveError {
-    return new ArchiveError({ code: "ARCHIVE_BAD_MANIFEST", key: this.key, what });
+    return archiveFailure({ code: "ARCHIVE_BAD_MANIFEST", key: this.key, what });
   }
 
   string(name: string): string {
@@ -53,6 +54,6 @@ export function parseJson(key: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch (error) {
-    throw new ArchiveError({ code: "ARCHIVE_BAD_MANIFEST", key, what: "json" }, { cause: error });
+    throw archiveFailure({ code: "ARCHIVE_BAD_MANIFEST", key, what: "json" }, error);
   }
 }

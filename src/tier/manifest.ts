@@ -8,7 +8,7 @@
 
 import { createHash } from "node:crypto";
 import type { Uuid } from "../core/brand.ts";
-import { ArchiveError } from "./errors.ts";
+import { archiveFailure } from "./archive-failure.ts";
 import { JsonFields, parseJson } from "./json-fields.ts";
 import { twentyDigits } from "./object-key.ts";
 import type { ArchivedPartition, ArchiveEnd, GapCause, LeaderEpochStart } from "./ports.ts";
@@ -167,7 +167,7 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   if (fields.string("format") !== "tributary-archive") throw fields.bad("format");
   const formatVersion = fields.string("format_version");
   if (formatVersion.split(".")[0] !== MANIFEST_FORMAT_VERSION.split(".")[0])
-    throw new ArchiveError({ code: "ARCHIVE_NEWER_FORMAT", key, formatVersion });
+    throw archiveFailure({ code: "ARCHIVE_NEWER_FORMAT", key, formatVersion });
   const segments = fields.list("segments").map((entry) => segmentOf(new JsonFields(key, entry)));
   for (const [i, segment] of segments.entries()) {
     const before = segments[i - 1];

@@ -4,8 +4,17 @@ import type { Clock } from "../core/clock.ts";
 import { assertInvariant } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import { type ArchiveHead, publish, readHead } from "./archive.ts";
-import { ArchiveError } from "./errors.ts";
-import { type ArchivedGap, type ArchivedSegment, archivedTo, archiveEnd, segmentKey, sha256 } from "./manifest.ts";
+import { archiveFailure } from "./archive-failure.ts";
+import {
+  type ArchivedGap,
+  type ArchivedSegment,
+  archivedTo,
+  archiveEnd,
+  baseOffsetOf,
+  partitionPrefix,
+  segmentKey,
+  sha256,
+} from "./manifest.ts";
 import type {
   ArchivedPartition,
   ClosedSegment,
@@ -31,6 +40,8 @@ export interface OffloadDeps {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly random: Random;
+  /** Hears of each step when it is done: of a pass that fails, too, it is known what it moved. */
+  readonly onMoved?: ((moved: OffloadReport) => void) | undefined;
 }
 
 /** What one pass did. */
@@ -39,6 +50,18 @@ export interface OffloadReport {
   /** Bytes of `.log` objects. */
   readonly bytesOffloaded: number;
   readonly segmentsDropped: number;
+}
+
+/** Nothing. */
+export const NOTHING_MOVED: OffloadReport = { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0 };
+
+/** What two passes did. */
+export function movedBoth(a: OffloadReport, b: OffloadReport): OffloadReport {
+  return {
+    segmentsOffloaded: a.segmentsOffloaded + b.segmentsOffloaded,
+    bytesOffloaded: a.bytesOffloaded + b.bytesOffloaded,
+    segmentsDropped: a.segmentsDropped + b.segmentsDropped,
+  };
 }
 
 /** How often a publication may lose against another writer before the pass gives up. */
@@ -51,15 +74,16 @@ export async function offloadOnce(
   wanted: (topic: string) => boolean,
   deps: OffloadDeps,
 ): Promise<OffloadReport> {
-  const total = { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0 };
+  let total = NOTHING_MOVED;
+  const onMoved = (moved: OffloadReport): void => {
+    total = movedBoth(total, moved);
+    deps.onMoved?.(moved);
+  };
   let firstError: unknown;
   for (const partition of await deps.source.partitions()) {
     if (!wanted(partition.topic)) continue;
     try {
-      const report = await offloadPartition(partition, policy, deps);
-      total.segmentsOffloaded += report.segmentsOffloaded;
-      total.bytesOffloaded += report.bytesOffloaded;
-      total.segmentsDropped += report.segmentsDropped;
+      await offloadPartition(partition, policy, { ...deps, onMoved });
     } catch (error) {
       firstError ??= error;
     }
@@ -69,44 +93,58 @@ export async function offloadOnce(
 }
 
 /** Offloads one partition's cold segments, oldest first, so that the archive never has a hole. */
-async function offloadPartition(
-  partition: ArchivedPartition,
-  policy: ColdPolicy,
-  deps: OffloadDeps,
-): Promise<OffloadReport> {
+async function offloadPartition(partition: ArchivedPartition, policy: ColdPolicy, deps: OffloadDeps): Promise<void> {
+  const { source, store, clock, onMoved } = deps;
   let known: Promise<ArchiveHead | undefined> | undefined;
   const headOnce = (): Promise<ArchiveHead | undefined> => {
-    known ??= readHead(deps.store, partition);
+    known ??= readHead(store, partition);
     return known;
   };
-  const closed = await deps.source.closedSegments(partition, async () => archiveEnd((await headOnce())?.manifest));
-  const cold = coldSegments(closed, policy, deps.clock.nowMs());
-  const report = { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0 };
-  if (cold.length === 0) return report;
+  const closed = await source.closedSegments(partition, async () => archiveEnd((await headOnce())?.manifest));
+  const cold = coldSegments(closed, policy, clock.nowMs());
+  const [oldest] = cold;
+  if (oldest === undefined) return;
   let head = await headOnce();
+  if (head === undefined) await demandNothingBelow(partition, oldest.baseOffset, store);
   const writerEpoch = (head?.manifest.writerEpoch ?? 0) + 1;
+  // A segment that cannot go keeps those behind it, since a log loses its oldest first; they are archived all the same.
+  let kept: unknown;
   for (const segment of cold) {
+    let verified: ArchivedSegment | undefined;
     const reached = archivedTo(head?.manifest);
     if (reached === undefined || segment.baseOffset >= reached) {
-      if (reached !== undefined && segment.baseOffset > reached) {
-        throw new ArchiveError({
-          code: "ARCHIVE_GAP",
-          topic: partition.topic,
-          partition: partition.partition,
-          archivedTo: reached,
-          localFrom: segment.baseOffset,
-        });
-      }
-      head = await offloadSegment({ partition, segment, head, writerEpoch }, deps);
-      report.segmentsOffloaded += 1;
-      report.bytesOffloaded += segment.sizeBytes;
+      demandNoGap(partition, segment, reached);
+      ({ head, verified } = await offloadSegment({ partition, segment, head, writerEpoch }, deps));
+      onMoved?.({ ...NOTHING_MOVED, segmentsOffloaded: 1, bytesOffloaded: segment.sizeBytes });
     }
-    if (policy.deleteLocal === "after-verify" && holds(head, segment)) {
-      await deps.source.dropLocal(partition, segment.baseOffset);
-      report.segmentsDropped += 1;
+    const archived = archivedAs(head, segment);
+    if (policy.deleteLocal !== "after-verify" || archived === undefined || kept !== undefined) continue;
+    try {
+      // What an earlier pass or another writer archived may have been damaged since.
+      if (archived.key !== verified?.key) await verifyArchived(archived, store);
+      await source.dropLocal(partition, segment.baseOffset);
+      onMoved?.({ ...NOTHING_MOVED, segmentsDropped: 1 });
+    } catch (error) {
+      kept = error;
     }
   }
-  return report;
+  if (kept !== undefined) throw kept;
+}
+
+/** Where there is no manifest there must be no older segment: an archive whose manifests are gone must not be begun anew behind
+ *  what it holds, since nobody would miss that any more. */
+async function demandNothingBelow(partition: ArchivedPartition, baseOffset: bigint, store: ObjectStore): Promise<void> {
+  const prefix = partitionPrefix(partition);
+  for (const key of await store.list(prefix)) {
+    if ((baseOffsetOf(key) ?? baseOffset) < baseOffset)
+      throw archiveFailure({ code: "ARCHIVE_MANIFESTS_GONE", location: store.location, prefix, localFrom: baseOffset });
+  }
+}
+
+function demandNoGap({ topic, partition }: ArchivedPartition, segment: ClosedSegment, archivedTo: bigint | undefined) {
+  const { baseOffset: localFrom } = segment;
+  if (archivedTo === undefined || localFrom <= archivedTo) return;
+  throw archiveFailure({ code: "ARCHIVE_GAP", topic, partition, archivedTo, localFrom });
 }
 
 /** The closed segments, from the oldest on, that are old enough and beyond what stays local. */
@@ -133,7 +171,13 @@ interface SegmentTask {
   readonly writerEpoch: number;
 }
 
-async function offloadSegment(task: SegmentTask, deps: OffloadDeps): Promise<ArchiveHead> {
+interface Offloaded {
+  readonly head: ArchiveHead;
+  /** Read back whole, though perhaps not published: another writer may have been first. */
+  readonly verified: ArchivedSegment;
+}
+
+async function offloadSegment(task: SegmentTask, deps: OffloadDeps): Promise<Offloaded> {
   const { partition, segment } = task;
   const files = await deps.source.readSegment(partition, segment.baseOffset);
   const nonce = Buffer.from(deps.random.bytes(8)).toString("hex");
@@ -141,7 +185,7 @@ async function offloadSegment(task: SegmentTask, deps: OffloadDeps): Promise<Arc
   const entry = await describeSegment(key, segment, files);
   await upload(key, files, deps.store);
   await verifyReadBack(entry, files, deps.store);
-  return publishSegment(task, entry, deps);
+  return { head: await publishSegment(task, entry, deps), verified: entry };
 }
 
 async function upload(key: string, files: SegmentFiles, store: ObjectStore): Promise<void> {
@@ -151,10 +195,21 @@ async function upload(key: string, files: SegmentFiles, store: ObjectStore): Pro
   if (files.txnindex !== undefined) await store.put(`${key}.txnindex`, files.txnindex);
 }
 
+/** Reads an archived segment's data and compares them with what its manifest says. @throws {ArchiveError | StoreError} */
+async function verifyArchived(segment: ArchivedSegment, store: ObjectStore): Promise<void> {
+  const { sha256: actual } = await digestOf(archivedLog(segment, store));
+  if (actual === segment.logSha256) return;
+  const what = `SHA-256 is ${actual}, archived was ${segment.logSha256}`;
+  throw archiveFailure({ code: "ARCHIVE_CORRUPT", key: `${segment.key}.log`, what });
+}
+
+function archivedLog({ key, logBytes: sizeBytes }: ArchivedSegment, store: ObjectStore): ObjectBody {
+  return { sizeBytes, read: (start, endExclusive) => store.get(`${key}.log`, { start, endExclusive }) };
+}
+
 /** Reads everything back and compares it with what was sent. */
 async function verifyReadBack(entry: ArchivedSegment, files: SegmentFiles, store: ObjectStore): Promise<void> {
-  const log = { sizeBytes: entry.logBytes, read: rangesOf(store, `${entry.key}.log`) };
-  demandSame(`${entry.key}.log`, entry.logSha256, (await digestOf(log)).sha256);
+  demandSame(`${entry.key}.log`, entry.logSha256, (await digestOf(archivedLog(entry, store))).sha256);
   const small: readonly (readonly [suffix: string, content: Buffer | undefined])[] = [
     ["index", files.index],
     ["timeindex", files.timeindex],
@@ -167,13 +222,9 @@ async function verifyReadBack(entry: ArchivedSegment, files: SegmentFiles, store
   }
 }
 
-function rangesOf(store: ObjectStore, key: string): ObjectBody["read"] {
-  return (start, endExclusive) => store.get(key, { start, endExclusive });
-}
-
 function demandSame(key: string, expectedSha256: string, actualSha256: string): void {
   if (actualSha256 !== expectedSha256)
-    throw new ArchiveError({ code: "ARCHIVE_READ_BACK_DIFFERS", key, expectedSha256, actualSha256 });
+    throw archiveFailure({ code: "ARCHIVE_READ_BACK_DIFFERS", key, expectedSha256, actualSha256 });
 }
 
 /** Adds the segment to the newest manifest. When another writer archived it meanwhile, that copy counts and ours is an orphan. */
@@ -196,7 +247,7 @@ async function publishSegment(task: SegmentTask, entry: ArchivedSegment, deps: O
     if (published !== undefined) return published;
     head = await readHead(deps.store, partition);
   }
-  throw new ArchiveError({
+  throw archiveFailure({
     code: "ARCHIVE_CONTENDED",
     topic: partition.topic,
     partition: partition.partition,
@@ -238,11 +289,9 @@ async function describeSegment(key: string, segment: ClosedSegment, files: Segme
   };
 }
 
-/** True when the published archive holds exactly this segment, so that its local copy is not needed. */
-function holds(head: ArchiveHead | undefined, segment: ClosedSegment): boolean {
-  return (
-    head?.manifest.segments.some(
-      (archived) => archived.baseOffset === segment.baseOffset && archived.nextOffset === segment.nextOffset,
-    ) === true
+/** What the published archive holds of exactly this segment, so that its local copy is not needed. */
+function archivedAs(head: ArchiveHead | undefined, segment: ClosedSegment): ArchivedSegment | undefined {
+  return head?.manifest.segments.find(
+    (archived) => archived.baseOffset === segment.baseOffset && archived.nextOffset === segment.nextOffset,
   );
 }

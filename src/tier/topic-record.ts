@@ -7,7 +7,8 @@
 
 import type { Uuid } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
-import { ArchiveError, StoreError } from "./errors.ts";
+import { archiveFailure } from "./archive-failure.ts";
+import { StoreError } from "./errors.ts";
 import { JsonFields, parseJson } from "./json-fields.ts";
 import type { ObjectStore } from "./ports.ts";
 
@@ -96,7 +97,7 @@ export function decodeTopicRecord(key: string, bytes: Uint8Array): TopicRecord {
   if (fields.string("format") !== FORMAT) throw fields.bad("format");
   const formatVersion = fields.string("format_version");
   if (formatVersion.split(".")[0] !== TOPIC_FORMAT_VERSION.split(".")[0])
-    throw new ArchiveError({ code: "ARCHIVE_NEWER_FORMAT", key, formatVersion });
+    throw archiveFailure({ code: "ARCHIVE_NEWER_FORMAT", key, formatVersion });
   return {
     clusterId: fields.string("cluster_id"),
     topic: fields.string("topic"),

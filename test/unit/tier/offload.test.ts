@@ -7,7 +7,15 @@ import { hasFaultCode } from "../../../src/core/errors.ts";
 import { readHead } from "../../../src/tier/archive.ts";
 import { ColdReader } from "../../../src/tier/cold-reader.ts";
 import { decodeManifest, manifestPrefix } from "../../../src/tier/manifest.ts";
-import { type ColdPolicy, coldSegments, type OffloadDeps, offloadOnce } from "../../../src/tier/offload.ts";
+import {
+  type ColdPolicy,
+  coldSegments,
+  movedBoth,
+  NOTHING_MOVED,
+  type OffloadDeps,
+  type OffloadReport,
+  offloadOnce,
+} from "../../../src/tier/offload.ts";
 import { batchesIn } from "../../../src/wire/record-batch.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
@@ -215,4 +223,45 @@ test("offload writes data, then indexes, then the manifest", async () => {
     .filter(({ kind }) => kind === "put" || kind === "putIfAbsent")
     .map(({ key }) => key.slice(key.lastIndexOf(".")));
   assert.deepEqual(order.slice(0, 4), [".log", ".index", ".timeindex", ".json"]);
+});
+
+test("offload tells what it moved although it fails later", async () => {
+  const world = openWorld();
+  let moved = NOTHING_MOVED;
+  let puts = 0;
+  world.store.before = ({ kind, key }) => {
+    if (kind === "put" && key.endsWith(".log") && ++puts === 3) throw new Error("full");
+  };
+  const onMoved = (step: OffloadReport): void => {
+    moved = movedBoth(moved, step);
+  };
+  await assert.rejects(
+    offloadOnce(EVERYTHING_COLD, () => true, { ...world.deps, onMoved }),
+    /full/,
+  );
+  assert.deepEqual([moved.segmentsOffloaded, moved.segmentsDropped], [2, 2]);
+});
+
+test("offload keeps the local copy of a segment whose archived copy was damaged since, and archives the others", async () => {
+  const world = openWorld();
+  await world.offload({ ...EVERYTHING_COLD, deleteLocal: "never", keepLocalBytes: 1 });
+  const [key = ""] = [...world.store.objects.keys()].filter((each) => each.endsWith(".log"));
+  const object = world.store.objects.get(key);
+  if (object !== undefined) object[80] = (object[80] ?? 0) ^ 1;
+  await assert.rejects(world.offload(), (error) => hasFaultCode(error, "ARCHIVE_CORRUPT"));
+  assert.deepEqual(world.source.dropped, []);
+  assert.equal((await readHead(world.store, PARTITION))?.manifest.segments.length, 4);
+});
+
+test("offload begins no new archive behind segments whose manifests are gone", async () => {
+  const world = openWorld();
+  await world.offload({ ...EVERYTHING_COLD, keepLocalBytes: 1 });
+  const manifests = await world.store.list(manifestPrefix(PARTITION));
+  const held = manifests.map((key) => [key, world.store.objects.get(key) ?? Buffer.alloc(0)] as const);
+  for (const [key] of held) await world.store.remove(key);
+  await assert.rejects(world.offload(), (error) => hasFaultCode(error, "ARCHIVE_MANIFESTS_GONE"));
+  assert.equal(world.source.dropped.length, 3);
+  for (const [key, bytes] of held) await world.store.put(key, bytes);
+  await world.offload();
+  assert.equal((await readHead(world.store, PARTITION))?.manifest.segments.length, 4);
 });

@@ -1,0 +1,32 @@
+/** Failures of archives in words for a person: cause, place, remedy. */
+
+import { describeFault } from "../core/errors.ts";
+import { ArchiveError, type ArchiveFault } from "./errors.ts";
+
+/** The error of a fault. */
+export function archiveFailure(fault: ArchiveFault, cause?: unknown): ArchiveError {
+  return new ArchiveError(fault, { message: sentence(fault), cause });
+}
+
+function sentence(fault: ArchiveFault): string {
+  switch (fault.code) {
+    case "ARCHIVE_BAD_MANIFEST":
+      return `the manifest ${fault.key} is damaged (${fault.what}); run \`tributary tier repair\``;
+    case "ARCHIVE_BROKEN_CHAIN":
+      return `the manifest ${fault.key} does not follow the one before it, which was changed or replaced; run \`tributary tier repair\``;
+    case "ARCHIVE_NEWER_FORMAT":
+      return `${fault.key} has format ${fault.formatVersion}, which this version does not know; use a newer one`;
+    case "ARCHIVE_READ_BACK_DIFFERS":
+      return `${fault.key} is not what was written; the local copy stays, and the next pass writes it again`;
+    case "ARCHIVE_CORRUPT":
+      return `${fault.key} is damaged: ${fault.what}; run \`tributary tier repair\` while there is a copy elsewhere`;
+    case "ARCHIVE_GAP":
+      return `${fault.topic}-${fault.partition} is archived up to offset ${fault.archivedTo}, and its local segments begin at ${fault.localFrom}: those between are gone; run \`tributary tier verify\`: a manifest may be missing`;
+    case "ARCHIVE_MANIFESTS_GONE":
+      return `${fault.location} has segments below ${fault.prefix} and no manifest; put the manifests back, or move the segments away to begin anew at offset ${fault.localFrom}`;
+    case "ARCHIVE_CONTENDED":
+      return `another writer was first ${fault.attempts} times in a row at the archive of ${fault.topic}-${fault.partition}; the next pass tries again`;
+    default:
+      return describeFault(fault);
+  }
+}
