@@ -63,6 +63,11 @@ export class KafkaHistoryWriter implements HistoryWriter {
     return this.#deps.writer.identity.producerEpoch;
   }
 
+  /** Whether it is the writer of this epoch and still used: then its transactions are its own concern. */
+  holds(producerEpoch: number): boolean {
+    return !this.#isClosed && producerEpoch === this.producerEpoch;
+  }
+
   async begin(): Promise<void> {
     const { writer, slots } = this.#deps;
     const { at, record } = this.#places;

@@ -5,26 +5,31 @@ import { ClientError, errorCodeOf, isDeniedCode } from "../client/errors.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { AT_END, listOffsets } from "../client/list-offsets.ts";
 import { isFencedCode, TransactionalWriter, writeAbortMarker } from "../client/transactions.ts";
-import type { Clock } from "../core/clock.ts";
+import { type Clock, sleep } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import { MirrorError } from "../mirror/errors.ts";
 import type { FenceOutcome, HistoryTarget, HistoryWriter } from "../mirror/history/ports.ts";
 import { decodeHistory, HISTORY_TOPIC, type HistoryRecord } from "../mirror/history/record.ts";
 import { laneIdentity } from "../mirror/lane-id.ts";
-import { type LaneIdentity, laneKey } from "../mirror/offset-ports.ts";
+import { type LaneIdentity, type LaneKey, laneKey } from "../mirror/offset-ports.ts";
 import type { TopicPartition } from "../mirror/ports.ts";
 import { storeFailure } from "../mirror/stored-error.ts";
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
+import { AbandonedTransactions } from "./kafka-abandoned.ts";
 import { KafkaHistoryWriter } from "./kafka-history-writer.ts";
-import { KafkaInternalTopic } from "./kafka-internal-topic.ts";
+import { KafkaInternalTopic, type TopicEnds } from "./kafka-internal-topic.ts";
 import { KafkaWriters } from "./kafka-writers.ts";
 import { Shared } from "./shared-run.ts";
 import { Slots } from "./slots.ts";
 
-/** A dead worker's transaction ends after this at the latest: until then it hides what others commit to the history topic. */
+/** A dead worker's transaction ends some time after this, whatever else fails. */
 const TRANSACTION_TIMEOUT_MS = 10_000;
 /** Open transactions of a worker: more would only wait longer for the same brokers. */
 const OPEN_TRANSACTIONS_MAX = 512;
+/** Between two looks at an end that transactions of others hide. */
+const HELD_POLL_MS = 20;
+/** A reader gives up after this long and is told why: transactions time out before. */
+const HELD_MS_MAX = 30_000;
 /** For one question, leader changes included. */
 const CALL_TIMEOUT_MS = 10_000;
 
@@ -32,21 +37,35 @@ const CALL_TIMEOUT_MS = 10_000;
 export interface KafkaHistoryDeps {
   readonly client: KafkaClient;
   readonly clock: Clock;
+  /** See `HistoryTarget.worker`. */
+  readonly worker: string;
 }
 
 /** See the file's comment. */
 export class KafkaHistory implements HistoryTarget {
+  readonly worker: string;
   readonly #deps: KafkaHistoryDeps;
   readonly #slots = new Slots(OPEN_TRANSACTIONS_MAX);
   /** Latest values by lane: about a kilobyte for each lane that was ever in history mode. */
   readonly #records = new Map<string, Buffer>();
   readonly #writers: KafkaWriters;
+  readonly #look = new Shared(() => this.#lookAtEnds());
   readonly #refresh = new Shared(() => this.#readNew());
+  readonly #settle = new Shared(() => this.#settleHeld());
+  /** Writers of this process, by lane. */
+  readonly #writing = new Map<LaneKey, KafkaHistoryWriter>();
+  readonly #abandoned: AbandonedTransactions;
   #topic: KafkaInternalTopic | undefined;
+  /** The high watermarks as they were seen last. */
+  #ends: TopicEnds = new Map();
 
   constructor(deps: KafkaHistoryDeps) {
     this.#deps = deps;
+    this.worker = deps.worker;
     this.#writers = new KafkaWriters(deps);
+    this.#abandoned = new AbandonedTransactions(deps, {
+      isOurs: ({ lane }, epoch) => this.#writing.get(laneKey(lane))?.holds(epoch) === true,
+    });
   }
 
   async fence(at: TopicPartition, producerId: bigint, epoch: number): Promise<FenceOutcome> {
@@ -72,24 +91,44 @@ export class KafkaHistory implements HistoryTarget {
 
   async read(lane: LaneIdentity): Promise<HistoryRecord | undefined> {
     try {
-      await this.#refresh.run();
-      const value = this.#records.get(laneKey(lane));
-      return value && decodeHistory(value);
+      await this.#readAll();
+      return this.#latest(lane);
     } catch (error) {
       throw storeFailure(error, { topic: HISTORY_TOPIC, partition: 0 });
     }
+  }
+
+  async peek(lane: LaneIdentity): Promise<HistoryRecord | undefined> {
+    try {
+      await this.#refresh.run();
+      return this.#latest(lane);
+    } catch (error) {
+      throw storeFailure(error, { topic: HISTORY_TOPIC, partition: 0 });
+    }
+  }
+
+  #latest(lane: LaneIdentity): HistoryRecord | undefined {
+    const value = this.#records.get(laneKey(lane));
+    return value && decodeHistory(value);
   }
 
   async open(lane: LaneIdentity, at: TopicPartition): Promise<HistoryWriter> {
     const { client } = this.#deps;
     const transactionalId = transactionalIdOf(lane);
     try {
-      this.#topic ??= await KafkaInternalTopic.open(TOPIC, this.#deps);
-      const options = { transactionalId, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS };
-      const writer = await TransactionalWriter.open(client, options);
+      this.#topic ??= await KafkaInternalTopic.open({ name: HISTORY_TOPIC }, this.#deps);
+      const writer = await TransactionalWriter.open(client, {
+        transactionalId,
+        transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+      });
       await this.#writers.announce(writer.identity.producerId, laneKey(lane));
       const record = { topic: HISTORY_TOPIC, index: this.#topic.partitionOf(laneKey(lane)) };
-      return new KafkaHistoryWriter({ client, writer, slots: this.#slots, clock: this.#deps.clock }, { at, record });
+      const opened = new KafkaHistoryWriter(
+        { client, writer, slots: this.#slots, clock: this.#deps.clock },
+        { at, record },
+      );
+      this.#writing.set(laneKey(lane), opened);
+      return opened;
     } catch (error) {
       throw failure(at, error);
     }
@@ -109,18 +148,44 @@ export class KafkaHistory implements HistoryTarget {
     return this.#deps.client.metadata.leaderOf(topic, partition)?.leaderEpoch ?? -1;
   }
 
+  /** Reads up to the high watermark: another lane's open transaction may stand in front of a record that is committed. */
+  async #readAll(): Promise<void> {
+    const { clock } = this.#deps;
+    const untilMs = clock.monotonicMs() + HELD_MS_MAX;
+    await this.#look.run();
+    const ends = this.#ends;
+    for (;;) {
+      await this.#refresh.run();
+      if (this.#topic?.hasReached(ends) !== false) return;
+      if (clock.monotonicMs() > untilMs)
+        throw unavailable({ topic: HISTORY_TOPIC, partition: 0 }, "open transactions hide its end");
+      await this.#settle.run();
+      await sleep(clock, HELD_POLL_MS);
+    }
+  }
+
+  async #lookAtEnds(): Promise<void> {
+    await this.#openTopic();
+    this.#ends = (await this.#topic?.ends()) ?? new Map();
+  }
+
+  async #settleHeld(): Promise<void> {
+    if (this.#topic !== undefined) await this.#abandoned.end(await this.#topic.openRecords());
+  }
+
   /** The topic is made by the first lane that needs it; until then nobody has a record. */
+  async #openTopic(): Promise<void> {
+    this.#topic ??= await KafkaInternalTopic.openExisting({ name: HISTORY_TOPIC }, this.#deps);
+  }
+
   async #readNew(): Promise<void> {
-    this.#topic ??= await KafkaInternalTopic.openExisting(TOPIC, this.#deps);
+    await this.#openTopic();
     await this.#topic?.readNew((key, value) => {
       if (value === null) this.#records.delete(key);
       else this.#records.set(key, value);
     });
   }
 }
-
-/** Read up to the high watermark: another lane's open transaction may stand in front of a record that is committed. */
-const TOPIC = { name: HISTORY_TOPIC, waitsForOpenTransactions: true } as const;
 
 /** The lane's transactional id: as its producer id, the same for every worker that ever copies it. */
 export function transactionalIdOf(lane: LaneIdentity): string {
@@ -139,7 +204,7 @@ export function failure(at: Pick<TopicPartition, "topic" | "partition">, error: 
   return new MirrorError({ code: "TARGET_UNAVAILABLE", topic, partition, why: cause.message }, { cause });
 }
 
-function unavailable({ topic, partition }: TopicPartition, why: string): MirrorError {
+function unavailable({ topic, partition }: Pick<TopicPartition, "topic" | "partition">, why: string): MirrorError {
   return new MirrorError({ code: "TARGET_UNAVAILABLE", topic, partition, why });
 }
 

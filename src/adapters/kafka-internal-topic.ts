@@ -49,12 +49,20 @@ export interface KafkaInternalTopicOptions {
   readonly partitions?: number | undefined;
   /** Default true. False is for readers: a topic that is missing then reads as empty, and nothing is ever created. */
   readonly createIfMissing?: boolean | undefined;
-  /** For topics that are written in transactions: reading waits until those are settled that are open in front of the end, because
-   *  committed records may lie behind them. Default false: it ends there. */
-  readonly waitsForOpenTransactions?: boolean | undefined;
 }
 
 type Apply = Parameters<InternalTopic["readNew"]>[0];
+
+/** The ends of the topic's partitions at some time. */
+export type TopicEnds = ReadonlyMap<number, bigint>;
+
+/** A record that readers of committed data do not see yet: its transaction is open, or has no marker here yet. */
+export interface OpenRecord {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+  readonly offset: bigint;
+  readonly value: Buffer | null;
+}
 
 /** Where reading goes on. */
 interface Position {
@@ -67,19 +75,17 @@ interface Position {
 export class KafkaInternalTopic implements InternalTopic {
   readonly name: string;
   readonly #partitions: number;
-  readonly #endIsolation: Isolation;
   readonly #client: KafkaClient;
   readonly #clock: Clock;
   readonly #positions = new Map<number, Position>();
 
   private constructor(
-    { name, waitsForOpenTransactions }: KafkaInternalTopicOptions,
+    { name }: KafkaInternalTopicOptions,
     partitions: number,
     deps: { readonly client: KafkaClient; readonly clock: Clock },
   ) {
     this.name = name;
     this.#partitions = partitions;
-    this.#endIsolation = waitsForOpenTransactions === true ? "read_uncommitted" : "read_committed";
     this.#client = deps.client;
     this.#clock = deps.clock;
   }
@@ -117,6 +123,38 @@ export class KafkaInternalTopic implements InternalTopic {
     throw brokerError("Fetch", OFFSET_OUT_OF_RANGE, { subject: this.name, message });
   }
 
+  /** The high watermarks now. For topics that are written in transactions: `readNew` ends where one is open, and committed records
+   *  may lie behind it. @throws {ClientError} */
+  async ends(): Promise<TopicEnds> {
+    const bounds = await logBounds(this.#client, this.#all());
+    return new Map(bounds.map(({ index, endOffset }) => [index, endOffset]));
+  }
+
+  /** Whether `readNew` has handed over everything below the ends. */
+  hasReached(ends: TopicEnds): boolean {
+    return [...ends].every(([index, end]) => this.#at(index).offset >= end);
+  }
+
+  /** What is in the way of `readNew`, the last record of each transaction. Not while it reads. @throws {ClientError} */
+  async openRecords(): Promise<readonly OpenRecord[]> {
+    const open = new Map<bigint, OpenRecord>();
+    for (const { index, errorCode, records } of await this.#fetch(this.#all(), "read_uncommitted")) {
+      if (errorCode !== ErrorCode.NONE) throw brokerError("Fetch", errorCode, { subject: `${this.name}-${index}` });
+      for (const batch of batchesIn(records)) {
+        const { producerId, producerEpoch, baseOffset: offset } = batch;
+        if (batch.isControl) open.delete(producerId);
+        else if (batch.isTransactional)
+          for (const { value } of decodeRecords(batch))
+            open.set(producerId, { producerId, producerEpoch, offset, value: value && Buffer.from(value) });
+      }
+    }
+    return [...open.values()];
+  }
+
+  #all(): readonly PartitionRef[] {
+    return Array.from({ length: this.#partitions }, (_, index): PartitionRef => ({ topic: this.name, index }));
+  }
+
   async append(records: readonly InternalRecord[]): Promise<void> {
     assertInvariant(this.#partitions > 0, "Readers never write", { topic: this.name });
     const queues = new Map<number, InternalRecord[][]>();
@@ -136,8 +174,7 @@ export class KafkaInternalTopic implements InternalTopic {
 
   /** False when the log was cut or cleaned away under the reader: reading again begins where the log allows. */
   async #readToEnd(apply: Apply): Promise<boolean> {
-    const all = Array.from({ length: this.#partitions }, (_, index): PartitionRef => ({ topic: this.name, index }));
-    const bounds = await logBounds(this.#client, all, { isolation: this.#endIsolation });
+    const bounds = await logBounds(this.#client, this.#all(), { isolation: "read_committed" });
     for (const { index, startOffset, endOffset } of bounds) {
       const known = this.#positions.get(index);
       const isUsable = known !== undefined && known.offset >= startOffset && known.offset <= endOffset;
@@ -147,7 +184,7 @@ export class KafkaInternalTopic implements InternalTopic {
       const open = bounds.filter(({ index, endOffset }) => this.#at(index).offset < endOffset);
       if (open.length === 0) return true;
       const before = open.map(({ index }) => this.#at(index).offset);
-      for (const fetched of await this.#fetch(open)) if (!this.#take(fetched, apply)) return false;
+      for (const fetched of await this.#fetch(open, "read_committed")) if (!this.#take(fetched, apply)) return false;
       const isMoved = open.some(({ index }, at) => this.#at(index).offset !== before[at]);
       emptyFetches = isMoved ? 0 : emptyFetches + 1;
     }
@@ -158,7 +195,7 @@ export class KafkaInternalTopic implements InternalTopic {
     return this.#positions.get(index) ?? { offset: 0n, epoch: -1 };
   }
 
-  async #fetch(open: readonly PartitionRef[]): Promise<readonly FetchedPartition[]> {
+  async #fetch(open: readonly PartitionRef[], isolation: Isolation): Promise<readonly FetchedPartition[]> {
     const topicId = this.#client.metadata.topic(this.name)?.topicId ?? ZERO_UUID;
     const items = open.map(({ topic, index }) => {
       const { offset: fetchOffset, epoch: lastFetchedEpoch } = this.#at(index);
@@ -179,7 +216,7 @@ export class KafkaInternalTopic implements InternalTopic {
       failed,
       ask: async (nodeId, partitions) => {
         const limits = { maxWaitMs: FETCH_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES_MAX };
-        const options = { ...limits, isolation: "read_committed", purpose: "control" } as const;
+        const options = { ...limits, isolation, purpose: "control" } as const;
         const fetched = await fetchFrom(this.#client, nodeId, { partitions, ...options });
         return inOrder(partitions, fetched, (item) => failed(item, ErrorCode.UNKNOWN));
       },

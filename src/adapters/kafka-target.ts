@@ -48,6 +48,8 @@ const DEFAULT_PRODUCER_ID_EXPIRATION_MS = 86_400_000;
 export interface KafkaTargetDeps {
   readonly client: KafkaClient;
   readonly clock: Clock;
+  /** See `HistoryTarget.worker`; without it, history mode takes this worker's restart for a worker that it does not know. */
+  readonly worker?: string | undefined;
 }
 
 interface CachedLimits {
@@ -77,7 +79,7 @@ export class KafkaTarget implements Target {
     this.#client = client;
     this.#clock = clock;
     this.#looks = new TargetLooks(client);
-    this.history = new KafkaHistory({ client, clock });
+    this.history = new KafkaHistory({ client, clock, worker: deps.worker ?? "" });
     this.#bounds = gathering((asked) => boundsOf(client, asked, "read_uncommitted", CALL_TIMEOUT_MS));
     this.#producers = gathering((asked) => {
       const partitions = asked.map(({ topic, partition }) => ({ topic, index: partition }));

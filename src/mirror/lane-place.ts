@@ -8,6 +8,7 @@
  *  Live mode begins no era of its own where history mode is possible: the fence of another worker would not hold it ("Eras begin
  *  in the history record"). */
 
+import { sleep } from "../core/clock.ts";
 import { assertInvariant } from "../core/errors.ts";
 import { isClusterId } from "../wire/topic-ids.ts";
 import type { CopyContext, CopyMode } from "./copy-mode.ts";
@@ -45,6 +46,9 @@ interface Seeking {
   readonly signal: AbortSignal;
 }
 
+/** Between two looks at the record of a lane that is left to another worker: all lanes of a worker share one request. */
+const STANDBY_POLL_MS = 100;
+
 /** Of one lane, for its whole life. */
 export class LanePlace {
   readonly takeovers = noTakeovers();
@@ -78,7 +82,7 @@ export class LanePlace {
     this.#deps = deps;
     this.#save = save;
     this.#returnRule = new ReturnRule(deps.clock);
-    this.#standby = new Standby(deps.clock);
+    this.#standby = new Standby(deps.clock, deps.target.history?.worker ?? "");
   }
 
   /** What is known; undefined before the stored state was read. */
@@ -123,7 +127,8 @@ export class LanePlace {
     if (session === undefined) return new LiveMode(context);
     const { history } = this.#deps.target;
     assertInvariant(history !== undefined, "A session has a target with history");
-    const onCommitted = (record: HistoryRecord): void => this.#committed(context.memory, record);
+    const onCommitted = (record: HistoryRecord, tookMs: number): void =>
+      this.#committed(context.memory, record, tookMs);
     return new HistoryMode({ ...context, history, session, returnRule: this.#returnRule, signal, onCommitted });
   }
 
@@ -141,16 +146,35 @@ export class LanePlace {
 
   /** Takes in why copying ended; true when another mode can go on. @throws {MirrorError} the same, with what is known about it */
   turns(error: unknown): boolean {
-    if (hasFault(error, "TARGET_FENCED")) {
-      this.#standby.fenced();
-      this.#forget();
-    }
+    this.#noteFenced(error);
     if (!hasFault(error, "HISTORY_NEEDED")) return false;
     this.#needed = error.fault;
     const obstacle = this.#obstacle;
     if (obstacle !== undefined) throw new MirrorError({ ...error.fault, obstacle });
     this.#entering = { fence: undefined };
     return true;
+  }
+
+  #noteFenced(error: unknown): void {
+    if (!hasFault(error, "TARGET_FENCED")) return;
+    this.#standby.fenced();
+    this.#forget();
+  }
+
+  /** Waits while another worker writes the lane. @throws {MirrorError} */
+  async standBy(signal: AbortSignal): Promise<void> {
+    const { target, clock, random } = this.#deps;
+    const { history } = target;
+    if (history === undefined) return;
+    do await sleep(clock, STANDBY_POLL_MS * (1 + random.next() / 2), signal);
+    while (await this.#isTaken(await history.peek(this.#options.lane)));
+  }
+
+  async #isTaken(record: HistoryRecord | undefined): Promise<boolean> {
+    const look = this.#standby.look(record);
+    if (look !== "resting" || record === undefined) return look === "taken";
+    const { endOffset } = await this.#deps.source.bounds(this.#options.sourcePartition);
+    return endOffset <= record.progress.sourceNext;
   }
 
   /** Whether only this worker can append now, or nothing can make it so. "Positions change their meaning behind a fence only": whoever
@@ -309,7 +333,8 @@ export class LanePlace {
   async #enter(memory: LaneMemory, { limits, signal }: Seeking): Promise<void> {
     const history = this.#history();
     // A worker with other rules stands by for nobody: it is the one that was started last, or it stops.
-    if (!this.#hasOtherRules(memory) && this.#standby.isTaken(memory.history)) throw this.#taken();
+    if (!this.#hasOtherRules(memory) && (await this.#isTaken(memory.history))) throw this.#taken();
+    this.#standby.opened();
     const entry = await enterHistory(
       {
         history,
@@ -319,7 +344,10 @@ export class LanePlace {
       },
       { ...memory, fence: this.#entering?.fence },
       signal,
-    );
+    ).catch((error: unknown) => {
+      this.#noteFenced(error);
+      throw error;
+    });
     if (entry.kind === "impossible") throw this.#refused(entry.why);
     if (entry.kind === "moved") throw this.#moved("another worker changed the lane's mode");
     const isFromLive = memory.history === undefined;
@@ -337,11 +365,11 @@ export class LanePlace {
     this.#deps.logger.info(what, { count: map.progress.count, walkedRecords });
   }
 
-  #committed(memory: LaneMemory, record: HistoryRecord): void {
+  #committed(memory: LaneMemory, record: HistoryRecord, tookMs: number): void {
     this.modes.transactions++;
     this.#hasChosenRules = true;
     this.#entering = undefined;
-    this.#standby.committed();
+    this.#standby.committed(tookMs);
     noteRecord(memory, record);
     if (record.mode === "history") return;
     this.modes.returns++;

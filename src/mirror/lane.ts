@@ -14,7 +14,6 @@ import type { CopyContext } from "./copy-mode.ts";
 import { copiesFrom } from "./divergence.ts";
 import { hasFault, isLaneFault, type LaneFault, MirrorError, needsHands } from "./errors.ts";
 import { HeldWatch } from "./held-watch.ts";
-import { STANDBY_MS } from "./history/standby.ts";
 import { copyLane } from "./lane-copy.ts";
 import { type LaneMemory, modeOf, noteGap, toRecord } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
@@ -221,14 +220,18 @@ export class Lane {
   }
 
   async #wait({ attempt, fault }: LaneState & { readonly kind: "waiting" }, signal: AbortSignal): Promise<void> {
-    await sleep(this.#deps.clock, this.#pauseMs(attempt, fault), signal).catch(() => undefined);
+    const isOver =
+      fault.code === "TARGET_FENCED"
+        ? this.#place.standBy(signal)
+        : sleep(this.#deps.clock, this.#pauseMs(attempt, fault), signal);
+    // Whoever could not find out whether the lane is free finds out why when it seeks.
+    await isOver.catch(() => undefined);
     this.#move({ kind: "woken" });
   }
 
   /** The first retry is immediate: a doubt is usually cleared by one takeover. */
   #pauseMs(attempt: number, fault: LaneFault): number {
     const { random } = this.#deps;
-    if (fault.code === "TARGET_FENCED") return STANDBY_MS * (1 + random.next() / 2);
     if (needsHands(fault)) return backoffMs(attempt, random, HANDS_BACKOFF);
     return attempt <= 1 ? 0 : backoffMs(attempt - 1, random);
   }

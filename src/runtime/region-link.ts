@@ -42,6 +42,7 @@ export class RegionLink implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #budget: PrefetchBudget;
   readonly #rackId: string | undefined;
+  readonly #worker: string;
   readonly #sources = new Map<string, KafkaSource>();
   #target: KafkaTarget | undefined;
   #groups: KafkaGroups | undefined;
@@ -53,6 +54,7 @@ export class RegionLink implements AsyncDisposable {
     this.#client = client;
     this.#logger = deps.logger;
     this.#budget = deps.budget;
+    this.#worker = deps.world.state.workerName(nodeRandom());
     this.#rackId = deps.world.topology.regions.find(({ name }) => name === region)?.rack;
   }
 
@@ -88,7 +90,7 @@ export class RegionLink implements AsyncDisposable {
   }
 
   get target(): KafkaTarget {
-    this.#target ??= new KafkaTarget({ client: this.#client, clock: nodeClock() });
+    this.#target ??= new KafkaTarget({ client: this.#client, clock: nodeClock(), worker: this.#worker });
     return this.#target;
   }
 

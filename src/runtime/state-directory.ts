@@ -6,6 +6,7 @@
  *    region.<name>.sock   its control socket
  *    region.<name>.log    what its process said
  *    worker.json .sock    the running mirror worker: pid, status socket         (gone after a clean stop)
+ *    worker.name          what it calls itself, the same after every restart
  *    data/<name>/         a region's log directory, with its lock beside it
  *    cold/...             object stores with a relative path
  *  ``` */
@@ -15,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { toError } from "../core/errors.ts";
 import type { Endpoint } from "../core/network.ts";
+import { type Random, randomUuid } from "../core/random.ts";
 import type { Storage } from "../core/storage.ts";
 import { RuntimeError } from "./errors.ts";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
@@ -114,6 +116,16 @@ export class StateDirectory {
   /** Tells others that this worker runs. */
   writeWorker(record: WorkerRecord): void {
     this.#write(join(this.path, "worker.json"), record);
+  }
+
+  /** What the worker of this directory calls itself: chosen once, by chance. */
+  workerName(random: Random): string {
+    const path = join(this.path, "worker.name");
+    if (!this.#storage.exists(path)) {
+      this.#storage.makeDirectory(this.path);
+      this.#storage.writeFile(path, Buffer.from(randomUuid(random)));
+    }
+    return this.#storage.readFile(path).toString().trim();
   }
 
   /** Forgets that a process runs. Idempotent. */

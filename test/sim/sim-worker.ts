@@ -29,6 +29,7 @@ const LAST_STORE_MS = 500;
 
 /** What a worker stands on. */
 export interface SimWorkerDeps {
+  readonly name: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly network: Network;
@@ -75,6 +76,8 @@ export function targetTopicOf(shape: Shape, topic: string): string {
 /** From `start` to `kill` or `close`. */
 export class SimWorker {
   readonly place: string;
+  /** Which of the workers it is, from restart to restart. */
+  readonly name: string;
   readonly clock: WorkerClock;
   readonly #deps: SimWorkerDeps;
   readonly #stopping = new AbortController();
@@ -85,6 +88,7 @@ export class SimWorker {
 
   private constructor(place: string, deps: SimWorkerDeps) {
     this.place = place;
+    this.name = deps.name;
     this.#deps = deps;
     this.clock = new WorkerClock(deps.clock);
     this.#running = this.#run();
@@ -172,7 +176,7 @@ export class SimWorker {
       return {
         client,
         source: new KafkaSource({}, { ...deps, client }),
-        target: new KafkaTarget({ ...deps, client }),
+        target: new KafkaTarget({ ...deps, client, worker: this.name }),
         groups: new KafkaGroups({ ...deps, client }),
         progress: await openKafkaProgress({}, { ...deps, client }),
       };

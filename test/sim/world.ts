@@ -175,6 +175,7 @@ export class SimWorld {
     const place = `worker-${slot}.${++this.#workersMade}`;
     for (const region of REGIONS) this.links.setBase(place, region, plan.shape.link);
     const worker = SimWorker.start(place, {
+      name: `worker-${slot}`,
       clock: this.clock,
       random: this.#streams(place),
       network: this.#network.at(place),

@@ -19,8 +19,13 @@ import type { HistoryRecord } from "./record.ts";
 import type { ReturnRule } from "./return-rule.ts";
 import type { HistorySession } from "./session.ts";
 
-/** A transaction ends after this time, or this many bytes, or when nothing more comes for a moment. */
-const TRANSACTION_MS = 1_000;
+/** A writer's first transaction is short: whoever takes over shows soon that the lane moves again. */
+const FIRST_TRANSACTION_MS = 100;
+/** Later ones end after this time, or this many bytes, or when nothing more comes for a moment. Where ending them takes long they last
+ *  up to the second time, so that most of it is spent copying. */
+const TRANSACTION_MS = 500;
+const TRANSACTION_MS_MAX = 1_000;
+const TIMES_COMMIT = 10;
 const TRANSACTION_BYTES = 64 * 1024 * 1024;
 const IDLE_MS = 100;
 /** Batches of a transaction whose places are kept until it is published. */
@@ -41,8 +46,8 @@ export interface HistoryContext extends CopyContext {
   readonly returnRule: ReturnRule;
   /** Ends waits. */
   readonly signal: AbortSignal;
-  /** Called with each record that was committed and is seen by readers. */
-  readonly onCommitted: (record: HistoryRecord) => void;
+  /** Called with each record that was committed and is seen by readers, and how long that took from the transaction's beginning. */
+  readonly onCommitted: (record: HistoryRecord, tookMs: number) => void;
 }
 
 /** What a transaction will publish, in order. */
@@ -59,6 +64,7 @@ export class HistoryMode implements CopyMode {
   #sourceEpoch: number;
   /** Undefined while no transaction is open. */
   #openedAtMs: number | undefined;
+  #transactionMs = FIRST_TRANSACTION_MS;
   #bytes = 0;
   #isAlone = true;
   #youngMs = 0n;
@@ -156,7 +162,7 @@ export class HistoryMode implements CopyMode {
   isTurnDue(): boolean {
     if (this.#openedAtMs === undefined) return false;
     if (this.#bytes >= TRANSACTION_BYTES || this.#steps.length >= TRANSACTION_BATCHES) return true;
-    return this.#context.deps.clock.monotonicMs() - this.#openedAtMs >= TRANSACTION_MS;
+    return this.#context.deps.clock.monotonicMs() - this.#openedAtMs >= this.#transactionMs;
   }
 
   turnsInMs(): number | undefined {
@@ -187,9 +193,11 @@ export class HistoryMode implements CopyMode {
   }
 
   async #commit(mode: HistoryRecord["mode"], patienceMs = Number.POSITIVE_INFINITY): Promise<void> {
-    const { session, onAck, onProgress, onCommitted } = this.#context;
+    const { session, deps, onAck, onProgress, onCommitted } = this.#context;
     const record = this.#record(mode);
     this.#checkLeader();
+    const endedAtMs = deps.clock.monotonicMs();
+    const openMs = endedAtMs - (this.#openedAtMs ?? endedAtMs);
     await session.writer.commit(record);
     this.#openedAtMs = undefined;
     this.#bytes = 0;
@@ -199,13 +207,15 @@ export class HistoryMode implements CopyMode {
       else publishSkipped(this.#context, step.nextOffset, step.leaderEpoch);
     }
     this.#steps = [];
-    onCommitted(record);
+    const commitMs = deps.clock.monotonicMs() - endedAtMs;
+    this.#transactionMs = Math.min(Math.max(TRANSACTION_MS, TIMES_COMMIT * commitMs), TRANSACTION_MS_MAX);
+    onCommitted(record, openMs + commitMs);
     onAck();
     onProgress();
   }
 
   #record(mode: HistoryRecord["mode"]): HistoryRecord {
-    const { session, options, memory, deps } = this.#context;
+    const { history, session, options, memory, deps } = this.#context;
     return {
       lane: options.lane,
       mode,
@@ -215,6 +225,7 @@ export class HistoryMode implements CopyMode {
       stretches: session.stretches,
       plan: memory.walkPlan,
       planBase: memory.planBase,
+      worker: history.worker,
       updatedMs: deps.clock.nowMs(),
     };
   }

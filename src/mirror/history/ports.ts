@@ -16,11 +16,18 @@ export type FenceOutcome =
 
 /** History mode's side of the target. */
 export interface HistoryTarget {
+  /** What this worker calls itself in records: the same after a restart of the worker, and no other worker's; empty when it has
+   *  no name. */
+  readonly worker: string;
   /** Makes the partition refuse batches of the producer id below the epoch, by an abort marker with that epoch
    *  (WriteTxnMarkers). The same epoch again keeps what is remembered and lets it be remembered anew from now on; it is one hole in
    *  the log. @throws {MirrorError} `TARGET_*` when it is not known whether it stands */
   fence(partition: TopicPartition, producerId: bigint, epoch: number): Promise<FenceOutcome>;
-  /** The lane's latest record in the log as it is now. Waits for transactions of others that are open in front of its end.
+  /** The lane's latest record among those that readers of committed data see. Newer ones may lie behind transactions of others
+   *  that are open: it is no more than a hint. Never waits for them. @throws {MirrorError} as `read` */
+  peek(lane: LaneIdentity): Promise<HistoryRecord | undefined>;
+  /** The lane's latest record in the log as it is now. Waits for transactions of others that are open in front of its end, and
+   *  ends those that nobody seems to end: "A dead worker's transactions keep nobody waiting".
    *  @throws {MirrorError} `TARGET_UNAVAILABLE`; `LANE_UNEXPLAINED` when the record cannot be used */
   read(lane: LaneIdentity): Promise<HistoryRecord | undefined>;
   /** Becomes the lane's one transactional writer: fences whoever was and waits until its open transaction is aborted. A record

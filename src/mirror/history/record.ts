@@ -31,13 +31,15 @@ export interface HistoryRecord {
   readonly plan: string;
   /** The position from which on records were chosen by `plan`: no walk from below it may count under that. */
   readonly planBase: bigint;
-  /** For people only. */
+  /** The worker that wrote it, see `HistoryTarget.worker`; empty when unknown. Decides nothing but who waits for whom. */
+  readonly worker: string;
+  /** When it was made, by the worker's clock: for people, and for who waits for whom. */
   readonly updatedMs: number;
 }
 
 /** The record's value: compact JSON, offsets as decimal strings. */
 export function encodeHistory(record: HistoryRecord): Buffer {
-  const { lane, mode, epoch, progress, sourceEpoch, stretches, plan, planBase, updatedMs } = record;
+  const { lane, mode, epoch, progress, sourceEpoch, stretches, plan, planBase, worker, updatedMs } = record;
   const json = {
     v: HISTORY_VERSION,
     lane,
@@ -54,6 +56,7 @@ export function encodeHistory(record: HistoryRecord): Buffer {
     })),
     plan,
     planBase: String(planBase),
+    worker,
     updatedMs,
   };
   return Buffer.from(JSON.stringify(json));
@@ -75,6 +78,7 @@ export function decodeHistory(bytes: Buffer): HistoryRecord {
     })),
     plan: root.text("plan"),
     planBase: root.natural("planBase"),
+    worker: root.has("worker") ? root.text("worker") : "",
     updatedMs: root.integer("updatedMs"),
   };
 }

@@ -1,43 +1,95 @@
 /** Who gives way to whom in history mode: two workers that opened writers in turn would only abort each other's transactions. It is
- *  a matter of courtesy; whatever is decided here, only one of them can commit. */
+ *  a matter of courtesy; whatever is decided here, only one of them can commit.
+ *
+ *  A dead holder and a slow one look alike: both stop committing. What tells them apart sooner is the worker's name in the record:
+ *  a worker that finds its own name when it starts is what came of the holder. */
 
 import type { Clock } from "../../core/clock.ts";
 import type { HistoryRecord } from "./record.ts";
 
-/** A lane whose record did not change for this long is free: several transactions would have fit in. */
-export const STANDBY_MS = 2_500;
+/** A lane whose record did not change for this long is free if there is something to copy: two transactions would have fit in. */
+export const STANDBY_MS = 1_000;
+/** ... and if there is nothing to copy: a holder that lives returns to live mode about then. */
+export const IDLE_STANDBY_MS = 10_000;
+/** The wait doubles as often as a worker opened writers in vain, up to 16 s: of two that take longer for their first commit than the
+ *  other one waits, one gives in. */
+const DOUBLINGS_MAX = 4;
+
+/** `taken`: another worker seems to write the lane. `resting`: it would have committed by now, if there was anything to commit. */
+export type Look = "free" | "taken" | "resting";
 
 /** What one lane knows of its record's changes. */
 export class Standby {
   readonly #clock: Clock;
-  /** False while this worker's own writer was the last one it knows of. */
-  #isElsewhere = true;
+  readonly #worker: string;
+  /** Whose writer was the last one this worker knows of. */
+  #holder: "unknown" | "this" | "another" = "unknown";
   #seen: string | undefined;
+  /** When the record changed last, by the monotonic clock. */
+  #sinceMs = 0;
+  #isFruitless = false;
+  #fruitless = 0;
+  /** How long this worker's latest transaction took: another one's may take as long. */
+  #tookMs = 0;
 
-  constructor(clock: Clock) {
+  /** `worker` is this worker's name in records; empty when it has none. */
+  constructor(clock: Clock, worker: string) {
     this.#clock = clock;
+    this.#worker = worker;
+  }
+
+  /** This worker opened a writer. */
+  opened(): void {
+    this.#isFruitless = true;
   }
 
   /** This worker's writer was fenced. */
   fenced(): void {
-    this.#isElsewhere = true;
+    if (this.#isFruitless) this.#fruitless = Math.min(this.#fruitless + 1, DOUBLINGS_MAX);
+    this.#isFruitless = false;
+    this.#holder = "another";
     this.#seen = undefined;
+    this.#sinceMs = this.#clock.monotonicMs();
   }
 
-  /** This worker's writer committed. */
-  committed(): void {
-    this.#isElsewhere = false;
+  /** This worker's writer committed a transaction that had been open for so long. */
+  committed(tookMs: number): void {
+    this.#holder = "this";
+    this.#isFruitless = false;
+    this.#fruitless = 0;
+    this.#tookMs = tookMs;
   }
 
-  /** True when another worker seems to write the lane now: the record is young, or has changed since the last call. Where clocks
-   *  differ, the second look decides. */
-  isTaken(record: HistoryRecord | undefined): boolean {
-    if (record === undefined || !this.#isElsewhere) return false;
-    const { producerId, epoch } = record.stretches.at(-1) ?? {};
-    const now = `${producerId}/${epoch}/${record.progress.sourceNext}`;
+  /** To be asked again and again while a lane is taken: the record is young, or has changed since. Where clocks differ, the looks
+   *  after the first one decide. */
+  look(record: HistoryRecord | undefined): Look {
+    if (this.#holder === "this") return "free";
+    const isHeld = record?.mode === "history";
+    if (this.#holder === "unknown" && (!isHeld || this.#isOurs(record))) return "free";
+    const nowMs = this.#clock.monotonicMs();
+    const now = textOf(record);
     const hasChanged = this.#seen !== undefined && this.#seen !== now;
-    const isYoung = this.#seen === undefined && this.#clock.nowMs() - record.updatedMs < STANDBY_MS;
+    if (hasChanged && !isHeld) this.#holder = "unknown";
+    if (hasChanged) this.#sinceMs = nowMs;
+    else if (this.#seen === undefined && this.#holder === "unknown")
+      this.#sinceMs = nowMs - Math.max(0, this.#clock.nowMs() - (record?.updatedMs ?? 0));
     this.#seen = now;
-    return hasChanged || isYoung;
+    if (this.#holder === "unknown" && !isHeld) return "free";
+    const restedMs = nowMs - this.#sinceMs;
+    const patienceMs = Math.max(STANDBY_MS * 2 ** this.#fruitless, 2 * this.#tookMs);
+    if (restedMs < patienceMs) return "taken";
+    return isHeld && restedMs < Math.max(patienceMs, IDLE_STANDBY_MS) ? "resting" : "free";
   }
+
+  #isOurs({ worker }: HistoryRecord): boolean {
+    return worker !== "" && worker === this.#worker;
+  }
+}
+
+/** Differs from one transaction to the next. */
+function textOf(record: HistoryRecord | undefined): string {
+  if (record === undefined) return "";
+  const { mode, stretches, progress } = record;
+  const { producerId, epoch } = stretches.at(-1) ?? {};
+  return `${mode}/${producerId}/${epoch}/${progress.sourceNext}`;
 }

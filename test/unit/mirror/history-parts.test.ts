@@ -7,7 +7,7 @@ import { Slots } from "../../../src/adapters/slots.ts";
 import type { Uuid } from "../../../src/core/brand.ts";
 import { decodeHistory, encodeHistory, type HistoryRecord } from "../../../src/mirror/history/record.ts";
 import { CALM_MAX_MS, CALM_MS, ReturnRule } from "../../../src/mirror/history/return-rule.ts";
-import { STANDBY_MS, Standby } from "../../../src/mirror/history/standby.ts";
+import { IDLE_STANDBY_MS, STANDBY_MS, Standby } from "../../../src/mirror/history/standby.ts";
 import { bounded, extended, STRETCHES_MAX, type Stretch } from "../../../src/mirror/history/stretches.ts";
 import type { Target, TopicPartition } from "../../../src/mirror/ports.ts";
 import { scanOwn } from "../../../src/mirror/target-scan.ts";
@@ -37,6 +37,7 @@ const RECORD: HistoryRecord = {
   ],
   plan: "v1 provenance=all",
   planBase: 0n,
+  worker: "one",
   updatedMs: 1_000,
 };
 
@@ -135,21 +136,64 @@ function pass(clock: SimClock, ms: number): Promise<boolean> {
 
 test("lane is left to another worker while its record is young or changes, and taken when it rests", async () => {
   const clock = createSimClock();
-  const standby = new Standby(clock);
+  const standby = new Standby(clock, "two");
   const at = (sourceNext: bigint, updatedMs: number): HistoryRecord => {
     return { ...RECORD, progress: { ...RECORD.progress, sourceNext }, updatedMs };
   };
-  assert.equal(standby.isTaken(undefined), false);
-  assert.equal(standby.isTaken(at(1n, clock.nowMs())), true, "young");
+  assert.equal(standby.look(undefined), "free");
+  assert.equal(standby.look(at(1n, clock.nowMs())), "taken", "young");
   await pass(clock, STANDBY_MS);
-  assert.equal(standby.isTaken(at(2n, 0)), true, "changed, whatever its clock says");
+  assert.equal(standby.look(at(2n, 0)), "taken", "changed, whatever its clock says");
   await pass(clock, STANDBY_MS);
-  assert.equal(standby.isTaken(at(2n, clock.nowMs())), false, "rests, whatever its clock says");
-  standby.committed();
-  assert.equal(standby.isTaken(at(3n, clock.nowMs())), false, "its own");
+  assert.equal(standby.look(at(2n, clock.nowMs())), "resting", "whatever its clock says");
+  await pass(clock, IDLE_STANDBY_MS);
+  assert.equal(standby.look(at(2n, clock.nowMs())), "free");
+  standby.committed(500);
+  assert.equal(standby.look(at(3n, clock.nowMs())), "free", "its own");
   standby.fenced();
-  assert.equal(standby.isTaken(at(4n, clock.nowMs())), true);
-  assert.equal(new Standby(clock).isTaken(at(1n, clock.nowMs() - STANDBY_MS)), false, "nobody has written it for long");
+  assert.equal(standby.look(at(3n, 0)), "taken", "whoever fenced it has not committed yet");
+  assert.equal(standby.look({ ...at(4n, clock.nowMs()), mode: "live" }), "free", "the holder gave it back");
+  standby.fenced();
+  for (const record of [undefined, { ...at(4n, 0), mode: "live" as const }]) {
+    assert.equal(standby.look(record), "taken", "whoever fenced it has not committed yet");
+    await pass(clock, STANDBY_MS);
+    assert.equal(standby.look(record), "free");
+    standby.fenced();
+  }
+  const fresh = new Standby(clock, "three");
+  assert.equal(fresh.look(at(1n, clock.nowMs() - STANDBY_MS)), "resting", "nobody has written it for long");
+});
+
+test("lane is taken at once by what came of its holder, unless another worker was faster", () => {
+  const clock = createSimClock();
+  const record = { ...RECORD, updatedMs: clock.nowMs() };
+  const standby = new Standby(clock, RECORD.worker);
+  assert.equal(standby.look(record), "free");
+  standby.opened();
+  standby.fenced();
+  assert.equal(standby.look(record), "taken");
+  assert.equal(new Standby(clock, "").look({ ...record, worker: "" }), "taken", "no name is nobody's name");
+});
+
+test("of two workers that open writers in vain one waits longer each time, and so does one whose transactions take long", async () => {
+  const clock = createSimClock();
+  const standby = new Standby(clock, "two");
+  const waited = async (): Promise<number> => {
+    const sinceMs = clock.monotonicMs();
+    while (standby.look(RECORD) === "taken") await pass(clock, 100);
+    return Math.round(clock.monotonicMs() - sinceMs);
+  };
+  const times: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    standby.opened();
+    standby.fenced();
+    times.push(await waited());
+  }
+  assert.deepEqual(times, [2_000, 4_000, 8_000, 16_000, 16_000, 16_000]);
+  standby.opened();
+  standby.committed(700);
+  standby.fenced();
+  assert.equal(await waited(), 1_400);
 });
 
 test("lane returns after a calm that doubles with each entry, and never when epochs run out", async () => {

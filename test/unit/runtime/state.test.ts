@@ -6,6 +6,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { nodeRandom } from "../../../src/adapters/node-random.ts";
 import { nodeStorage } from "../../../src/adapters/node-storage.ts";
 import { control } from "../../../src/runtime/control-client.ts";
 import { ControlServer } from "../../../src/runtime/control-server.ts";
@@ -32,6 +33,16 @@ test("process is alive only while it exists and started when it says", async () 
   assert.equal(isAlive(identityOf()), true);
   assert.equal(isAlive({ pid: process.pid, start: "1" }), false);
   assert.equal(isAlive(await deadProcess()), false);
+});
+
+test("worker keeps its name from start to start, and no two directories give the same", () => {
+  using directory = scratch();
+  const nameIn = (topology: string): string =>
+    new StateDirectory({ root: directory.path, topology }, { storage: nodeStorage() }).workerName(nodeRandom());
+  const name = nameIn("one");
+  assert.match(name, /^[\w-]{22}$/);
+  assert.equal(nameIn("one"), name);
+  assert.notEqual(nameIn("two"), name);
 });
 
 test("lock is held by one and free after release", () => {

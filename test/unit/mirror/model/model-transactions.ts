@@ -13,6 +13,8 @@ import type { NetworkFaults } from "./model-target.ts";
 
 /** The coordinator aborts what is open for longer. */
 const TIMEOUT_MS = 10_000;
+/** Whoever reads ends what stands open in front of it for longer. */
+const ABANDONED_MS = 1_000;
 /** Markers are written within this time of a transaction's end. */
 const MARKERS_MS = 40;
 
@@ -90,6 +92,11 @@ export class ModelCoordinator {
     return true;
   }
 
+  /** The lane's transaction that is open now, by a name of its own; undefined while its end is being written. */
+  get openSince(): object | undefined {
+    return this.#completing === undefined ? this.#open : undefined;
+  }
+
   /** EndTxn; false when fenced. Acknowledged before the markers are written. */
   end(epoch: number, commit: boolean): boolean {
     if (epoch !== this.epoch) return false;
@@ -162,10 +169,14 @@ export class ModelCoordinator {
 /** One worker's way to the coordinator. */
 export function modelHistory(
   coordinator: ModelCoordinator,
-  faults: () => NetworkFaults,
-  mistakes: TransactionMistakes = {},
+  way: {
+    readonly faults: () => NetworkFaults;
+    readonly worker: string;
+    readonly mistakes?: TransactionMistakes | undefined;
+  },
 ): HistoryTarget {
   const { clock, random, broker } = coordinator;
+  const { faults, worker, mistakes = {} } = way;
   const pause = (): Promise<void> =>
     new Promise((resolve) => clock.after(random.next() * faults().delayMsMax, resolve));
   /** A request: it or its answer may get lost, and what was lost on the way may arrive late. */
@@ -185,6 +196,7 @@ export function modelHistory(
     while (!isTrue()) await new Promise<void>((resolve) => clock.after(2, resolve));
   };
   return {
+    worker,
     fence: (_partition, producerId, epoch) =>
       ask(async (): Promise<FenceOutcome> => {
         if (mistakes.fencesNobody === true) return { kind: "fenced" };
@@ -198,8 +210,17 @@ export function modelHistory(
     read: async () => {
       await pause();
       const end = mistakes.readsToStableEnd === true ? coordinator.stableEnd : coordinator.topic.length;
-      await until(() => coordinator.stableEnd >= end);
+      for (let held = coordinator.openSince, sinceMs = clock.monotonicMs(); coordinator.stableEnd < end; ) {
+        await new Promise<void>((resolve) => clock.after(2, resolve));
+        if (held !== coordinator.openSince) [held, sinceMs] = [coordinator.openSince, clock.monotonicMs()];
+        if (held === undefined || clock.monotonicMs() - sinceMs < ABANDONED_MS) continue;
+        await ask(() => coordinator.open()).catch(() => undefined);
+      }
       return coordinator.committed(end);
+    },
+    peek: async () => {
+      await pause();
+      return coordinator.committed(coordinator.stableEnd);
     },
     open: async () => modelWriter(coordinator, await ask(() => coordinator.open()), { ask, pause, faults }),
     leaderEpoch: () => broker.leaderEpoch,

@@ -104,6 +104,7 @@ export class World {
   readonly coordinator: ModelCoordinator | undefined;
   readonly #options: WorldOptions;
   #produced = 0;
+  #spawned = 0;
   /** Errors that only a bug can cause. */
   readonly bugs: unknown[] = [];
 
@@ -182,8 +183,8 @@ export class World {
     });
   }
 
-  /** Starts a worker, whose options may differ from the other ones'. */
-  spawn(own: Partial<LaneOptions> = {}): Worker {
+  /** Starts a worker, whose options may differ from the other ones'; of its own name unless it is another's restart. */
+  spawn(own: Partial<LaneOptions> = {}, name = `worker ${this.#spawned++}`): Worker {
     const life = new Life(this.clock);
     const { clock, random, broker } = this;
     const mortal = mortalClock(clock, life);
@@ -193,7 +194,8 @@ export class World {
     );
     if (this.#options.limits !== undefined) target.limitsNow = this.#options.limits;
     const faults = (): NetworkFaults => target.faults;
-    if (this.coordinator !== undefined) target.history = modelHistory(this.coordinator, faults, this.#options.history);
+    const way = { faults, worker: name, mistakes: this.#options.history };
+    if (this.coordinator !== undefined) target.history = modelHistory(this.coordinator, way);
     const storeMs = (this.#options.faults ?? NO_FAULTS).delayMsMax;
     const store = new MemoryProgressStore(this.lanes);
     const source = modelSource(this.source, { clock: mortal, random, clusterId: MODEL_LANE.sourceClusterId });
@@ -363,6 +365,8 @@ function mortalTarget(target: ModelTarget, life: Life): Target {
 
 function mortalHistory(history: HistoryTarget, life: Life): HistoryTarget {
   return {
+    worker: history.worker,
+    peek: (lane) => life.guard(history.peek(lane)),
     fence: (partition, producerId, epoch) => life.guard(history.fence(partition, producerId, epoch)),
     read: (lane) => life.guard(history.read(lane)),
     stableEnd: (partition) => life.guard(history.stableEnd(partition)),
