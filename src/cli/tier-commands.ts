@@ -11,6 +11,8 @@ export function addTierCommands(program: Command, run: Runner): void {
 
   addVerify(tier, run);
 
+  addRepair(tier, run);
+
   addGc(tier, run);
 
   addExport(tier, run);
@@ -39,6 +41,14 @@ function addVerify(tier: Command, run: Runner): void {
   ofRegion(tier.command("verify").summary("whether the archive is whole; exit 2 when it is not"))
     .option("--sample <percent>", "share of the segments whose content is read, for example 5%", share, 1)
     .action(run(async () => (await import("./commands/tier/verify.ts")).tierVerify));
+}
+
+function addRepair(tier: Command, run: Runner): void {
+  ofTopic(
+    tier.command("repair").summary("mend what is damaged from copies of the same bytes; exit 2 when some is lost"),
+  )
+    .option("--dry-run", "tell what would be mended, and leave it")
+    .action(run(async () => (await import("./commands/tier/repair.ts")).tierRepair));
 }
 
 function addGc(tier: Command, run: Runner): void {
