@@ -50,6 +50,8 @@ test("tier commands list, check and clean an archive of which no region runs", a
   await store.put(log.replace(/[^/]+$/, "00000000000000000077-9-cafe.log"), Buffer.from("left over"));
   const verified = run("verify");
   assert.deepEqual([verified.status, verified.json.findings[0].kind], [2, "wrong-size"]);
+  const repaired = run("repair", "--dry-run");
+  assert.deepEqual([repaired.status, repaired.json.partitions[0].lost.length], [2, 1]);
   assert.equal(run("gc", "--dry-run").json.waiting, 1);
   assert.equal(run("gc", "--grace", "0s").json.removed.length, 1);
 });

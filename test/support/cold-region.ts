@@ -30,7 +30,8 @@ const BATCHES = 60;
 const START_MS = BigInt(Date.now()) - 10_000n;
 const EVERYTHING_COLD = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "after-verify" } as const;
 
-async function openWorld(store: ObjectStore) {
+/** A region in memory over an archive. */
+export async function openColdWorld(store: ObjectStore) {
   const clock = nodeClock();
   const random = seededRandom(7);
   const network = new MemoryNetwork({}, { clock, random });
@@ -46,15 +47,17 @@ async function openWorld(store: ObjectStore) {
   return { ...deps, storage, store, open };
 }
 
-type World = Awaited<ReturnType<typeof openWorld>>;
+type World = Awaited<ReturnType<typeof openColdWorld>>;
 
-async function connect(world: World, region: EmbeddedRegion): Promise<KafkaClient> {
+/** A client that knows all topics. */
+export async function connect(world: World, region: EmbeddedRegion): Promise<KafkaClient> {
   const client = await KafkaClient.open({ bootstrap: region.endpoints, clientId: "tier-test" }, world);
   await client.metadata.refresh("all topics", { all: true });
   return client;
 }
 
-async function produceAll(client: KafkaClient): Promise<void> {
+/** Writes the topic `flights`, of many segments. */
+export async function produceAll(client: KafkaClient): Promise<void> {
   await createTopics(client, [
     { name: TOPIC, partitions: 1, replicationFactor: 3, configs: { "segment.bytes": "16384" } },
   ]);
@@ -129,7 +132,7 @@ async function assertWhole(store: ObjectStore): Promise<void> {
 
 /** Offloads to the store, drops the local copies and reads all of it back, by offset and by time, before and after a restart. */
 export async function servesArchivedSegments(store: ObjectStore): Promise<void> {
-  const world = await openWorld(store);
+  const world = await openColdWorld(store);
   const region = await world.open();
   const client = await connect(world, region);
   await produceAll(client);
