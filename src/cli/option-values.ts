@@ -24,6 +24,21 @@ export function duration(text: string): number {
   return durationMs;
 }
 
+/** Milliseconds since the epoch, of a time with a zone. @throws {InvalidArgumentError} */
+export function time(text: string): number {
+  const timeMs = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(timeMs)) throw new InvalidArgumentError("it must be a time, for example 2026-01-31T00:00:00Z.");
+  return timeMs;
+}
+
+/** Without a zone a time would mean another one on another machine. */
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/;
+
+/** An offset, or a time. @throws {InvalidArgumentError} */
+export function rangeBound(text: string): { readonly offset: bigint } | { readonly timeMs: number } {
+  return /^\d{1,19}$/.test(text) ? { offset: BigInt(text) } : { timeMs: time(text) };
+}
+
 /** 0 to 1. @throws {InvalidArgumentError} */
 export function share(text: string): number {
   const [, digits] = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text) ?? [];

@@ -47,6 +47,8 @@ const EXIT_BY_FAULT: Readonly<Record<string, ExitCode>> = {
   STATE_LOCKED: EXIT.busy,
   MIRROR_MAKER_RUNS: EXIT.busy,
   TARGET_GROWN: EXIT.busy,
+  RESTORE_GROUPS_ACTIVE: EXIT.busy,
+  RESTORE_AMBIGUOUS: EXIT.usage,
   NETWORK_PORT_TAKEN: EXIT.busy,
   STORAGE_LOCKED: EXIT.busy,
 };

@@ -1,7 +1,7 @@
 /** The commands below `tributary tier`, one function each, in the order of the help. */
 
 import type { Command } from "commander";
-import { duration, share, wholeNumber } from "./option-values.ts";
+import { collected, duration, rangeBound, share, time, wholeNumber } from "./option-values.ts";
 import type { Runner } from "./program.ts";
 
 /** Adds them. */
@@ -16,6 +16,8 @@ export function addTierCommands(program: Command, run: Runner): void {
   addGc(tier, run);
 
   addExport(tier, run);
+
+  addRestore(tier, run);
 }
 
 /** The option that all of them have. */
@@ -62,4 +64,25 @@ function addExport(tier: Command, run: Runner): void {
   ofTopic(tier.command("export").summary("write archived partitions as Kafka's own segment files"))
     .requiredOption("--to <directory>", "where to; TOPIC-PARTITION/ is made below it")
     .action(run(async () => (await import("./commands/tier/export.ts")).tierExport));
+}
+
+function addRestore(tier: Command, run: Runner): void {
+  ofRegion(tier.command("restore").summary("archived topics, or a part of them, back into a cluster"))
+    .requiredOption("--into <region>", "the region that gets them")
+    .option("--store <url>", "the store, instead of a declared one: file:///path or s3://bucket/prefix")
+    .option("--topic <pattern>", "which topics (default: all); may be given again", collected)
+    .option("--topic-id <id>", "only the topic of this id, where there were several of one name")
+    .option("--cluster <id>", "the archived cluster, where the store holds several")
+    .option("--from <bound>", "first offset, or the time of the first record: 2026-01-31T00:00:00Z", rangeBound)
+    .option("--until <bound>", "the offset or time to stop in front of", rangeBound)
+    .option(
+      "--at <time>",
+      "all topics as they were then: records up to that time, groups as last captured before",
+      time,
+    )
+    .option("--to <name>", "name on the target; {topic} stands for the archived one (default: the same)")
+    .option("--retention <duration>", "retention.ms of the topics that are made", duration)
+    .option("--no-groups", "leave consumer groups alone")
+    .option("--dry-run", "tell what would be restored, at what cost, and change nothing")
+    .action(run(async () => (await import("./commands/tier/restore.ts")).tierRestore));
 }

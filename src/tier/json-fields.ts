@@ -42,6 +42,11 @@ export class JsonFields {
     return BigInt(value);
   }
 
+  /** Undefined when there is no such field. */
+  optionalList(name: string): readonly unknown[] | undefined {
+    return this.#object[name] === undefined ? undefined : this.list(name);
+  }
+
   list(name: string): readonly unknown[] {
     const value = this.#object[name];
     if (!Array.isArray(value)) throw this.bad(name);

@@ -44,6 +44,15 @@ export interface ArchivedSegment {
   readonly maxTimestampMs: number;
   readonly leaderEpochs: readonly LeaderEpochStart[];
   readonly gaps: readonly ArchivedGap[];
+  /** Transactions that no marker up to the segment's end decides, by their first archived offset: whether their records count, only
+   *  later segments tell. Undefined when nobody looked, as in archives of earlier versions. */
+  readonly openTransactions?: readonly OpenTransaction[] | undefined;
+}
+
+/** A transaction without its marker. */
+export interface OpenTransaction {
+  readonly producerId: bigint;
+  readonly firstOffset: bigint;
 }
 
 /** The state of an archived partition as of one commit. */
@@ -209,6 +218,10 @@ function segmentJson(segment: ArchivedSegment): unknown {
       next_offset: String(nextOffset),
       cause,
     })),
+    open_transactions: segment.openTransactions?.map(({ producerId, firstOffset }) => ({
+      producer_id: String(producerId),
+      first_offset: String(firstOffset),
+    })),
   };
 }
 
@@ -234,6 +247,10 @@ function segmentOf(fields: JsonFields): ArchivedSegment {
       const gap = new JsonFields(fields.key, entry);
       const cause = gapCause(gap.string("cause"));
       return { startOffset: gap.offset("start_offset"), nextOffset: gap.offset("next_offset"), cause };
+    }),
+    openTransactions: fields.optionalList("open_transactions")?.map((entry) => {
+      const open = new JsonFields(fields.key, entry);
+      return { producerId: open.offset("producer_id"), firstOffset: open.offset("first_offset") };
     }),
   };
 }

@@ -11,10 +11,12 @@ import {
   archivedTo,
   archiveEnd,
   baseOffsetOf,
+  type OpenTransaction,
   partitionPrefix,
   segmentKey,
   sha256,
 } from "./manifest.ts";
+import { OpenTransactions } from "./open-transactions.ts";
 import type {
   ArchivedPartition,
   ClosedSegment,
@@ -182,7 +184,9 @@ async function offloadSegment(task: SegmentTask, deps: OffloadDeps): Promise<Off
   const files = await deps.source.readSegment(partition, segment.baseOffset);
   const nonce = Buffer.from(deps.random.bytes(8)).toString("hex");
   const key = segmentKey(partition, segment.baseOffset, { epoch: task.writerEpoch, nonce });
-  const entry = await describeSegment(key, segment, files);
+  const before = task.head?.manifest.segments.at(-1);
+  const openBefore = before === undefined ? [] : before.openTransactions;
+  const entry = await describeSegment({ key, segment, files, openBefore });
   await upload(key, files, deps.store);
   await verifyReadBack(entry, files, deps.store);
   return { head: await publishSegment(task, entry, deps), verified: entry };
@@ -255,11 +259,21 @@ async function publishSegment(task: SegmentTask, entry: ArchivedSegment, deps: O
   });
 }
 
+/** What is known of a segment before it is walked. */
+interface SegmentFacts {
+  readonly key: string;
+  readonly segment: ClosedSegment;
+  readonly files: SegmentFiles;
+  /** At the end of the segment before; undefined when nobody knows. */
+  readonly openBefore: readonly OpenTransaction[] | undefined;
+}
+
 /** Walks the batch headers once; also the last check before the local copy may go: every batch's CRC must hold. */
-async function describeSegment(key: string, segment: ClosedSegment, files: SegmentFiles): Promise<ArchivedSegment> {
+async function describeSegment({ key, segment, files, openBefore }: SegmentFacts): Promise<ArchivedSegment> {
   let recordCount = 0;
   let next = segment.baseOffset;
   const gaps: ArchivedGap[] = [];
+  const open = openBefore && new OpenTransactions(openBefore);
   const walked = await walkSegment(files.log, (batch) => {
     batch.verifyCrc();
     if (batch.baseOffset > next) {
@@ -267,6 +281,7 @@ async function describeSegment(key: string, segment: ClosedSegment, files: Segme
       gaps.push({ startOffset: next, nextOffset: batch.baseOffset, cause });
     }
     if (!batch.isControl) recordCount += batch.recordCount;
+    open?.see(batch);
     next = batch.nextOffset;
   });
   const { trailingBytes, bytes: logBytes } = walked;
@@ -286,6 +301,7 @@ async function describeSegment(key: string, segment: ClosedSegment, files: Segme
     maxTimestampMs: segment.maxTimestampMs,
     leaderEpochs: files.leaderEpochs,
     gaps,
+    openTransactions: open?.list,
   };
 }
 
