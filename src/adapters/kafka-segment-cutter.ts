@@ -7,6 +7,7 @@ import type { FetchedPartition } from "../client/fetch.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import type { Clock } from "../core/clock.ts";
 import type { PartitionBounds } from "../mirror/ports.ts";
+import { archiveFailure } from "../tier/archive-failure.ts";
 import { ArchiveError } from "../tier/errors.ts";
 import type { ArchivedPartition, ArchiveEnd, ClosedSegment, GapCause } from "../tier/ports.ts";
 import { type CutRule, closesBefore, isOverdue } from "../tier/segment-cutting/cut-rule.ts";
@@ -236,9 +237,12 @@ export class KafkaSegmentCutter {
 
   #diverged(clusterEnd: bigint): ArchiveError {
     const { topic, partition } = this.partition;
-    const archivedTo = this.nextOffset ?? 0n;
-    const what = `${topic}-${partition}: archived up to ${archivedTo}, but the cluster has these records up to ${clusterEnd} only, as after an unclean election`;
-    const message = `${what}; the archive keeps them, and nothing is archived or deleted here until the store is another one`;
-    return new ArchiveError({ code: "ARCHIVE_DIVERGED", topic, partition, archivedTo, clusterEnd }, { message });
+    return archiveFailure({
+      code: "ARCHIVE_DIVERGED",
+      topic,
+      partition,
+      archivedTo: this.nextOffset ?? 0n,
+      clusterEnd,
+    });
   }
 }

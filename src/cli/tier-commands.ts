@@ -1,12 +1,14 @@
 /** The commands below `tributary tier`, one function each, in the order of the help. */
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { collected, duration, rangeBound, share, time, wholeNumber } from "./option-values.ts";
 import type { Runner } from "./program.ts";
 
 /** Adds them. */
 export function addTierCommands(program: Command, run: Runner): void {
   const tier = program.command("tier").description("Cold segments in object stores, from the bucket alone.");
+  addOffload(tier, run);
+
   addLs(tier, run);
 
   addVerify(tier, run);
@@ -31,6 +33,22 @@ function ofTopic(command: Command): Command {
     .option("--topic <topic>", "only this topic")
     .option("-p, --partition <number>", "only this partition", wholeNumber)
     .option("--topic-id <id>", "only the topic of this id, where there were several of one name");
+}
+
+function addOffload(tier: Command, run: Runner): void {
+  tier
+    .command("offload")
+    .summary("move what is cold to the stores, from any Kafka")
+    .description(
+      "Archives the cold segments of the regions that have tiering rules, reads them back, and then deletes in the cluster what the rules let go. Embedded regions do so by themselves while they run; here they are told to do it now.",
+    )
+    .option("-r, --region <region>", "only this region")
+    .option("--topic <topic>", "only this topic of the rules")
+    .addOption(new Option("--once", "one pass, which is the default").conflicts("follow"))
+    .option("--follow", "go on until interrupted")
+    .option("--close", "close segments although they are not full, so that all there is now is archived")
+    .option("--dry-run", "move nothing; tell what would be deleted in the cluster")
+    .action(run(async () => (await import("./commands/tier/offload.ts")).tierOffload));
 }
 
 function addLs(tier: Command, run: Runner): void {

@@ -20,6 +20,7 @@ export interface TieringSpec extends StoreDeclaration {
   readonly keepLocalBytes: number;
   readonly deleteLocal: "never" | "after-verify";
   readonly everyMs: number;
+  readonly limits: Tiering["limits"];
 }
 
 /** What to run. */
@@ -98,9 +99,9 @@ function segmentDefaults(rules: readonly Tiering[]): Readonly<Record<string, str
 }
 
 function tieringSpec(rule: Tiering): TieringSpec {
-  const { topics, olderThanMs, keepLocalBytes, store, s3, deleteLocal, everyMs } = rule;
+  const { topics, olderThanMs, keepLocalBytes, store, s3, deleteLocal, everyMs, limits } = rule;
   const how = s3 === undefined ? {} : { s3 };
-  return { topics: selectionSpec(topics), olderThanMs, keepLocalBytes, store, ...how, deleteLocal, everyMs };
+  return { topics: selectionSpec(topics), olderThanMs, keepLocalBytes, store, ...how, deleteLocal, everyMs, limits };
 }
 
 function selectionSpec(selection: Selection): SelectionSpec {

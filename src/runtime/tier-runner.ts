@@ -13,6 +13,7 @@ import { ColdReader } from "../tier/cold-reader.ts";
 import { StoreError } from "../tier/errors.ts";
 import { movedBoth, NOTHING_MOVED, type OffloadReport, offloadOnce } from "../tier/offload.ts";
 import type { ObjectStore } from "../tier/ports.ts";
+import { throttledStore } from "../tier/throttled-store.ts";
 import { selects } from "../topology/patterns.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
 import { type RegionSpec, selectionOf, type TieringSpec } from "./region-spec.ts";
@@ -28,7 +29,10 @@ export interface TierRunnerDeps {
 
 interface Rule {
   readonly spec: TieringSpec;
+  /** For brokers, which read as fast as they are asked. */
   readonly store: ObjectStore;
+  /** The same for the offloader, within the rule's limits. */
+  readonly paced: ObjectStore;
   readonly wants: (topic: string) => boolean;
 }
 
@@ -73,7 +77,8 @@ export class TierRunner {
       const store = stores.get(place) ?? (await openedOrLate(rule, deps));
       stores.set(place, store);
       const selection = selectionOf(rule.topics);
-      rules.push({ spec: rule, store, wants: (topic) => selects(selection, topic) });
+      const paced = throttledStore(store, rule.limits, deps.clock);
+      rules.push({ spec: rule, store, paced, wants: (topic) => selects(selection, topic) });
     }
     return new TierRunner(rules, deps);
   }
@@ -149,7 +154,7 @@ export class TierRunner {
     const onMoved = (moved: OffloadReport): void => {
       this.#report = movedBoth(this.#report, moved);
     };
-    return offloadOnce(rule.spec, rule.wants, { source, store: rule.store, clock, random, onMoved });
+    return offloadOnce(rule.spec, rule.wants, { source, store: rule.paced, clock, random, onMoved });
   }
 }
 

@@ -24,6 +24,8 @@ function sentence(fault: ArchiveFault): string {
       return `${fault.topic}-${fault.partition} is archived up to offset ${fault.archivedTo}, and its local segments begin at ${fault.localFrom}: those between are gone; run \`tributary tier verify\`: a manifest may be missing`;
     case "ARCHIVE_MANIFESTS_GONE":
       return `${fault.location} has segments below ${fault.prefix} and no manifest; put the manifests back, or move the segments away to begin anew at offset ${fault.localFrom}`;
+    case "ARCHIVE_DIVERGED":
+      return `${fault.topic}-${fault.partition} is archived up to offset ${fault.archivedTo}, but the cluster agrees up to ${fault.clusterEnd} only, as after an unclean election; the archive keeps what it has, and this partition stops: archive it in another store, or delete what is archived of it`;
     case "ARCHIVE_CONTENDED":
       return `another writer was first ${fault.attempts} times in a row at the archive of ${fault.topic}-${fault.partition}; the next pass tries again`;
     default:

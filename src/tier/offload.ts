@@ -11,6 +11,7 @@ import {
   archivedTo,
   archiveEnd,
   baseOffsetOf,
+  type Manifest,
   type OpenTransaction,
   partitionPrefix,
   segmentKey,
@@ -44,6 +45,19 @@ export interface OffloadDeps {
   readonly random: Random;
   /** Hears of each step when it is done: of a pass that fails, too, it is known what it moved. */
   readonly onMoved?: ((moved: OffloadReport) => void) | undefined;
+  /** Hears what became of each partition that was looked at. */
+  readonly onPartition?: ((outcome: PartitionOutcome) => void) | undefined;
+  /** Partitions at work at the same time; one unless given. */
+  readonly parallel?: number;
+}
+
+/** What a pass did with one partition. */
+export interface PartitionOutcome {
+  readonly partition: ArchivedPartition;
+  readonly moved: OffloadReport;
+  /** The newest manifest; undefined when there is none, or nobody had to look. */
+  readonly manifest: Manifest | undefined;
+  readonly error: unknown;
 }
 
 /** What one pass did. */
@@ -82,24 +96,54 @@ export async function offloadOnce(
     deps.onMoved?.(moved);
   };
   let firstError: unknown;
-  for (const partition of await deps.source.partitions()) {
-    if (!wanted(partition.topic)) continue;
-    try {
-      await offloadPartition(partition, policy, { ...deps, onMoved });
-    } catch (error) {
-      firstError ??= error;
+  const turns = (await deps.source.partitions()).filter(({ topic }) => wanted(topic)).values();
+  const work = async (): Promise<void> => {
+    for (const partition of turns) {
+      const outcome = await outcomeOf(partition, policy, { ...deps, onMoved });
+      firstError ??= outcome.error;
+      deps.onPartition?.(outcome);
     }
-  }
+  };
+  await Promise.all(Array.from({ length: deps.parallel ?? 1 }, work));
   if (firstError !== undefined) throw firstError;
   return total;
 }
 
+async function outcomeOf(
+  partition: ArchivedPartition,
+  policy: ColdPolicy,
+  deps: OffloadDeps,
+): Promise<PartitionOutcome> {
+  let moved = NOTHING_MOVED;
+  let manifest: Manifest | undefined;
+  let error: unknown;
+  const onMoved = (step: OffloadReport): void => {
+    moved = movedBoth(moved, step);
+    deps.onMoved?.(step);
+  };
+  const onHead = (head: ArchiveHead | undefined): void => {
+    manifest = head?.manifest;
+  };
+  try {
+    await offloadPartition(partition, policy, { ...deps, onMoved, onHead });
+  } catch (thrown) {
+    error = thrown;
+  }
+  return { partition, moved, manifest, error };
+}
+
+/** Also tells what the archive's newest manifest is. */
+interface PartitionDeps extends OffloadDeps {
+  readonly onHead: (head: ArchiveHead | undefined) => void;
+}
+
 /** Offloads one partition's cold segments, oldest first, so that the archive never has a hole. */
-async function offloadPartition(partition: ArchivedPartition, policy: ColdPolicy, deps: OffloadDeps): Promise<void> {
-  const { source, store, clock, onMoved } = deps;
+async function offloadPartition(partition: ArchivedPartition, policy: ColdPolicy, deps: PartitionDeps): Promise<void> {
+  const { source, store, clock, onMoved, onHead } = deps;
   let known: Promise<ArchiveHead | undefined> | undefined;
-  const headOnce = (): Promise<ArchiveHead | undefined> => {
+  const headOnce = async (): Promise<ArchiveHead | undefined> => {
     known ??= readHead(store, partition);
+    onHead(await known);
     return known;
   };
   const closed = await source.closedSegments(partition, async () => archiveEnd((await headOnce())?.manifest));
@@ -117,6 +161,7 @@ async function offloadPartition(partition: ArchivedPartition, policy: ColdPolicy
     if (reached === undefined || segment.baseOffset >= reached) {
       demandNoGap(partition, segment, reached);
       ({ head, verified } = await offloadSegment({ partition, segment, head, writerEpoch }, deps));
+      onHead(head);
       onMoved?.({ ...NOTHING_MOVED, segmentsOffloaded: 1, bytesOffloaded: segment.sizeBytes });
     }
     const archived = archivedAs(head, segment);

@@ -1,4 +1,4 @@
-/** Rules between the entries of a topology: unique names, no two mirrors into one topic, no endless loops, tiering that works. */
+/** Rules between the entries of a topology: unique names, no two mirrors into one topic, no endless loops. */
 
 import type { Place, TopologyIssue } from "./errors.ts";
 import { type Flow, flowsOf, type Topology } from "./model.ts";
@@ -13,7 +13,6 @@ export function checkTopology(topology: Topology): readonly TopologyIssue[] {
     ...constantNames(topology),
     ...collisions(topology),
     ...loops(topology),
-    ...tieringProblems(topology),
   ];
 }
 
@@ -196,13 +195,4 @@ function loopFact(route: readonly Hop[]): string {
   const last = cycle.at(-1);
   const back = last === undefined ? "" : ` -> ${last.flow.target} "${targetName(last.flow, last.topic)}"`;
   return `mirror "${first.flow.mirror.name}" begins an endless loop: ${steps.join(" -> ")}${back}; write provenance: local, or exclude what comes back`;
-}
-
-function tieringProblems(topology: Topology): readonly TopologyIssue[] {
-  return topology.tiering.flatMap((tiering) => {
-    const region = topology.regions.find((candidate) => candidate.name === tiering.region);
-    if (region === undefined || region.local !== undefined) return [];
-    const fact = `tiering of region "${tiering.region}" is not supported yet: only embedded regions hand their segments over; give it local: or remove the rule`;
-    return [{ code: "unsupported", place: tiering.place, fact } as const];
-  });
 }

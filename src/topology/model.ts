@@ -129,6 +129,16 @@ export interface Tiering extends StoreDeclaration {
   readonly everyMs: number;
   readonly segmentBytes?: number;
   readonly segmentAgeMs?: number;
+  /** The next four concern existing clusters only: newest archived records that stay there. */
+  readonly marginRecords: number;
+  /** Whether records go there that a group has not read. */
+  readonly unread: "keep" | "delete";
+  /** What becomes of records that it deleted before they could be archived. */
+  readonly onGap: "record" | "stop";
+  /** For segments on their way. */
+  readonly spoolBytes: number;
+  /** Bytes in each direction, and requests, between here and the store. */
+  readonly limits: { readonly bytesPerSecond?: number | undefined; readonly requestsPerSecond?: number | undefined };
   readonly place: Place;
 }
 

@@ -240,7 +240,7 @@ function readTiering(yaml: YamlFile, entry: unknown, index: number): Part<Tierin
   const origin: Origin = { yaml, path: ["tiering", index] };
   const { value, issues } = check(tieringSchema, entry, origin, labelOf("tiering", entry, index));
   if (value === undefined) return { value, issues };
-  const { cold, every, segment, region, store, ...rest } = value;
+  const { cold, every, segment, region, store, margin, spool, ...rest } = value;
   return {
     value: {
       ...rest,
@@ -249,6 +249,8 @@ function readTiering(yaml: YamlFile, entry: unknown, index: number): Part<Tierin
       olderThanMs: cold.olderThan,
       keepLocalBytes: cold.keepLocal,
       everyMs: every,
+      marginRecords: margin,
+      spoolBytes: spool,
       place: yaml.placeOf(["tiering", index]),
       ...(segment.bytes === undefined ? {} : { segmentBytes: segment.bytes }),
       ...(segment.age === undefined ? {} : { segmentAgeMs: segment.age }),

@@ -279,6 +279,13 @@ export const mirrorSchema = z.strictObject({
     .describe("Rules about topics that follow the source's: none, who may read and describe, or all as they are."),
 });
 
+/** Few, beside what a segment holds; enough that a reader at the end is never sent away. */
+const TIER_MARGIN_RECORDS = 1_000;
+/** Four large segments at work at once. */
+const TIER_SPOOL_BYTES = 1024 ** 3;
+const RATE_OF_ZERO = "a rate of 0 would stop the rule; write a positive one, or leave the key out";
+const count = z.int("it must be a whole number").min(0, "it must not be negative");
+
 /** One tiering rule. */
 export const tieringSchema = z.strictObject({
   region: name,
@@ -288,11 +295,35 @@ export const tieringSchema = z.strictObject({
     .default({ olderThan: 0, keepLocal: 0 }),
   store: storeSchema,
   deleteLocal: z.literal(["never", "after-verify"]).default("never"),
+  margin: count
+    .default(TIER_MARGIN_RECORDS)
+    .describe("Newest archived records of a partition that stay in an existing cluster, whatever their age."),
+  unread: z
+    .literal(["keep", "delete"])
+    .default("keep")
+    .describe("Whether records of an existing cluster that a consumer group has yet to read may be deleted there."),
+  onGap: z
+    .literal(["record", "stop"])
+    .default("record")
+    .describe("What to do about records that an existing cluster deleted before they could be archived."),
+  spool: size
+    .refine((bytes) => bytes > 0, "nothing could be archived; write a positive size, or leave the key out")
+    .default(TIER_SPOOL_BYTES)
+    .describe("Disk space for segments of an existing cluster on their way to the store."),
+  limits: z
+    .strictObject({
+      bytesPerSecond: size.refine((bytes) => bytes > 0, RATE_OF_ZERO).optional(),
+      requestsPerSecond: count.refine((requests) => requests > 0, RATE_OF_ZERO).optional(),
+    })
+    .default({})
+    .describe("What the rule may send to its store, and read from it, in a second; left out: as fast as it goes."),
   every: duration.default(2_000).describe("How often closed segments are looked for."),
   segment: z
     .strictObject({ bytes: size.optional(), age: duration.optional() })
     .default({})
-    .describe("When the region closes a segment of its topics."),
+    .describe(
+      "When a segment closes: in an embedded region the topics' own, else those that are cut (default: the topic's segment.bytes, at most 256MiB; open for 1h at most).",
+    ),
 });
 
 /** The top of the file; entries are checked one by one with the schemas above, so that every mistake is reported. */

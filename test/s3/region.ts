@@ -17,7 +17,13 @@ import { SERVERS } from "./shared-servers.ts";
 const timeout = 120_000;
 
 function specWith(stateRoot: string, store: string, s3: S3Access): RegionSpec {
-  const rule = { topics: { include: ["*"], exclude: [] }, olderThanMs: 0, keepLocalBytes: 0, everyMs: 60_000 };
+  const rule = {
+    topics: { include: ["*"], exclude: [] },
+    olderThanMs: 0,
+    keepLocalBytes: 0,
+    everyMs: 60_000,
+    limits: {},
+  };
   return {
     region: "hub",
     topology: "t",

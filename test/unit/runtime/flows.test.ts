@@ -49,6 +49,7 @@ test("region spec carries everything its process needs, as plain data", () => {
         store: "file://cold",
         deleteLocal: "never",
         everyMs: 2_000,
+        limits: {},
       },
       {
         topics: { include: ["c*"], exclude: ["cc"] },
@@ -57,6 +58,7 @@ test("region spec carries everything its process needs, as plain data", () => {
         store: "file://cold",
         deleteLocal: "never",
         everyMs: 2_000,
+        limits: {},
       },
     ],
   });

@@ -74,7 +74,13 @@ test("region process refuses a directory that another one uses", async () => {
 
 test("region process stops and starts brokers and offloads on command", async () => {
   using at = scratch();
-  const rule = { topics: { include: ["*"], exclude: [] }, olderThanMs: 0, keepLocalBytes: 0, everyMs: 60_000 };
+  const rule = {
+    topics: { include: ["*"], exclude: [] },
+    olderThanMs: 0,
+    keepLocalBytes: 0,
+    everyMs: 60_000,
+    limits: {},
+  };
   const tiering = [{ ...rule, store: "file://cold", deleteLocal: "after-verify" } as const];
   await using region = await RegionProcess.open(spec(at.root, { tiering }), DEPS);
   const { socketPath } = region.record;

@@ -252,9 +252,16 @@ const cases: readonly { readonly id: string; readonly text: string; readonly wan
     want: ["8:14 unknown-region"],
   },
   {
-    id: "refuses tiering of an external region",
-    text: framed("tiering:\n  - {region: c, topics: t, store: 'file://x'}\n"),
-    want: ["8:5 unsupported"],
+    id: "accepts tiering of an existing cluster",
+    text: framed("tiering:\n  - {region: c, topics: t, store: 'file://x', margin: 0, spool: 10GiB}\n"),
+    want: [],
+  },
+  {
+    id: "refuses rates of tiering that would stop it, or have no unit",
+    text: framed(
+      "tiering:\n  - {region: c, topics: t, store: 'file://x', limits: {bytesPerSecond: 5, requestsPerSecond: 0}}\n",
+    ),
+    want: ["8:72 unit-missing", "8:94 bad-value"],
   },
   {
     id: "refuses a store it cannot reach",
