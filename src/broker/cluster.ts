@@ -14,6 +14,7 @@ import type { PartitionState } from "./election.ts";
 import { RegionError, refusal } from "./errors.ts";
 import { Journal } from "./journal.ts";
 import { Leadership } from "./leadership.ts";
+import type { ArchivedExtent } from "./log/partition-log.ts";
 import { logConfig, openPartitionLog, partitionDirectory } from "./log-opening.ts";
 import { Partition } from "./partition.ts";
 import { ProducerIds } from "./producer-ids.ts";
@@ -26,6 +27,14 @@ export interface Topic {
   /** Entries set on the topic itself. */
   readonly configs: ConfigValues;
   readonly partitions: readonly Partition[];
+}
+
+/** A topic in a cold store. */
+export interface ArchivedTopic {
+  readonly name: string;
+  readonly topicId: Uuid;
+  /** By index; undefined where the store holds nothing. */
+  readonly partitions: readonly (ArchivedExtent | undefined)[];
 }
 
 /** What a cluster is. */
@@ -161,7 +170,24 @@ export class Cluster {
   /** Creates a topic whose name, replicas and configs have been checked. */
   createTopic(name: string, replicas: readonly (readonly number[])[], configs: ConfigValues): Topic {
     this.checkTopicIsNew(name);
-    const topicId = randomUuid(this.#deps.random);
+    return this.#createTopic({ name, topicId: randomUuid(this.#deps.random), configs }, replicas);
+  }
+
+  /** Shows a topic that a cold store holds, under the id it had, or what is new of it.
+   *  @throws {Refusal} INVALID_TOPIC_EXCEPTION when its name collides with another topic's */
+  showArchived({ name, topicId, partitions }: ArchivedTopic): void {
+    if (!this.#byId.has(topicId)) this.checkTopicIsNew(name);
+    const topic = this.#byId.get(topicId) ?? this.#createTopic({ name, topicId, configs: {} }, []);
+    const replicas = [...this.brokers.keys()].slice(0, 1);
+    const more = partitions.slice(topic.partitions.length).map(() => replicas);
+    if (more.length > 0) this.addPartitions(topic, more);
+    for (const [p, extent] of partitions.entries()) if (extent !== undefined) topic.partitions[p]?.showArchived(extent);
+  }
+
+  #createTopic(
+    { name, topicId, configs }: Pick<Topic, "name" | "topicId" | "configs">,
+    replicas: readonly (readonly number[])[],
+  ): Topic {
     const partitions = replicas.map((ids, p) => ({ t: "partition", topicId, p, ...this.#firstState(ids) }) as const);
     this.#journal.append({ t: "topic", topicId, name, configs }, ...partitions);
     try {

@@ -8,7 +8,7 @@ import type { Endpoint, Network } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
 import type { Storage } from "../core/storage.ts";
 import { BrokerNode } from "./broker-node.ts";
-import { Cluster, type Topic } from "./cluster.ts";
+import { type ArchivedTopic, Cluster, type Topic } from "./cluster.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { RegionError } from "./errors.ts";
 import { Faults } from "./faults.ts";
@@ -20,6 +20,7 @@ import type { PartitionLog } from "./log/partition-log.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { Partition } from "./partition.ts";
 import type { ColdStore } from "./ports.ts";
+import { readOnlyHandlers } from "./read-only.ts";
 import { type RegionOptions, type ResolvedRegionOptions, resolvedOptions } from "./region-options.ts";
 import { BrokerServer } from "./server.ts";
 import { TransactionCoordinator } from "./transactions/coordinator.ts";
@@ -33,6 +34,8 @@ export interface RegionDeps {
   readonly logger: Logger;
   /** Asked for offsets whose local segments are gone. */
   readonly coldStore?: ColdStore;
+  /** Keeps the offsets of groups, when they are to outlive the rest. Default: `storage`, as everything else. */
+  readonly groupStorage?: Storage;
 }
 
 /** Where one broker is reached. */
@@ -69,8 +72,12 @@ export class EmbeddedRegion {
     this.#parts = parts;
     this.#fetchSessions = new FetchSessions(random);
     const stateful = { cluster, groups, transactions, fetchSessions: this.#fetchSessions };
-    const services = { ...stateful, handlers: HANDLERS, coldStore, clock, random, logger };
-    this.#dispatcher = new Dispatcher(HANDLERS, services, this.faults);
+    const handlers = options.readOnly === undefined ? HANDLERS : readOnlyHandlers(HANDLERS, options.readOnly);
+    this.#dispatcher = new Dispatcher(
+      handlers,
+      { ...stateful, handlers, coldStore, clock, random, logger },
+      this.faults,
+    );
     this.#maintenance = new Maintenance(options, {
       ...{ cluster, groups, transactions, clock, logger },
       sync: () => this.sync(),
@@ -88,7 +95,9 @@ export class EmbeddedRegion {
     );
     deps.storage.makeDirectory(directory);
     const cluster = Cluster.open({ ...resolved, brokers: nodes }, deps);
-    const store = OffsetStore.open(`${directory}/groups.journal`, deps);
+    const groupStorage = deps.groupStorage ?? deps.storage;
+    groupStorage.makeDirectory(directory);
+    const store = OffsetStore.open(`${directory}/groups.journal`, { ...deps, storage: groupStorage });
     const groups = new GroupCoordinator({ ...deps, cluster, store });
     const transactions = TransactionCoordinator.open(`${directory}/transactions.journal`, {
       ...{ ...deps, cluster },
@@ -127,6 +136,11 @@ export class EmbeddedRegion {
   /** The only log of a partition. */
   partitionLog(topic: string, index: number): PartitionLog | undefined {
     return this.partition(topic, index)?.log;
+  }
+  /** Shows a topic whose records are all in the cold store, or what is new of it. For read-only regions, once they are open.
+   *  @throws {Refusal} INVALID_TOPIC_EXCEPTION when its name collides with another topic's */
+  showArchived(topic: ArchivedTopic): void {
+    this.#parts.cluster.showArchived(topic);
   }
   /** The broker that keeps a group; -1 when none runs. */
   coordinatorOf(groupId: string): number {

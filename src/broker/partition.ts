@@ -18,7 +18,7 @@ import { type CommitOutcome, CommitWaiters } from "./commit-waiters.ts";
 import type { TopicSettings } from "./configs/topic-settings.ts";
 import { type PartitionState, withIsr } from "./election.ts";
 import { RecordsRefusal, refusal } from "./errors.ts";
-import type { PartitionLog } from "./log/partition-log.ts";
+import type { ArchivedExtent, PartitionLog } from "./log/partition-log.ts";
 import { markerBatch, type TxnMarker } from "./log/txn-marker.ts";
 import { validateProduce } from "./log/validate.ts";
 import { higherOffset } from "./offset-order.ts";
@@ -214,6 +214,17 @@ export class Partition {
   deleteRecordsBefore(offset: bigint): void {
     assertInvariant(offset <= this.#highWatermark, "Deletion never passes the high watermark");
     this.log.deleteRecordsBefore(offset);
+  }
+
+  /** Shows what a cold store holds of a partition without local records, under the epoch of its last leader; waiting fetches
+   *  hear of what is new. */
+  showArchived(extent: ArchivedExtent): void {
+    // How many bytes came is not known, and does not matter: whoever waits looks.
+    if (extent.endOffset > this.log.endOffset) this.#uncommittedBytes = Number.MAX_SAFE_INTEGER;
+    this.log.showArchived(extent);
+    const leaderEpoch = this.log.latestEpoch;
+    if (leaderEpoch > this.#state.leaderEpoch) this.#deps.proposeIsr(this, { ...this.#state, leaderEpoch });
+    this.#settle();
   }
 
   /** Ends all waits; the log is its keeper's to close. Idempotent. */

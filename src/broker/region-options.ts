@@ -11,6 +11,13 @@ const DEFAULT_HOST = "127.0.0.1";
 /** Replicas of a topic that does not say, as far as there are brokers. */
 const DEFAULT_REPLICATION_FACTOR = 3;
 
+/** Of a read-only region: no topic appears by being asked for, and nothing is ever too old or too much. */
+const NOTHING_CHANGES: ConfigValues = {
+  "auto.create.topics.enable": "false",
+  "log.retention.ms": "-1",
+  "log.retention.bytes": "-1",
+};
+
 /** What a region is. */
 export interface RegionOptions {
   /** Where everything is kept; one region per directory, which the caller makes sure of. */
@@ -31,6 +38,8 @@ export interface RegionOptions {
   readonly followDelayMs?: number;
   /** Give leadership back to a partition's first replica once it is in sync again. Default true. */
   readonly prefersFirstReplica?: boolean;
+  /** Given: clients only read, and are told this sentence when they try anything else. Topics come by `showArchived`. */
+  readonly readOnly?: string;
   /** Write everything to the disk this often. Absent: the operating system decides, as with Kafka. */
   readonly flushIntervalMs?: number;
 }
@@ -45,6 +54,7 @@ export interface ResolvedRegionOptions {
   readonly brokerConfigs: ConfigValues;
   readonly followDelayMs: number;
   readonly prefersFirstReplica: boolean;
+  readonly readOnly: string | undefined;
   readonly flushIntervalMs: number | undefined;
 }
 
@@ -65,6 +75,7 @@ export function resolvedOptions(options: RegionOptions): ResolvedRegionOptions {
     brokerConfigs: brokerConfigs(options, brokers),
     followDelayMs: options.followDelayMs ?? 0,
     prefersFirstReplica: options.prefersFirstReplica ?? true,
+    readOnly: options.readOnly,
     flushIntervalMs: options.flushIntervalMs,
   };
 }
@@ -74,6 +85,7 @@ function brokerConfigs(options: RegionOptions, brokers: number): ConfigValues {
   const values: Record<string, string> = {
     "default.replication.factor": String(Math.min(DEFAULT_REPLICATION_FACTOR, brokers)),
     "log.dirs": `${options.directory}/logs`,
+    ...(options.readOnly === undefined ? {} : NOTHING_CHANGES),
   };
   for (const [name, value] of Object.entries(options.topicDefaults ?? {})) {
     checkTopicConfig(name, value);

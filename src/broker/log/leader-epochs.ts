@@ -85,6 +85,14 @@ export class LeaderEpochs {
     this.#replace([{ epoch: covering.epoch, startOffset }, ...later]);
   }
 
+  /** Takes over the epochs of a log whose records are elsewhere, oldest first. */
+  adopt(entries: readonly EpochStart[]): void {
+    assertInvariant((entries.at(-1)?.epoch ?? -1) >= this.latest, "leader epochs never go back", {
+      latest: this.latest,
+    });
+    this.#replace(entries);
+  }
+
   #replace(entries: readonly EpochStart[]): void {
     writeCheckpoint(
       this.#storage,

@@ -51,6 +51,15 @@ export interface LogSlice {
   readonly nextOffset: bigint;
 }
 
+/** What a cold store holds of a log without local records. */
+export interface ArchivedExtent {
+  readonly startOffset: bigint;
+  /** Exclusive. */
+  readonly endOffset: bigint;
+  /** The leader epochs that wrote it, oldest first. */
+  readonly epochs: readonly EpochStart[];
+}
+
 const NOTHING = Buffer.alloc(0);
 
 /** An open log. One per directory; the caller keeps other processes away. */
@@ -315,6 +324,23 @@ export class PartitionLog {
   dropLocalSegment(baseOffset: bigint): void {
     this.#assertOpen();
     this.#start.dropLocal(baseOffset);
+  }
+
+  /** Says that a cold store holds everything of this log, which has no local records: readers find it from `startOffset` up to
+   *  `endOffset`. Neither may go back from call to call. */
+  showArchived({ startOffset, endOffset, epochs }: ArchivedExtent): void {
+    this.#assertOpen();
+    const isForward = this.#start.offset <= startOffset && startOffset <= endOffset && this.#endOffset <= endOffset;
+    assertInvariant(this.sizeBytes === 0 && isForward, "An archived log has no local records and only moves forward", {
+      ...{ topic: this.topic, partition: this.partition, startOffset, endOffset },
+    });
+    if (endOffset > this.#endOffset) {
+      this.#segments.push(this.#emptySegment(endOffset));
+      this.#segments.removeFirst().remove();
+      this.#endOffset = endOffset;
+    }
+    this.#start.set(startOffset);
+    this.#epochs.adopt(epochs);
   }
 
   /** Waits until everything appended before the call is on the disk. @throws {StorageError} */
