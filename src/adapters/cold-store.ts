@@ -1,15 +1,17 @@
 /** The broker's ColdStore over the archives in one or more object stores. */
 
 import type { ColdBatches, ColdPartition, ColdRange, ColdRecord, ColdStore } from "../broker/ports.ts";
+import type { Uuid } from "../core/brand.ts";
 import type { ColdReader } from "../tier/cold-reader.ts";
 import { archivedTo } from "../tier/manifest.ts";
 import type { ArchivedPartition } from "../tier/ports.ts";
 import { batchesIn } from "../wire/record-batch.ts";
 
-/** Asks the archives in turn; `clusterId` is asked at each read, because a new region has none before it is open. */
-export function coldStoreOver(readers: readonly ColdReader[], clusterId: () => string): ColdStore {
+/** Asks the archives in turn; `clusterId` is asked at each read: a new region has none before it is open, and a bucket may hold
+ *  topics of several. */
+export function coldStoreOver(readers: readonly ColdReader[], clusterId: (topicId: Uuid) => string): ColdStore {
   const archived = ({ topic, topicId, partition }: ColdPartition): ArchivedPartition => {
-    return { clusterId: clusterId(), topic, topicId, partition };
+    return { clusterId: clusterId(topicId), topic, topicId, partition };
   };
   return {
     read: async (request) => {

@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from "commander";
 import type { Endpoint } from "../core/network.ts";
-import { parseDurationMs } from "../topology/units.ts";
+import { parseDurationMs, parseSizeBytes } from "../topology/units.ts";
 import { parseHttpAddress } from "../web/http-address.ts";
 
 /** @throws {InvalidArgumentError} */
@@ -37,6 +37,13 @@ const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d
 /** An offset, or a time. @throws {InvalidArgumentError} */
 export function rangeBound(text: string): { readonly offset: bigint } | { readonly timeMs: number } {
   return /^\d{1,19}$/.test(text) ? { offset: BigInt(text) } : { timeMs: time(text) };
+}
+
+/** Bytes. @throws {InvalidArgumentError} */
+export function byteSize(text: string): number {
+  const bytes = parseSizeBytes(text);
+  if (bytes === undefined) throw new InvalidArgumentError("it must be a size, for example 1GiB.");
+  return bytes;
 }
 
 /** 0 to 1. @throws {InvalidArgumentError} */

@@ -1,7 +1,7 @@
 /** The commands below `tributary tier`, one function each, in the order of the help. */
 
 import { type Command, Option } from "commander";
-import { collected, duration, rangeBound, share, time, wholeNumber } from "./option-values.ts";
+import { byteSize, collected, duration, rangeBound, share, time, wholeNumber } from "./option-values.ts";
 import type { Runner } from "./program.ts";
 
 /** Adds them. */
@@ -20,6 +20,8 @@ export function addTierCommands(program: Command, run: Runner): void {
   addExport(tier, run);
 
   addRestore(tier, run);
+
+  addServe(tier, run);
 }
 
 /** The option that all of them have. */
@@ -103,4 +105,17 @@ function addRestore(tier: Command, run: Runner): void {
     .option("--no-groups", "leave consumer groups alone")
     .option("--dry-run", "tell what would be restored, at what cost, and change nothing")
     .action(run(async () => (await import("./commands/tier/restore.ts")).tierRestore));
+}
+
+function addServe(tier: Command, run: Runner): void {
+  ofRegion(tier.command("serve").summary("read an archive with any Kafka client, without a cluster"))
+    .option("--store <url>", "the store, file://path or s3://bucket/prefix; default: what the topology declares")
+    .option("--endpoint <url>", "with --store: another S3 server than AWS")
+    .option("--topic <pattern>", "only these topics; may be repeated (default: all)", collected)
+    .option("--cluster <id>", "only what this cluster archived")
+    .option("--host <host>", "where to listen (default: 127.0.0.1)")
+    .option("--port <port>", "0 takes a free one", wholeNumber, 9092)
+    .option("--cache <size>", "chunks of objects kept on the disk (default: 1GiB)", byteSize)
+    .option("--refresh <duration>", "how often new segments are looked for (default: 10s)", duration)
+    .action(run(async () => (await import("./commands/tier/serve.ts")).tierServe));
 }

@@ -21,6 +21,8 @@ export interface TieringSpec extends StoreDeclaration {
   readonly deleteLocal: "never" | "after-verify";
   readonly everyMs: number;
   readonly limits: Tiering["limits"];
+  /** Of what is read back; absent: the default. */
+  readonly readCacheBytes?: number;
 }
 
 /** What to run. */
@@ -100,7 +102,10 @@ function segmentDefaults(rules: readonly Tiering[]): Readonly<Record<string, str
 
 function tieringSpec(rule: Tiering): TieringSpec {
   const { topics, olderThanMs, keepLocalBytes, store, s3, deleteLocal, everyMs, limits } = rule;
-  const how = s3 === undefined ? {} : { s3 };
+  const how = {
+    ...(s3 === undefined ? {} : { s3 }),
+    ...(rule.readCacheBytes === undefined ? {} : { readCacheBytes: rule.readCacheBytes }),
+  };
   return { topics: selectionSpec(topics), olderThanMs, keepLocalBytes, store, ...how, deleteLocal, everyMs, limits };
 }
 

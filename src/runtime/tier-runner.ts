@@ -1,20 +1,23 @@
 /** Moves the cold segments of one region to its stores, from time to time, and reads them back for its brokers. */
 
+import { join } from "node:path";
 import { coldStoreOver } from "../adapters/cold-store.ts";
 import { embeddedSegments } from "../adapters/embedded-segments.ts";
 import { lateStore } from "../adapters/late-store.ts";
+import { nodeStorage } from "../adapters/node-storage.ts";
 import type { EmbeddedRegion } from "../broker/embedded-region.ts";
 import type { ColdStore } from "../broker/ports.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
-import { ColdReader } from "../tier/cold-reader.ts";
+import type { ColdReader } from "../tier/cold-reader.ts";
 import { StoreError } from "../tier/errors.ts";
 import { movedBoth, NOTHING_MOVED, type OffloadReport, offloadOnce } from "../tier/offload.ts";
 import type { ObjectStore } from "../tier/ports.ts";
 import { throttledStore } from "../tier/throttled-store.ts";
 import { selects } from "../topology/patterns.ts";
+import { openColdReaders } from "./cold-readers.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
 import { type RegionSpec, selectionOf, type TieringSpec } from "./region-spec.ts";
 
@@ -55,16 +58,10 @@ export class TierRunner {
   #report = NOTHING_MOVED;
   #isClosed = false;
 
-  private constructor(rules: readonly Rule[], deps: TierRunnerDeps) {
+  private constructor(rules: readonly Rule[], readers: readonly ColdReader[], deps: TierRunnerDeps) {
     this.#rules = rules;
     this.#deps = deps;
-    this.coldStore =
-      rules.length === 0
-        ? undefined
-        : coldStoreOver(
-            rules.map(({ store }) => new ColdReader({ store, clock: deps.clock })),
-            () => this.#region?.clusterId ?? "",
-          );
+    this.coldStore = rules.length === 0 ? undefined : coldStoreOver(readers, () => this.#region?.clusterId ?? "");
   }
 
   /** Opens the stores. One that is away for the moment is opened when it is back.
@@ -80,7 +77,9 @@ export class TierRunner {
       const paced = throttledStore(store, rule.limits, deps.clock);
       rules.push({ spec: rule, store, paced, wants: (topic) => selects(selection, topic) });
     }
-    return new TierRunner(rules, deps);
+    const readable = rules.map(({ store, spec: rule }) => ({ store, cacheBytesMax: rule.readCacheBytes }));
+    const directory = join(deps.statePath, "chunks", spec.region);
+    return new TierRunner(rules, openColdReaders(readable, directory, { ...deps, storage: nodeStorage() }), deps);
   }
 
   /** What all passes moved so far, failed ones included, and which rules fail now. */

@@ -129,6 +129,8 @@ export interface Tiering extends StoreDeclaration {
   readonly everyMs: number;
   readonly segmentBytes?: number;
   readonly segmentAgeMs?: number;
+  /** Of what is read back, on the disk. */
+  readonly readCacheBytes?: number;
   /** The next four concern existing clusters only: newest archived records that stay there. */
   readonly marginRecords: number;
   /** Whether records go there that a group has not read. */

@@ -240,7 +240,7 @@ function readTiering(yaml: YamlFile, entry: unknown, index: number): Part<Tierin
   const origin: Origin = { yaml, path: ["tiering", index] };
   const { value, issues } = check(tieringSchema, entry, origin, labelOf("tiering", entry, index));
   if (value === undefined) return { value, issues };
-  const { cold, every, segment, region, store, margin, spool, ...rest } = value;
+  const { cold, every, segment, region, store, readCache, margin, spool, ...rest } = value;
   return {
     value: {
       ...rest,
@@ -254,6 +254,7 @@ function readTiering(yaml: YamlFile, entry: unknown, index: number): Part<Tierin
       place: yaml.placeOf(["tiering", index]),
       ...(segment.bytes === undefined ? {} : { segmentBytes: segment.bytes }),
       ...(segment.age === undefined ? {} : { segmentAgeMs: segment.age }),
+      ...(readCache === undefined ? {} : { readCacheBytes: readCache }),
     },
     issues,
   };

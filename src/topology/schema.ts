@@ -324,6 +324,9 @@ export const tieringSchema = z.strictObject({
     .describe(
       "When a segment closes: in an embedded region the topics' own, else those that are cut (default: the topic's segment.bytes, at most 256MiB; open for 1h at most).",
     ),
+  readCache: size
+    .optional()
+    .describe("Bytes of what is read back from a bucket that brokers keep on the disk. Default: 1GiB."),
 });
 
 /** The top of the file; entries are checked one by one with the schemas above, so that every mistake is reported. */
