@@ -17,6 +17,8 @@ export function addTierCommands(program: Command, run: Runner): void {
 
   addGc(tier, run);
 
+  addRm(tier, run);
+
   addExport(tier, run);
 
   addRestore(tier, run);
@@ -78,6 +80,15 @@ function addGc(tier: Command, run: Runner): void {
     .option("--grace <duration>", "how long it must have been so (default: 24h)", duration)
     .option("--dry-run", "tell what would be removed, and leave it")
     .action(run(async () => (await import("./commands/tier/gc.ts")).tierGc));
+}
+
+function addRm(tier: Command, run: Runner): void {
+  ofRegion(tier.command("rm").summary("take a topic out of the archive; gc removes its objects after the grace period"))
+    .argument("<topic>")
+    .option("-p, --partition <number>", "only this partition", wholeNumber)
+    .option("--topic-id <id>", "only the topic of this id, where there were several of one name")
+    .option("--yes", "do it; without, it is only told what would go")
+    .action(run(async () => (await import("./commands/tier/rm.ts")).tierRm));
 }
 
 function addExport(tier: Command, run: Runner): void {

@@ -28,6 +28,10 @@ function sentence(fault: ArchiveFault): string {
       return `${fault.topic}-${fault.partition} is archived up to offset ${fault.archivedTo}, but the cluster agrees up to ${fault.clusterEnd} only, as after an unclean election; the archive keeps what it has, and this partition stops: archive it in another store, or delete what is archived of it`;
     case "ARCHIVE_CONTENDED":
       return `another writer was first ${fault.attempts} times in a row at the archive of ${fault.topic}-${fault.partition}; the next pass tries again`;
+    case "ARCHIVE_UNKNOWN":
+      return `no archive holds topic "${fault.topic}"; tributary tier ls lists what there is`;
+    case "ARCHIVE_AMBIGUOUS":
+      return `several archives hold topic "${fault.topic}": ${fault.candidates.join(", ")}; narrow it with --region or --topic-id`;
     default:
       return describeFault(fault);
   }

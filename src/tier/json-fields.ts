@@ -47,6 +47,11 @@ export class JsonFields {
     return this.#object[name] === undefined ? undefined : this.list(name);
   }
 
+  /** Whatever is there. */
+  optional(name: string): unknown {
+    return this.#object[name];
+  }
+
   list(name: string): readonly unknown[] {
     const value = this.#object[name];
     if (!Array.isArray(value)) throw this.bad(name);

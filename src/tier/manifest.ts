@@ -55,6 +55,18 @@ export interface OpenTransaction {
   readonly firstOffset: bigint;
 }
 
+/** The oldest segments that an archive had and was told to let go of. */
+export interface RemovedSegments {
+  /** Offsets below it are gone. */
+  readonly nextOffset: bigint;
+  readonly cause: RemovalCause;
+  /** When the last of them was taken out. */
+  readonly atMs: number;
+}
+
+/** Why segments were taken out: their age or the archive's size, the end of their topic, or a person's word. */
+export type RemovalCause = "retention" | "topic-deleted" | "command";
+
 /** The state of an archived partition as of one commit. */
 export interface Manifest {
   /** 1 for the first. */
@@ -67,6 +79,8 @@ export interface Manifest {
   readonly writtenAtMs: number;
   /** Ascending, without overlap. */
   readonly segments: readonly ArchivedSegment[];
+  /** Absent while nothing was removed. */
+  readonly removed?: RemovedSegments | undefined;
 }
 
 /** Where the objects of a partition live, ending in `/`. */
@@ -127,15 +141,15 @@ export function indexesOf(segment: ArchivedSegment): readonly (readonly [suffix:
 export type IndexSuffix = "index" | "timeindex" | "txnindex";
 
 /** The offset after everything archived; undefined when nothing is. */
-export function archivedTo(manifest: Pick<Manifest, "segments"> | undefined): bigint | undefined {
-  return manifest?.segments.at(-1)?.nextOffset;
+export function archivedTo(manifest: Pick<Manifest, "segments" | "removed"> | undefined): bigint | undefined {
+  return manifest?.segments.at(-1)?.nextOffset ?? manifest?.removed?.nextOffset;
 }
 
 /** The same with the leader's epoch, for those who go on there. */
 export function archiveEnd(manifest: Manifest | undefined): ArchiveEnd | undefined {
-  const last = manifest?.segments.at(-1);
-  if (last === undefined) return undefined;
-  return { nextOffset: last.nextOffset, leaderEpoch: last.leaderEpochs.at(-1)?.epoch ?? -1 };
+  const nextOffset = archivedTo(manifest);
+  if (nextOffset === undefined) return undefined;
+  return { nextOffset, leaderEpoch: manifest?.segments.at(-1)?.leaderEpochs.at(-1)?.epoch ?? -1 };
 }
 
 /** Place in the list of the first segment that ends behind `offset`: the one that holds it, or that follows the hole around
@@ -164,6 +178,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     partition: manifest.partition.partition,
     writer_epoch: manifest.writerEpoch,
     written_at_ms: manifest.writtenAtMs,
+    ...(manifest.removed === undefined ? {} : { removed: removedJson(manifest.removed) }),
     segments: manifest.segments.map(segmentJson),
   };
   return Buffer.from(`${JSON.stringify(json, null, 2)}\n`);
@@ -195,7 +210,21 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
     writerEpoch: fields.number("writer_epoch"),
     writtenAtMs: fields.number("written_at_ms"),
     segments,
+    ...removedOf(fields),
   };
+}
+
+function removedJson({ nextOffset, cause, atMs }: RemovedSegments): unknown {
+  return { next_offset: String(nextOffset), cause, at_ms: atMs };
+}
+
+function removedOf(fields: JsonFields): { readonly removed?: RemovedSegments } {
+  const value = fields.optional("removed");
+  if (value === undefined) return {};
+  const removed = new JsonFields(fields.key, value);
+  const text = removed.string("cause");
+  const cause = text === "topic-deleted" || text === "command" ? text : "retention";
+  return { removed: { nextOffset: removed.offset("next_offset"), cause, atMs: removed.number("at_ms") } };
 }
 
 function segmentJson(segment: ArchivedSegment): unknown {

@@ -292,6 +292,7 @@ async function publishSegment(task: SegmentTask, entry: ArchivedSegment, deps: O
       writerEpoch: task.writerEpoch,
       writtenAtMs: deps.clock.nowMs(),
       segments: [...(head?.manifest.segments ?? []), entry],
+      removed: head?.manifest.removed,
     });
     if (published !== undefined) return published;
     head = await readHead(deps.store, partition);

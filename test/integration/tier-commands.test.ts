@@ -54,4 +54,10 @@ test("tier commands list, check and clean an archive of which no region runs", a
   assert.deepEqual([repaired.status, repaired.json.partitions[0].lost.length], [2, 1]);
   assert.equal(run("gc", "--dry-run").json.waiting, 1);
   assert.equal(run("gc", "--grace", "0s").json.removed.length, 1);
+  assert.deepEqual(run("rm", "flights").json.dry_run, true);
+  assert.equal(run("ls").json.partitions[0].segments, 3);
+  assert.equal(run("rm", "flights", "--yes").json.partitions[0].segments, 3);
+  run("gc", "--grace", "0s");
+  assert.deepEqual(run("ls").json.partitions, []);
+  assert.equal(run("rm", "flights").status, 1);
 });

@@ -19,6 +19,7 @@ import { ColdReader } from "../../src/tier/cold-reader.ts";
 import { collect } from "../../src/tier/gc.ts";
 import { offloadOnce } from "../../src/tier/offload.ts";
 import type { ObjectStore } from "../../src/tier/ports.ts";
+import { storeNowMs } from "../../src/tier/store-clock.ts";
 import { verifyPartition } from "../../src/tier/verify.ts";
 import { batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../src/wire/records.ts";
@@ -126,7 +127,11 @@ async function assertWhole(store: ObjectStore): Promise<void> {
   const { findings, segmentsRead } = await verifyPartition(entry, { share: 1 }, { store, random: seededRandom(1) });
   assert.deepEqual(findings, []);
   assert.ok(segmentsRead >= 3);
-  const { objects, waiting } = await collect(entry, { graceMs: 0, dryRun: false }, { store, clock: nodeClock() });
+  const { objects, waiting } = await collect(
+    entry,
+    { graceMs: 0, dryRun: false },
+    { store, nowMs: await storeNowMs(store) },
+  );
   assert.deepEqual([objects, waiting], [[], 0]);
 }
 

@@ -4,6 +4,7 @@ import { publish, readHead } from "../../../src/tier/archive.ts";
 import { readCatalog } from "../../../src/tier/catalog.ts";
 import { collect } from "../../../src/tier/gc.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
+import { storeNowMs } from "../../../src/tier/store-clock.ts";
 import { PARTITION } from "../../support/segments.ts";
 import { type ArchiveProcess, type ArchiveWorld, GRACE_MS } from "./world.ts";
 
@@ -18,9 +19,9 @@ export const offload: Job = async (process) => {
 };
 
 /** One run of gc. */
-export const gc: Job = async ({ store, clock }) => {
+export const gc: Job = async ({ store }) => {
   for (const entry of await readCatalog(store))
-    await collect(entry, { graceMs: GRACE_MS, dryRun: false }, { store, clock });
+    await collect(entry, { graceMs: GRACE_MS, dryRun: false }, { store, nowMs: await storeNowMs(store) });
 };
 
 /** Takes the oldest segment out of the archive. */

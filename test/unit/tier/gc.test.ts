@@ -8,6 +8,7 @@ import { readCatalog } from "../../../src/tier/catalog.ts";
 import { collect, type GcReport } from "../../../src/tier/gc.ts";
 import { manifestPrefix, partitionPrefix } from "../../../src/tier/manifest.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
+import { storeNowMs } from "../../../src/tier/store-clock.ts";
 import { verifyPartition } from "../../../src/tier/verify.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
@@ -29,7 +30,7 @@ function openWorld() {
 async function collected(world: ReturnType<typeof openWorld>, dryRun = false): Promise<GcReport> {
   const [entry] = await readCatalog(world.store);
   assert.ok(entry !== undefined);
-  return collect(entry, { graceMs: GRACE_MS, dryRun }, world);
+  return collect(entry, { graceMs: GRACE_MS, dryRun }, { ...world, nowMs: await storeNowMs(world.store) });
 }
 
 async function assertWhole(world: ReturnType<typeof openWorld>): Promise<void> {
@@ -54,7 +55,14 @@ test("gc leaves alone what a manifest names and removes an interrupted upload af
   const orphan = `${partitionPrefix(PARTITION)}00000000000000000020-7-ab.log`;
   await world.store.put(orphan, Buffer.from("half"));
   await world.clock.advance(GRACE_MS - 1);
-  assert.deepEqual(await collected(world), { objects: [], manifests: [], bytes: 0, waiting: 1, unknown: 0 });
+  assert.deepEqual(await collected(world), {
+    objects: [],
+    manifests: [],
+    bytes: 0,
+    waiting: 1,
+    unknown: 0,
+    blockedBy: undefined,
+  });
   await world.clock.advance(2);
   assert.deepEqual((await collected(world, true)).objects, [orphan]);
   assert.ok(world.store.objects.has(orphan));

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { nodeStorage } from "../../../adapters/node-storage.ts";
 import { readHead } from "../../../tier/archive.ts";
-import { ArchiveError } from "../../../tier/errors.ts";
+import { archiveFailure } from "../../../tier/archive-failure.ts";
 import { type ExportReport, exportPartition } from "../../../tier/export.ts";
 import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
@@ -32,25 +32,20 @@ export async function tierExport(context: CliContext, options: TierExportOptions
     const { topic, topicId, partition } = entry.partition;
     const name = `${topic}-${partition}`;
     const before = from.get(name);
-    if (before !== undefined) throw ambiguous(topic, [before, `${store.location} ${entry.prefix}`]);
+    if (before !== undefined) {
+      const candidates = [before, `${store.location} ${entry.prefix}`];
+      throw archiveFailure({ code: "ARCHIVE_AMBIGUOUS", topic, candidates });
+    }
     from.set(name, `${store.location} ${entry.prefix}`);
     const head = await readHead(store, entry.partition);
     if (head === undefined || head.manifest.segments.length === 0) continue;
     context.progress(`${name} (${topicId}): ${counted(head.manifest.segments.length, "segment")}`);
     rows.push(await exportPartition(head.manifest, { storage: nodeStorage(), directory }, store));
   }
-  if (rows.length === 0 && options.topic !== undefined) throw unknownTopic(options.topic);
+  if (rows.length === 0 && options.topic !== undefined) {
+    throw archiveFailure({ code: "ARCHIVE_UNKNOWN", topic: options.topic });
+  }
   const json = rows.map(({ segmentsKept, ...row }) => ({ ...row, segments_kept: segmentsKept }));
   context.data({ partitions: json }, () => renderTable(COLUMNS, rows));
   return EXIT.ok;
-}
-
-function ambiguous(topic: string, candidates: readonly string[]): ArchiveError {
-  const message = `several archives hold topic "${topic}": ${candidates.join(", ")}; narrow it with --region or --topic-id`;
-  return new ArchiveError({ code: "ARCHIVE_AMBIGUOUS", topic, candidates }, { message });
-}
-
-function unknownTopic(topic: string): ArchiveError {
-  const message = `no archive holds topic "${topic}"; tributary tier ls lists what there is`;
-  return new ArchiveError({ code: "ARCHIVE_UNKNOWN", topic }, { message });
 }
