@@ -28,6 +28,7 @@ import "./groups.ts";
 import "./mm2-compat.ts";
 import "./chaos.ts";
 import "./mm2-takeover.ts";
+import "./offload.ts";
 import "./old-clusters.ts";
 import "./plans.ts";
 import "./segment-files.ts";
