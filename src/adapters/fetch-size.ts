@@ -15,6 +15,10 @@ const PARTITION_BYTES_MAX = 1024 * 1024 - 64 * 1024;
 /** For one of many partitions: an answer with many lanes makes produce requests with many lanes, but a few batches of each are
  *  needed to keep them going. */
 const PARTITION_BYTES_MIN = 128 * 1024;
+/** For one answer when the memory that readers share is used up: those who wait get a little, so that none starves. */
+const SCARCE_ANSWER_BYTES = 512 * 1024;
+/** For one partition of it: two batches of a stock producer. */
+const SCARCE_PARTITION_BYTES = 32 * 1024;
 
 /** Limits of one request. */
 export interface FetchSize {
@@ -23,12 +27,19 @@ export interface FetchSize {
   readonly partitionBytesMax: number;
 }
 
-/** The limits for so many partitions whose leader is so far away (infinite: not known yet). */
-export function fetchSize(partitions: number, roundTripMs: number): FetchSize {
-  const wantedBytes = Number.isFinite(roundTripMs) ? Math.floor(roundTripMs * BYTES_PER_MS) : 0;
+/** Whether more than usual has to be under way to a leader so far away (infinite: not known yet). */
+export function isFar(roundTripMs: number): boolean {
+  return Number.isFinite(roundTripMs) && roundTripMs * BYTES_PER_MS > ANSWER_BYTES_MIN;
+}
+
+/** The limits for so many partitions whose leader is so far away, while there is room for so much. */
+export function fetchSize(partitions: number, roundTripMs: number, roomBytes: number): FetchSize {
+  if (roomBytes < SCARCE_ANSWER_BYTES)
+    return { answerBytesMax: SCARCE_ANSWER_BYTES, partitionBytesMax: SCARCE_PARTITION_BYTES };
   const most = partitions === 1 ? ALONE_BYTES_MAX : ANSWER_BYTES_MAX;
-  const answerBytesMax = Math.min(most, Math.max(ANSWER_BYTES_MIN, wantedBytes));
-  const aloneBytesMax = answerBytesMax > ANSWER_BYTES_MIN ? answerBytesMax : PARTITION_BYTES_MAX;
+  const wantedBytes = isFar(roundTripMs) ? Math.min(most, Math.floor(roundTripMs * BYTES_PER_MS)) : ANSWER_BYTES_MIN;
+  const answerBytesMax = Math.min(wantedBytes, roomBytes);
+  const aloneBytesMax = wantedBytes > ANSWER_BYTES_MIN ? answerBytesMax : PARTITION_BYTES_MAX;
   const shareBytes = Math.max(PARTITION_BYTES_MIN, Math.floor(answerBytesMax / Math.max(1, partitions)));
   return { answerBytesMax, partitionBytesMax: Math.min(aloneBytesMax, shareBytes) };
 }

@@ -13,7 +13,7 @@
 import { type FetchedPartition, type FetchPartition, fetchFrom, fetchInSession } from "../client/fetch.ts";
 import { FetchSession } from "../client/fetch-session.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
-import { type FetchSize, fetchSize } from "./fetch-size.ts";
+import { type FetchSize, fetchSize, isFar } from "./fetch-size.ts";
 import type { KafkaReader } from "./kafka-reader.ts";
 
 /** Connections with each leader. */
@@ -35,8 +35,10 @@ const ANSWER_TIMEOUT_MS = 5_000;
 
 /** What the fetcher tells its owner. */
 export interface FetcherEvents {
-  /** True when the reader may be asked for: it wants more and the shared budget has room. */
-  readonly wants: (reader: KafkaReader) => boolean;
+  /** What may be fetched ahead of readers; 0 when the shared budget is used up. */
+  readonly roomBytes: (isFar: boolean) => number;
+  /** So much is on its way from now on, or (negative) has come. */
+  readonly onAsked: (bytes: number) => void;
   readonly onAnswer: (reader: KafkaReader, fetched: FetchedPartition) => void;
   /** The whole request failed: these readers have to be placed again. */
   readonly onFailure: (readers: readonly KafkaReader[], error: unknown) => void;
@@ -111,7 +113,7 @@ export class KafkaFetcher {
     for (const reader of this.#behind) {
       if (!isAtEnd(reader)) continue;
       if (this.#asked.has(reader)) isComplete = false;
-      else if (this.#deps.events.wants(reader)) this.#takeIn(reader);
+      else if (this.#mayPoll(reader)) this.#takeIn(reader);
     }
     if (this.#live.size > 0) void this.#pollOnce(isComplete ? "long" : "short");
   }
@@ -145,13 +147,31 @@ export class KafkaFetcher {
   }
 
   #stayOrFallBehind(reader: KafkaReader, { records }: FetchedPartition): void {
-    if (!isAtEnd(reader) || !this.#deps.events.wants(reader)) {
+    if (!isAtEnd(reader) || !this.#mayPoll(reader)) {
       this.#live.delete(reader);
       this.#session.drop(placeOf(reader));
       this.#behind.add(reader);
     } else if (records.length > 0) {
       this.#session.put(request(reader, LIVE_PARTITION_BYTES_MAX));
     }
+  }
+
+  /** Whether the reader may wait at its end: there it takes little, so it needs room only for what would be buffered. */
+  #mayPoll(reader: KafkaReader): boolean {
+    return reader.wantsMore && (reader.isDrained || this.#roomBytes > 0);
+  }
+
+  /** Whether the reader may be asked for: it wants more, and the shared budget has room or somebody waits for it. */
+  #wants(reader: KafkaReader): boolean {
+    return reader.wantsMore && (reader.isStarved || this.#roomBytes > 0);
+  }
+
+  get #roomBytes(): number {
+    return this.#deps.events.roomBytes(isFar(this.#roundTripMs));
+  }
+
+  get #roundTripMs(): number {
+    return this.#deps.client.roundTripMs(this.nodeId);
   }
 
   #askBehind(): void {
@@ -161,7 +181,7 @@ export class KafkaFetcher {
         if (readers.length === BEHIND_READERS_MAX) break;
         // Those at their end are about to be gathered.
         if (this.#asked.has(reader) || (this.#poll === "short" && isAtEnd(reader))) continue;
-        if (this.#deps.events.wants(reader)) readers.push(reader);
+        if (this.#wants(reader)) readers.push(reader);
       }
       if (readers.length === 0) return;
       void this.#fetch(channel, readers);
@@ -174,6 +194,7 @@ export class KafkaFetcher {
     const asked = new Set(readers);
     const { client, firstChannel, rackId, events } = this.#deps;
     const { answerBytesMax, partitionBytesMax } = this.#sizeFor(readers.length);
+    events.onAsked(answerBytesMax);
     try {
       const answers = await fetchFrom(client, this.nodeId, {
         partitions: readers.map((reader) => request(reader, partitionBytesMax)),
@@ -182,27 +203,29 @@ export class KafkaFetcher {
         rackId,
         channel: firstChannel + channel,
       });
-      this.#release(channel, readers);
+      this.#release(channel, readers, answerBytesMax);
       for (const answer of answers) {
         const reader = this.#deliver(answer, asked);
         if (reader === undefined || answer.records.length === 0 || !this.#behind.delete(reader)) continue;
         this.#behind.add(reader);
       }
     } catch (error) {
-      this.#release(channel, readers);
+      this.#release(channel, readers, answerBytesMax);
       const left = readers.filter((reader) => this.#behind.has(reader));
       events.onFailure(left, error);
     }
     this.wake();
   }
 
-  #release(channel: number, readers: readonly KafkaReader[]): void {
+  #release(channel: number, readers: readonly KafkaReader[], bytes: number): void {
+    if (this.#free.has(channel)) return;
     this.#free.add(channel);
+    this.#deps.events.onAsked(-bytes);
     for (const reader of readers) this.#asked.delete(reader);
   }
 
   #sizeFor(partitions: number): FetchSize {
-    return fetchSize(partitions, this.#deps.client.roundTripMs(this.nodeId));
+    return fetchSize(partitions, this.#roundTripMs, this.#roomBytes);
   }
 
   /** The reader that an answer was for, unless it is gone. "An answer reaches only the reader that asked": another one of the same

@@ -10,8 +10,10 @@ const CHUNKS_MAX = 2;
 export interface ReaderEvents {
   /** First call of `next`: from now on the reader is served. */
   readonly onOpen: (reader: KafkaReader) => void;
-  /** A chunk left the buffer. */
-  readonly onTaken: (reader: KafkaReader, bytes: number) => void;
+  /** It may be asked for again: somebody waits, or a chunk left the buffer. */
+  readonly onWanting: (reader: KafkaReader) => void;
+  /** Bytes that are held for it now, more or (negative) less. */
+  readonly onHeld: (bytes: number) => void;
   readonly onClose: (reader: KafkaReader) => void;
 }
 
@@ -31,7 +33,7 @@ export class KafkaReader implements SourceReader {
   nearby: { readonly nodeId: number; readonly untilMs: number } | undefined;
   readonly #events: ReaderEvents;
   readonly #chunks: SourceChunk[] = [];
-  #bufferedBytes = 0;
+  #heldBytes = 0;
   #waiter: Waiter | undefined;
   #failure: MirrorError | undefined;
   #endOffset: bigint | undefined;
@@ -58,16 +60,17 @@ export class KafkaReader implements SourceReader {
   get isClosed(): boolean {
     return this.#closed;
   }
-  get bufferedBytes(): number {
-    return this.#bufferedBytes;
-  }
   /** True while another chunk may be fetched for it. */
   get wantsMore(): boolean {
     return !this.#closed && this.#failure === undefined && this.#chunks.length < CHUNKS_MAX;
   }
-  /** True when nothing is buffered: then it is served even when others have used up the budget. */
-  get isStarved(): boolean {
+  /** True while nothing is buffered. */
+  get isDrained(): boolean {
     return this.#chunks.length === 0;
+  }
+  /** True when somebody waits for a chunk: then it is served even when others have used up the budget. */
+  get isStarved(): boolean {
+    return this.#waiter !== undefined;
   }
 
   next(signal: AbortSignal): Promise<SourceChunk> {
@@ -78,8 +81,7 @@ export class KafkaReader implements SourceReader {
     }
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) {
-      this.#bufferedBytes -= chunk.records.length;
-      this.#events.onTaken(this, chunk.records.length);
+      this.#events.onWanting(this);
       return Promise.resolve(chunk);
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -107,6 +109,7 @@ export class KafkaReader implements SourceReader {
           reject(error);
         },
       };
+      this.#events.onWanting(this);
     });
   }
 
@@ -117,17 +120,28 @@ export class KafkaReader implements SourceReader {
     this.#highWatermark = highWatermark;
   }
 
-  /** Bytes that stay buffered: 0 when somebody was waiting. */
-  deliver(chunk: SourceChunk, next: SourcePosition): number {
-    if (this.#closed) return 0;
+  /** Hands a chunk over, or keeps it for the next call. "A chunk is held until it is released", which is what budgets count: a lane
+   *  that waits for acknowledgements holds as much memory as one that was not asked. */
+  deliver(fetched: SourceChunk, next: SourcePosition): void {
+    if (this.#closed) {
+      fetched.release();
+      return;
+    }
     this.position = next;
+    const bytes = fetched.records.length;
+    let isHeld = true;
+    const release = (): void => {
+      if (isHeld) this.#hold(-bytes);
+      isHeld = false;
+      fetched.release();
+    };
+    this.#hold(bytes);
+    const chunk = { ...fetched, release };
     if (this.#waiter !== undefined) {
       this.#waiter.resolve(chunk);
-      return 0;
+      return;
     }
     this.#chunks.push(chunk);
-    this.#bufferedBytes += chunk.records.length;
-    return chunk.records.length;
   }
 
   /** Ends the reader; chunks already buffered are still handed out before. */
@@ -141,7 +155,15 @@ export class KafkaReader implements SourceReader {
     if (this.#closed) return;
     this.#closed = true;
     this.#events.onClose(this);
+    // What a lane took and never released, because it failed, is the garbage collector's from now on.
+    this.#events.onHeld(-this.#heldBytes);
+    this.#heldBytes = 0;
     this.#chunks.length = 0;
-    this.#bufferedBytes = 0;
+  }
+
+  #hold(bytes: number): void {
+    if (this.#closed) return;
+    this.#heldBytes += bytes;
+    this.#events.onHeld(bytes);
   }
 }

@@ -69,7 +69,7 @@ export class KafkaSource implements Source {
   readonly #writers: KafkaWriters;
   readonly #placed = new Map<KafkaReader, KafkaFetcher>();
   readonly #bounds: (at: TopicPartition) => Promise<PartitionBounds | Error>;
-  #bufferedBytes = 0;
+  #heldBytes = 0;
 
   /** @throws {ClientError} when the cluster does not tell its id */
   constructor(options: KafkaSourceOptions, deps: KafkaSourceDeps) {
@@ -88,22 +88,20 @@ export class KafkaSource implements Source {
     this.#bounds = gathering((asked) => boundsOf(client, asked, "read_committed", CALL_TIMEOUT_MS));
   }
 
-  /** Bytes fetched and not yet taken by a reader. */
+  /** Bytes fetched and not yet released by those who read them. */
   get fetchedBytes(): number {
-    return this.#bufferedBytes;
+    return this.#heldBytes;
   }
 
   open(at: TopicPartition, from: SourcePosition): SourceReader {
     return new KafkaReader(at, from, {
       onOpen: (reader) => this.#place(reader, 1),
-      onTaken: (reader, bytes) => {
-        this.#buffered(-bytes);
-        this.#placed.get(reader)?.wake();
+      onWanting: (reader) => this.#placed.get(reader)?.wake(),
+      onHeld: (bytes) => {
+        this.#heldBytes += bytes;
+        this.#budget.add(bytes);
       },
-      onClose: (reader) => {
-        this.#buffered(-reader.bufferedBytes);
-        this.#displace(reader);
-      },
+      onClose: (reader) => this.#displace(reader),
     });
   }
 
@@ -199,7 +197,8 @@ export class KafkaSource implements Source {
     const known = this.#fetchers.get(nodeId);
     if (known !== undefined) return known;
     const events = {
-      wants: (reader: KafkaReader) => reader.wantsMore && (reader.isStarved || this.#budget.hasRoom),
+      roomBytes: (isFar: boolean) => this.#budget.roomBytes(isFar),
+      onAsked: (bytes: number) => this.#budget.add(bytes),
       onAnswer: (reader: KafkaReader, fetched: FetchedPartition) => this.#take(reader, fetched),
       onFailure: (readers: readonly KafkaReader[], error: unknown) => {
         for (const reader of readers) {
@@ -254,13 +253,8 @@ export class KafkaSource implements Source {
     const memory =
       upgraded === undefined ? { records, release: fetched.release } : { records: upgraded, release: NOTHING };
     const hasMore = next.offset < endOffset;
-    this.#buffered(reader.deliver({ ...memory, aborted: fetched.abortedTransactions, hasMore }, next));
+    reader.deliver({ ...memory, aborted: fetched.abortedTransactions, hasMore }, next);
     this.#follow(reader, fetched);
-  }
-
-  #buffered(bytes: number): void {
-    this.#bufferedBytes += bytes;
-    this.#budget.add(bytes);
   }
 
   #refused(reader: KafkaReader, errorCode: number): void {

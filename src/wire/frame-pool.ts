@@ -6,8 +6,12 @@ export const POOLED_FRAME_BYTES_MIN = 64 * 1024;
 /** Larger frames are rare (one huge batch) and not worth keeping. */
 const POOLED_FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Memory that waits to be used again; frames in use come on top. Two full answers of the largest usual size. */
-export const DEFAULT_FREE_FRAME_BYTES_MAX = 16 * 1024 * 1024;
+/** A frame may take the place of one that was so many times larger; more would hold too much for little. */
+const SPARE_FACTOR_MAX = 8;
+
+/** Memory that waits to be used again; frames in use come on top. As much as is usually lent at once: what is dropped has to be
+ *  collected, and the allocator keeps its place for the rest of the process's life. */
+export const DEFAULT_FREE_FRAME_BYTES_MAX = 24 * 1024 * 1024;
 
 /** What released frames are filled with in poison mode: no valid batch length, magic or record. */
 const POISON = 0xdb;
@@ -46,9 +50,7 @@ export class FramePool {
     if (frameBytes < this.#pooledBytesMin || frameBytes > POOLED_FRAME_BYTES_MAX)
       return Buffer.allocUnsafeSlow(frameBytes);
     const capacityBytes = 2 ** Math.ceil(Math.log2(frameBytes));
-    const known = this.#free.get(capacityBytes)?.pop();
-    if (known !== undefined) this.#freeBytes -= capacityBytes;
-    const memory = known ?? Buffer.allocUnsafeSlow(capacityBytes).buffer;
+    const memory = this.#spare(capacityBytes) ?? Buffer.allocUnsafeSlow(capacityBytes).buffer;
     this.#lent.add(memory);
     return Buffer.from(memory, 0, frameBytes);
   }
@@ -63,5 +65,16 @@ export class FramePool {
     const free = this.#free.get(memory.byteLength);
     if (free === undefined) this.#free.set(memory.byteLength, [memory]);
     else free.push(memory);
+  }
+
+  /** The smallest free memory that is large enough. */
+  #spare(capacityBytes: number): ArrayBufferLike | undefined {
+    for (let bytes = capacityBytes; bytes <= capacityBytes * SPARE_FACTOR_MAX; bytes *= 2) {
+      const memory = this.#free.get(bytes)?.pop();
+      if (memory === undefined) continue;
+      this.#freeBytes -= bytes;
+      return memory;
+    }
+    return undefined;
   }
 }

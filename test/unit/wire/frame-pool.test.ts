@@ -35,6 +35,15 @@ test("frame pool keeps no more free memory than its limit, and nothing that it d
   assert.equal(other.freeBytes, 0);
 });
 
+test("frame pool lends what a larger frame left, unless that was far larger", () => {
+  const pool = new FramePool();
+  const large = pool.take(1024 * 1024);
+  pool.release(large);
+  assert.notEqual(pool.take(100 * 1024 - 36 * 1024).buffer, large.buffer);
+  assert.equal(pool.take(300_000).buffer, large.buffer);
+  assert.equal(pool.freeBytes, 0);
+});
+
 test("frame pool overwrites what is released when it was told to", () => {
   const pool = new FramePool({ poison: true });
   const frame = pool.take(100_000).fill(1);
