@@ -19,6 +19,21 @@ const PARTIAL_SUFFIX = ".partial";
 export async function openFsStore(directory: string): Promise<ObjectStore> {
   const location = pathToFileURL(directory).href;
   await attempt(location, "", () => mkdir(directory, { recursive: true }));
+  return storeIn(directory, location);
+}
+
+/** Opens a directory that must be there. @throws {StoreError} `STORE_FAILED` when it is not */
+export async function openFsStoreToRead(directory: string): Promise<ObjectStore> {
+  const location = pathToFileURL(directory).href;
+  try {
+    await readdir(directory);
+  } catch (error) {
+    throw storeFailure({ code: "STORE_FAILED", location, key: "", reason: "there is no such directory" }, error);
+  }
+  return storeIn(directory, location);
+}
+
+function storeIn(directory: string, location: string): ObjectStore {
   return {
     location,
     put: (key, content) =>

@@ -1,7 +1,7 @@
 /** Opens the object store that a topology declares. */
 
 import { isAbsolute, join } from "node:path";
-import { openFsStore } from "../adapters/fs-store.ts";
+import { openFsStore, openFsStoreToRead } from "../adapters/fs-store.ts";
 import { parseS3Url, type S3StoreOptions } from "../adapters/s3/s3-options.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
@@ -28,12 +28,27 @@ export function storeIdentity({ store, s3 }: StoreDeclaration): string {
  *  @throws {TopologyError} `TOPOLOGY_REFERENCE_UNSET` */
 export async function openStore({ store, s3 }: StoreDeclaration, deps: StoreDeps): Promise<ObjectStore> {
   const url = resolved(store);
-  if (url.startsWith("file://")) {
-    const path = url.slice("file://".length);
-    return openFsStore(isAbsolute(path) ? path : join(deps.statePath, path));
-  }
+  const path = pathIn(url, deps);
+  if (path !== undefined) return openFsStore(path);
   const { openS3Store } = await import("../adapters/s3/s3-store.ts");
   return openS3Store(s3Options(url, s3 ?? {}), deps);
+}
+
+/** As `openStore`, for those who only read: nothing is written to ask what the store can do, and nothing is made.
+ *  @throws {StoreError} when it cannot be read now @throws {RuntimeError | TopologyError} as `openStore` */
+export async function openStoreToRead({ store, s3 }: StoreDeclaration, deps: StoreDeps): Promise<ObjectStore> {
+  const url = resolved(store);
+  const path = pathIn(url, deps);
+  if (path !== undefined) return openFsStoreToRead(path);
+  const { openS3StoreToRead } = await import("../adapters/s3/s3-store.ts");
+  return openS3StoreToRead(s3Options(url, s3 ?? {}), deps);
+}
+
+/** The directory that a `file://` URL names. */
+function pathIn(url: string, { statePath }: StoreDeps): string | undefined {
+  if (!url.startsWith("file://")) return undefined;
+  const path = url.slice("file://".length);
+  return isAbsolute(path) ? path : join(statePath, path);
 }
 
 function s3Options(url: string, access: S3Access): S3StoreOptions {

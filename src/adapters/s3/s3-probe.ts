@@ -5,7 +5,7 @@ import type { ObjectStore } from "../../tier/ports.ts";
 import { storeFailure } from "../../tier/store-failure.ts";
 
 /** Below this prefix nothing is ever archived. */
-const PROBE_PREFIX = "tributary-probe/";
+export const PROBE_PREFIX = "tributary-probe/";
 
 /** Writes a few small objects and removes them again. @throws {StoreError} `STORE_UNSUPPORTED` names what is missing */
 export async function probe(store: ObjectStore, random: Random): Promise<void> {

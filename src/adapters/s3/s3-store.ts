@@ -9,7 +9,7 @@ import { storeFailure } from "../../tier/store-failure.ts";
 import { statusOf } from "./s3-errors.ts";
 import { putInParts, SINGLE_PUT_BYTES_MAX } from "./s3-multipart.ts";
 import type { S3StoreOptions } from "./s3-options.ts";
-import { probe } from "./s3-probe.ts";
+import { PROBE_PREFIX, probe } from "./s3-probe.ts";
 import { crc32cText, openSession, type S3Deps, type S3Session } from "./s3-session.ts";
 
 /** Pages of 1,000 keys; more below one prefix is no archive of ours. */
@@ -22,6 +22,19 @@ export async function openS3Store(options: S3StoreOptions, deps: S3Deps): Promis
   const store = storeOver(session, options.prefix);
   try {
     await probe(store, deps.random);
+    return store;
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** Connects to a store that is only read, with credentials that may allow no more: nothing is written, not even to ask.
+ *  @throws {StoreError} `STORE_DENIED`, `STORE_NO_BUCKET`, `STORE_UNAVAILABLE` */
+export async function openS3StoreToRead(options: S3StoreOptions, deps: S3Deps): Promise<ObjectStore> {
+  const store = storeOver(await openSession(options, deps), options.prefix);
+  try {
+    await store.list(PROBE_PREFIX);
     return store;
   } catch (error) {
     store.close();

@@ -8,7 +8,7 @@ import { nodeStorage } from "../../../adapters/node-storage.ts";
 import { openPinoLogger } from "../../../adapters/pino-logger.ts";
 import { ArchiveServer } from "../../../runtime/archive-server.ts";
 import { storeName } from "../../../runtime/cold-readers.ts";
-import { openStore, storeIdentity } from "../../../runtime/open-store.ts";
+import { openStoreToRead, storeIdentity } from "../../../runtime/open-store.ts";
 import type { ObjectStore } from "../../../tier/ports.ts";
 import { compilePattern, type Pattern } from "../../../topology/patterns.ts";
 import type { CliContext } from "../../context.ts";
@@ -82,7 +82,7 @@ async function storeToServe(context: CliContext, { store, endpoint, region }: Ti
   const deps = { clock: nodeClock(), random: nodeRandom() };
   if (store !== undefined) {
     const access = endpoint === undefined ? {} : { s3: { endpoint } };
-    return openStore({ store, ...access }, { ...deps, statePath: resolve(".") });
+    return openStoreToRead({ store, ...access }, { ...deps, statePath: resolve(".") });
   }
   const { topology, state } = topologyInUse(context);
   const rules = topology.tiering.filter((rule) => region === undefined || rule.region === region);
@@ -96,5 +96,5 @@ async function storeToServe(context: CliContext, { store, endpoint, region }: Ti
         : `one store can be served at a time, declared are ${which}; choose with --region or --store`,
     );
   }
-  return openStore(only, { ...deps, statePath: state.path });
+  return openStoreToRead(only, { ...deps, statePath: state.path });
 }
