@@ -222,9 +222,10 @@ export class Partition {
     // How many bytes came is not known, and does not matter: whoever waits looks.
     if (extent.endOffset > this.log.endOffset) this.#uncommittedBytes = Number.MAX_SAFE_INTEGER;
     this.log.showArchived(extent);
+    // The leader is at the log's end before it leads under another epoch, which would cut the log at its position.
+    this.#settle();
     const leaderEpoch = this.log.latestEpoch;
     if (leaderEpoch > this.#state.leaderEpoch) this.#deps.proposeIsr(this, { ...this.#state, leaderEpoch });
-    this.#settle();
   }
 
   /** Ends all waits; the log is its keeper's to close. Idempotent. */

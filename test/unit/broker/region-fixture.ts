@@ -217,6 +217,8 @@ export interface FetchShape {
   readonly partitionMaxBytes?: number;
   readonly currentLeaderEpoch?: number;
   readonly lastFetchedEpoch?: number;
+  /** 1 reads what is committed. */
+  readonly isolationLevel?: number;
 }
 
 /** Fetches from partition 0. */
@@ -233,7 +235,7 @@ export async function fetched(client: TestClient, topic: string, shape: FetchSha
     maxWaitMs: shape.maxWaitMs ?? 0,
     minBytes: shape.minBytes ?? 1,
     maxBytes: 10_000_000,
-    isolationLevel: 0,
+    isolationLevel: shape.isolationLevel ?? 0,
     topics: [
       { ...(shape.topicId === undefined ? { name: topic } : { topicId: shape.topicId }), partitions: [partition] },
     ],
