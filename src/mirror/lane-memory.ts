@@ -7,6 +7,7 @@ import { OffsetMap } from "./offset-map.ts";
 import { earlier, later } from "./offset-order.ts";
 import type { Era, Gap, LaneMode, LaneStateRecord, Progress, StoredLane } from "./offset-ports.ts";
 import { planText, rulesOf } from "./plan.ts";
+import { allGaps, NO_GAPS, withGap } from "./stored-gaps.ts";
 
 /** Everything but counters. The map is also the progress: it ends where the lane stands. */
 export interface LaneMemory {
@@ -28,8 +29,6 @@ export interface LaneMemory {
   planBase: bigint;
 }
 
-/** Gaps kept with a lane; the rest is only counted. */
-const GAPS_KEPT_MAX = 64;
 const FIRST_ERA: Era = { epoch: 0, base: 0n };
 
 /** Reads what is stored. For a lane without anything it decides where to begin, and stores that before it returns: nothing
@@ -60,7 +59,8 @@ function fromStored(
   if (!isDecided && state?.mode === "history" && options.delivery === "exactly-once") throw withoutRecord(options);
   return {
     ...emptyMemory(options),
-    ...(state && { gaps: state.gaps, gapCount: state.gapCount, repeats: state.repeats }),
+    ...allGaps(record ?? NO_GAPS, state ?? NO_GAPS),
+    ...(state && { repeats: state.repeats }),
     ...(isDecided ? fromRecord(record, stored) : fromState(stored, { start, record })),
     ...walkRules(options, isDecided ? record : state),
   };
@@ -122,7 +122,7 @@ function isNew({ state, map }: StoredLane): boolean {
 }
 
 function emptyMemory(options: LaneOptions): Omit<LaneMemory, "map"> {
-  const nothing = { history: undefined, returned: undefined, gaps: [], gapCount: 0, repeats: 0n } as const;
+  const nothing = { history: undefined, returned: undefined, ...NO_GAPS, repeats: 0n } as const;
   return { ...nothing, era: FIRST_ERA, sourceEpoch: -1, ...walkRules(options, undefined) };
 }
 
@@ -182,10 +182,9 @@ export function noteRecord(memory: LaneMemory, record: HistoryRecord): void {
   memory.returned = mode === "live" ? record : undefined;
 }
 
-/** Adds a gap, forgetting the oldest when there are too many. */
+/** Adds a gap. */
 export function noteGap(memory: LaneMemory, gap: Gap): void {
-  memory.gaps = [...memory.gaps, gap].slice(-GAPS_KEPT_MAX);
-  memory.gapCount++;
+  Object.assign(memory, withGap(memory, gap));
 }
 
 /** Older texts for the same rules are no other rules; a text that is not understood stays as it is. */

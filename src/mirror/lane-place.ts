@@ -30,6 +30,7 @@ import type { TargetLimits } from "./ports.ts";
 import { isSameTopic } from "./same-topic.ts";
 import { walkSource } from "./source-walk.ts";
 import { noTakeovers } from "./status.ts";
+import { allGaps } from "./stored-gaps.ts";
 import { type Found, type TakeoverContext, takeover } from "./takeover.ts";
 
 type HistoryNeeded = Extract<LaneFault, { readonly code: "HISTORY_NEEDED" }>;
@@ -351,7 +352,8 @@ export class LanePlace {
     if (entry.kind === "impossible") throw this.#refused(entry.why);
     if (entry.kind === "moved") throw this.#moved("another worker changed the lane's mode");
     const isFromLive = memory.history === undefined;
-    const { session, map, sourceEpoch, walkedRecords, repeats } = entry;
+    const { session, map, sourceEpoch, walkedRecords, repeats, gaps } = entry;
+    Object.assign(memory, allGaps(memory, gaps));
     memory.map = map;
     memory.sourceEpoch = sourceEpoch;
     this.#chooseRules(memory);

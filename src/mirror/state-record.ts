@@ -5,17 +5,14 @@
  *  defaults); whatever they must not ignore raises `v`, and they refuse the record instead of misreading it. Offsets are
  *  decimal strings, because JSON readers elsewhere round numbers above 2^53. */
 
-import type { Gap, GapCause, LaneMode, LaneStateRecord } from "./offset-ports.ts";
+import type { LaneMode, LaneStateRecord } from "./offset-ports.ts";
 import { Fields } from "./stored-fields.ts";
+import { decodeGaps, encodeGaps } from "./stored-gaps.ts";
 
 /** The version that is written, and the highest that is read. */
 export const STATE_VERSION = 1;
 
-/** Gaps listed in a record: about 6 KiB. A lane that gaps more often has a retention problem, not a bookkeeping one. */
-export const GAPS_MAX = 64;
-
 const MODES: readonly LaneMode[] = ["live", "history", "at-least-once"];
-const CAUSES: readonly GapCause[] = ["retention", "recreated", "diverged", "skipped"];
 
 /** The record's value. */
 export function encodeLaneState(state: LaneStateRecord): Buffer {
@@ -36,13 +33,7 @@ export function encodeLaneState(state: LaneStateRecord): Buffer {
     targetEpoch: state.targetEpoch,
     sourceEpoch: state.sourceEpoch,
     ...(floor === undefined ? {} : { floor: { source: String(floor.source), target: String(floor.target) } }),
-    gaps: state.gaps.slice(-GAPS_MAX).map(({ fromOffset, toOffset, atMs, cause }) => ({
-      fromOffset: String(fromOffset),
-      toOffset: String(toOffset),
-      atMs,
-      cause,
-    })),
-    gapCount: state.gapCount,
+    ...encodeGaps(state),
     repeats: String(state.repeats),
     updatedMs: state.updatedMs,
   };
@@ -67,18 +58,8 @@ export function decodeLaneState(bytes: Buffer): LaneStateRecord {
     targetEpoch: root.integer("targetEpoch"),
     sourceEpoch: root.has("sourceEpoch") ? root.integer("sourceEpoch") : -1,
     floor: floor && { source: floor.natural("source"), target: floor.natural("target") },
-    gaps: root.list("gaps", GAPS_MAX).map(readGap),
-    gapCount: root.integer("gapCount"),
+    ...decodeGaps(root),
     repeats: root.has("repeats") ? root.natural("repeats") : 0n,
     updatedMs: root.integer("updatedMs"),
-  };
-}
-
-function readGap(fields: Fields): Gap {
-  return {
-    fromOffset: fields.natural("fromOffset"),
-    toOffset: fields.natural("toOffset"),
-    atMs: fields.integer("atMs"),
-    cause: fields.oneOf("cause", CAUSES),
   };
 }

@@ -137,10 +137,7 @@ const DRAWS: Readonly<Record<Kind, Draw>> = {
   "fill-disk": (dice, _shape, atMs) => [
     { kind: "fill-disk", atMs, region: anyRegion(dice), forMs: dice.between(50, 800) },
   ],
-  // Of two workers, the one that did not see the gap may store its own notes over those of the one that did: the records are right, but
-  // the stored list of gaps is not, and the oracle goes by that.
   overtake: (dice, shape, atMs) => {
-    if (shape.workers > 1 && shape.onGap === "skip") return [];
     const topic = anyTopic(dice, shape);
     return [
       {

@@ -12,6 +12,7 @@ import { hasFault, MirrorError } from "../errors.ts";
 import type { OffsetMap } from "../offset-map.ts";
 import { later } from "../offset-order.ts";
 import type { LaneIdentity } from "../offset-ports.ts";
+import { type Gaps, NO_GAPS } from "../stored-gaps.ts";
 import { type Held, type TakeoverContext, takeover } from "../takeover.ts";
 import type { HistoryTarget, HistoryWriter } from "./ports.ts";
 import type { HistoryRecord } from "./record.ts";
@@ -45,6 +46,8 @@ export type Entry =
       readonly walkedRecords: bigint;
       /** Records that are on the target twice, or will be. */
       readonly repeats: bigint;
+      /** Those that the record tells of. */
+      readonly gaps: Gaps;
     }
   /** The lane stands elsewhere than was known: load again. */
   | { readonly kind: "moved" }
@@ -95,7 +98,7 @@ async function fromLive(context: EntryContext, held: WithWriter, signal: AbortSi
     return onRecord(context, { held: { map, era: held.era, sourceEpoch }, record, writer, repeats }, signal);
   const stretches = extended(past, { producerId, ...held.era });
   const entered = session(writer, { fenceEpoch, fencedAtMs, leaderEpoch, stretches, map });
-  return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords, repeats };
+  return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords, repeats, gaps: record ?? NO_GAPS };
 }
 
 /** An unclean election may have taken the abort marker of what a predecessor left, and the next commit would be that one's, too. What
@@ -145,7 +148,8 @@ async function onRecord(
   const { map, sourceEpoch } = resumed;
   const walkedRecords = later(map.progress.count - countBefore, 0n);
   const facts = { fenceEpoch: record.epoch, fencedAtMs, leaderEpoch, stretches: record.stretches, map };
-  return { kind: "entered", session: session(writer, facts), map, sourceEpoch, walkedRecords, repeats };
+  const entered = session(writer, facts);
+  return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords, repeats, gaps: record };
 }
 
 function session(

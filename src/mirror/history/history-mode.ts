@@ -226,6 +226,8 @@ export class HistoryMode implements CopyMode {
       plan: memory.walkPlan,
       planBase: memory.planBase,
       worker: history.worker,
+      gaps: memory.gaps,
+      gapCount: memory.gapCount,
       updatedMs: deps.clock.nowMs(),
     };
   }

@@ -6,6 +6,7 @@
 
 import type { LaneIdentity, Progress } from "../offset-ports.ts";
 import { Fields } from "../stored-fields.ts";
+import { decodeGaps, encodeGaps, type Gaps, NO_GAPS } from "../stored-gaps.ts";
 import { STRETCHES_MAX, type Stretch } from "./stretches.ts";
 
 /** The compacted topic that holds one record per lane, key `laneKey`. */
@@ -15,7 +16,7 @@ export const HISTORY_TOPIC = "tributary.history.internal";
 export const HISTORY_VERSION = 1;
 
 /** See the file's comment. */
-export interface HistoryRecord {
+export interface HistoryRecord extends Gaps {
   readonly lane: LaneIdentity;
   /** `live`: the lane went back to live mode with this record; its era is (`epoch`, `progress.count`). */
   readonly mode: "history" | "live";
@@ -57,6 +58,7 @@ export function encodeHistory(record: HistoryRecord): Buffer {
     plan,
     planBase: String(planBase),
     worker,
+    ...encodeGaps(record),
     updatedMs,
   };
   return Buffer.from(JSON.stringify(json));
@@ -79,6 +81,7 @@ export function decodeHistory(bytes: Buffer): HistoryRecord {
     plan: root.text("plan"),
     planBase: root.natural("planBase"),
     worker: root.has("worker") ? root.text("worker") : "",
+    ...(root.has("gaps") ? decodeGaps(root) : NO_GAPS),
     updatedMs: root.integer("updatedMs"),
   };
 }

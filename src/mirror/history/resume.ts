@@ -3,7 +3,7 @@
 
 import { OffsetMap } from "../offset-map.ts";
 import { earlier } from "../offset-order.ts";
-import type { Progress } from "../offset-ports.ts";
+import type { Gap, Progress } from "../offset-ports.ts";
 import { holds, pairRuns } from "../own-runs.ts";
 import { type EraMoved, type Held, type TakeoverContext, takeover } from "../takeover.ts";
 import { scanOwn } from "../target-scan.ts";
@@ -28,7 +28,7 @@ export async function resume(
   signal: AbortSignal,
 ): Promise<Resumed | EraMoved> {
   const { progress } = record;
-  const map = cutTo(held.map, record);
+  const map = isLost(held.map, record) ? OffsetMap.startingAt(progress) : cutTo(held.map, record);
   const where = await look(context, record, progress);
   // A map that was stored before a loss and not after it ends where something else lies now.
   const isAtEnd = map.progress.count === progress.count && map.progress.targetNext === progress.targetNext;
@@ -69,6 +69,25 @@ function anew({ progress, sourceEpoch }: HistoryRecord): Resumed {
   return { kind: "resumed", map: OffsetMap.startingAt(progress), sourceEpoch, found: "walked" };
 }
 
+/** Whether the map ends with what the source lost since, and whoever wrote the record passed. */
+function isLost({ progress: { count, sourceNext } }: OffsetMap, { gaps, planBase }: HistoryRecord): boolean {
+  if (count > planBase) return false;
+  return gaps.some(
+    ({ cause, fromOffset, toOffset }) => cause === "diverged" && fromOffset < sourceNext && sourceNext <= toOffset,
+  );
+}
+
+/** Where the source goes on behind the gaps that follow an offset; undefined when something was copied between them. */
+function behindGaps(from: bigint, gaps: readonly Gap[]): bigint | undefined {
+  let next = from;
+  for (const { cause, fromOffset, toOffset } of gaps) {
+    if (cause === "diverged" || toOffset <= next) continue;
+    if (fromOffset > next) return undefined;
+    next = toOffset;
+  }
+  return next;
+}
+
 /** A map that reaches beyond the record tells of a log that is no more. */
 function cutTo(map: OffsetMap, { progress }: HistoryRecord): OffsetMap {
   if (map.progress.count <= progress.count) return map;
@@ -101,13 +120,15 @@ async function look(
 async function extend(
   context: TakeoverContext,
   held: Held,
-  { progress, stretches, planBase }: HistoryRecord,
+  { progress, stretches, planBase, gaps }: HistoryRecord,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { source, sourcePartition, target, targetPartition, producerId, rules } = context;
   const { map, sourceEpoch } = held;
   const { count, sourceNext, targetNext } = map.progress;
-  if (count < planBase) return false;
+  // What is in a gap holds no position: the walk must begin behind it.
+  const walkFrom = behindGaps(sourceNext, gaps);
+  if (count < planBase || walkFrom === undefined) return false;
   const { endOffset } = await target.bounds(targetPartition);
   const scan = await scanOwn({
     target,
@@ -118,7 +139,7 @@ async function extend(
     fromOffset: targetNext,
     toOffset: earlier(progress.targetNext + COMMIT_OFFSETS, endOffset),
   });
-  const from = { offset: sourceNext, leaderEpoch: sourceEpoch };
+  const from = { offset: walkFrom, leaderEpoch: walkFrom === sourceNext ? sourceEpoch : -1 };
   const records = progress.count - count;
   const walked = await context.walk({ source, partition: sourcePartition, from, records, rules }, signal);
   const pairs = pairRuns(walked.runs, scan.runs, count);

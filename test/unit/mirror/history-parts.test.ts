@@ -38,6 +38,8 @@ const RECORD: HistoryRecord = {
   plan: "v1 provenance=all",
   planBase: 0n,
   worker: "one",
+  gaps: [{ fromOffset: 3n, toOffset: 2n ** 53n + 1n, atMs: 900, cause: "retention" }],
+  gapCount: 2,
   updatedMs: 1_000,
 };
 

@@ -5,8 +5,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Uuid } from "../../../src/core/brand.ts";
 import { type Gap, type LaneIdentity, type LaneStateRecord, laneKey } from "../../../src/mirror/offset-ports.ts";
-import { decodeLaneState, encodeLaneState, GAPS_MAX } from "../../../src/mirror/state-record.ts";
+import { decodeLaneState, encodeLaneState } from "../../../src/mirror/state-record.ts";
 import { StoredError } from "../../../src/mirror/stored-error.ts";
+import { GAPS_MAX } from "../../../src/mirror/stored-gaps.ts";
 
 const offset = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n });
 const integer = fc.integer({ min: -1, max: 2 ** 31 - 1 });
