@@ -25,6 +25,7 @@ import { type LaneMemory, noteGap, noteRecord, openMemory } from "./lane-memory.
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { LiveMode } from "./live-mode.ts";
 import { OffsetMap } from "./offset-map.ts";
+import type { Progress } from "./offset-ports.ts";
 import { type ChoiceRules, planText, rulesOf } from "./plan.ts";
 import type { TargetLimits } from "./ports.ts";
 import { isSameTopic } from "./same-topic.ts";
@@ -71,6 +72,8 @@ export class LanePlace {
   #unavailable = 0;
   /** The lane's time as its transactional writer. */
   #session: HistorySession | undefined;
+  /** How it writes in that time. */
+  #historyMode: HistoryMode | undefined;
   /** Why the target refused history mode. */
   #refusal: string | undefined;
   /** The fault for which history mode was needed last. */
@@ -130,7 +133,9 @@ export class LanePlace {
     assertInvariant(history !== undefined, "A session has a target with history");
     const onCommitted = (record: HistoryRecord, tookMs: number): void =>
       this.#committed(context.memory, record, tookMs);
-    return new HistoryMode({ ...context, history, session, returnRule: this.#returnRule, signal, onCommitted });
+    const more = { history, session, returnRule: this.#returnRule, signal, onCommitted };
+    this.#historyMode = new HistoryMode({ ...context, ...more });
+    return this.#historyMode;
   }
 
   /** True when the lane writes in history mode and its target partition has another leader than it looked at. */
@@ -143,6 +148,7 @@ export class LanePlace {
   leave(): void {
     this.#session?.writer.close();
     this.#session = undefined;
+    this.#historyMode = undefined;
   }
 
   /** Takes in why copying ended; true when another mode can go on. @throws {MirrorError} the same, with what is known about it */
@@ -190,11 +196,13 @@ export class LanePlace {
   }
 
   /** Goes on where both logs agreed last. What the target holds beyond stays there, before what the source has now, and is noted. The
-   *  map begins anew there, and so does an era: what others still send of the lost records takes no position of the new ones. False
-   *  when that would change nothing, and in history mode, where the record alone says how far the lane is. */
+   *  map begins anew there, and so does an era: what others still send of the lost records takes no position of the new ones. In history
+   *  mode the record alone says how far the lane is, so only its writer can pass. False when nothing would change.
+   *  @throws {MirrorError} `TARGET_*` */
   async passDivergence(endOffset: bigint): Promise<boolean> {
     const memory = this.#memory;
-    if (memory === undefined || memory.history !== undefined) return false;
+    const writer = this.#historyMode;
+    if (memory === undefined || (memory.history !== undefined && writer === undefined)) return false;
     const { sourceNext, targetNext, count } = memory.map.progress;
     if (endOffset >= sourceNext) {
       const isNews = memory.sourceEpoch !== -1;
@@ -203,14 +211,32 @@ export class LanePlace {
     }
     const atMs = this.#deps.clock.nowMs();
     noteGap(memory, { fromOffset: endOffset, toOffset: sourceNext, atMs, cause: "diverged" });
-    memory.map = OffsetMap.startingAt({ sourceNext: endOffset, targetNext, count });
-    memory.sourceEpoch = -1;
-    const hasEras = this.#options.delivery === "exactly-once";
-    if (hasEras && this.#obstacle === undefined) this.#entering = { fence: undefined };
-    else if (hasEras) memory.era = { epoch: memory.era.epoch + 1, base: count };
+    const progress = { sourceNext: endOffset, targetNext, count };
+    if (writer === undefined) this.#beginAnew(memory, progress);
+    else await this.#written(writer.moveTo(progress));
     this.#save(memory);
     await this.#deps.progress.flush();
     return true;
+  }
+
+  #beginAnew(memory: LaneMemory, progress: Progress): void {
+    memory.map = OffsetMap.startingAt(progress);
+    memory.sourceEpoch = -1;
+    memory.planBase = progress.count;
+    const hasEras = this.#options.delivery === "exactly-once";
+    if (hasEras && this.#obstacle === undefined) this.#entering = { fence: undefined };
+    else if (hasEras) memory.era = { epoch: memory.era.epoch + 1, base: progress.count };
+  }
+
+  /** What was noted in memory beforehand is not known to hold when writing it fails. */
+  async #written(writing: Promise<void>): Promise<void> {
+    try {
+      await writing;
+    } catch (error) {
+      this.#forget();
+      this.#noteFenced(error);
+      throw error;
+    }
   }
 
   async #takeOver(memory: LaneMemory, how: Seeking): Promise<void> {

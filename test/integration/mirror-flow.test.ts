@@ -2,14 +2,22 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openKafkaProgress } from "../../src/adapters/kafka-progress.ts";
+import { nodeClock } from "../../src/adapters/node-clock.ts";
+import { nodeRandom } from "../../src/adapters/node-random.ts";
 import { deleteRecords, deleteTopics } from "../../src/client/admin.ts";
 import { logBounds } from "../../src/client/list-offsets.ts";
+import { TransactionalWriter } from "../../src/client/transactions.ts";
+import { ZERO_UUID } from "../../src/core/brand.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { HISTORY_TOPIC } from "../../src/mirror/history/record.ts";
 import { namingOf } from "../../src/mirror/naming.ts";
 import type { TopicPartition } from "../../src/mirror/ports.ts";
 import type { RequestOutput } from "../../src/wire/api.ts";
 import { initProducerId } from "../../src/wire/apis/22-init-producer-id.ts";
 import { writeTxnMarkers } from "../../src/wire/apis/27-write-txn-markers.ts";
 import { ErrorCode } from "../../src/wire/error-codes.ts";
+import { encodeBatch } from "../../src/wire/records.ts";
 import { contents, eventually, type MirrorWorker, MirrorWorld, type Side } from "./mirror-world.ts";
 
 const SAME_NAMES = namingOf("{topic}", { source: "west", target: "central", mirror: "test" });
@@ -235,6 +243,49 @@ test("flow copies records that are too old for live mode in transactions, each o
   const second = await world.worker(west, central);
   await eventually(() => copied(world, west, central, "orders", 1), "all is copied");
   await eventually(() => laneOf(second)?.count === 20n, "it counts them");
+});
+
+/** Begins a transaction of somebody else, with one record in it; the result ends it. */
+async function foreignTransaction({ client }: Side, topic: string): Promise<() => Promise<void>> {
+  const options = { transactionalId: "somebody-else", transactionTimeoutMs: 60_000 };
+  const writer = await TransactionalWriter.open(client, options);
+  await writer.announce([{ topic, index: 0 }]);
+  const record = { timestampMs: BigInt(Date.now()), key: null, value: Buffer.from("foreign") };
+  const { bytes } = encodeBatch([record], { ...writer.identity, baseSequence: 0, isTransactional: true });
+  const leader = client.metadata.leaderOf(topic, 0) ?? assert.fail("no leader");
+  await writer.produce(leader.leaderId, { topic, topicId: ZERO_UUID, index: 0, records: bytes });
+  return () => writer.end("commit");
+}
+
+async function hasHistoryRecord(world: MirrorWorld, side: Side): Promise<boolean> {
+  const partitions = side.client.metadata.topic(HISTORY_TOPIC)?.partitions.length ?? 1;
+  for (let index = 0; index < partitions; index++)
+    if ((await world.read(side, HISTORY_TOPIC, index)).length > 0) return true;
+  return false;
+}
+
+test("flow stores its maps up to the last transaction when it is asked to end while that is not seen by readers yet", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  for (const [side, topic] of [
+    [west, "orders"],
+    [central, "west.orders"],
+  ] as const)
+    await world.topic(side, topic, 1);
+  await central.client.metadata.require(["west.orders"]);
+  const endForeign = await foreignTransaction(central, "west.orders");
+  await world.produce(west, "orders", 0, 5, {}, Date.now() - 20 * 3_600_000);
+  const worker = await world.worker(west, central);
+  await eventually(() => hasHistoryRecord(world, central), "it is committed");
+  assert.equal(laneOf(worker)?.count, 0n, "readers do not see it");
+  const stopped = worker.stop();
+  await endForeign();
+  await stopped;
+  const deps = { client: central.client, clock: nodeClock(), random: nodeRandom(), logger: silentLogger };
+  await using progress = await openKafkaProgress({ readOnly: true }, deps);
+  const [state] = await progress.list();
+  assert.ok(state?.progress.count === 5n);
+  assert.equal((await progress.load(state.lane)).map?.progress.count, 5n);
 });
 
 test("flow does not pass over records that are too old where the target takes no fence, unless the mirror is at-least-once", async () => {

@@ -59,16 +59,25 @@ test("lane lists the target offsets of what the source lost in an unclean electi
   assert.deepEqual(reason.copies, [{ fromOffset: 5n, toOffset: 8n }]);
 });
 
-test("lane goes on behind what the source lost where it is told to", async () => {
+/** Records of `ageMs` are copied, lost by the source, and followed by others. */
+async function passesLoss(ageMs: number): Promise<MirrorWorker> {
   await using world = new MirrorWorld();
   const [west, central] = [await world.side("west", STRICT), await world.side("central", { brokers: 1 })];
+  const produce = (count: number) => world.produce(west, "orders", 0, count, {}, Date.now() - ageMs);
   await replicated(west, "orders");
-  await world.produce(west, "orders", 0, 5);
+  await produce(5);
   const worker = await world.worker(west, central, { onDivergence: "continue" });
   await eventually(() => isCopied(world, west, central), "it is copied");
-  await loseWhat(() => copyThree(world, west, central), west, "orders");
+  await loseWhat(
+    async () => {
+      await produce(3);
+      await eventually(() => isCopied(world, west, central), "what will be lost is copied");
+    },
+    west,
+    "orders",
+  );
   const before = contents(await world.read(central, "west.orders", 0));
-  await world.produce(west, "orders", 0, 2);
+  await produce(2);
   const since = async () => contents(await world.read(west, "orders", 0)).slice(5);
   await eventually(async () => {
     const copied = contents(await world.read(central, "west.orders", 0));
@@ -79,6 +88,17 @@ test("lane goes on behind what the source lost where it is told to", async () =>
     laneOf(worker)?.gaps.map(({ fromOffset, toOffset, cause }) => [fromOffset, toOffset, cause]),
     [[5n, 8n, "diverged"]],
   );
+  return worker;
+}
+
+test("lane goes on behind what the source lost where it is told to", async () => {
+  assert.equal(laneOf(await passesLoss(0))?.reason, undefined);
+});
+
+test("lane goes on behind what the source lost where it is told to, in history mode too", async () => {
+  const lane = laneOf(await passesLoss(20 * 3_600_000));
+  assert.equal(lane?.mode, "history");
+  assert.equal(lane?.reason, undefined);
 });
 
 test("lane sends again what the target lost in an unclean election", async () => {

@@ -11,6 +11,7 @@ import { type BatchView, stampBatch } from "../../wire/record-batch.ts";
 import { IN_FLIGHT_MAX } from "../ack-window.ts";
 import { type CopyContext, type CopyMode, publish, publishSkipped, type Sent } from "../copy-mode.ts";
 import { MirrorError, type TargetFault } from "../errors.ts";
+import { OffsetMap } from "../offset-map.ts";
 import type { Progress } from "../offset-ports.ts";
 import type { AppendOutcome } from "../ports.ts";
 import { sequenceOf } from "../target-scan.ts";
@@ -36,7 +37,8 @@ const STABLE_POLL_MS = 5;
 const STABLE_POLL_MAX_MS = 200;
 /** When it takes this long, somebody else's transaction stands open in front. */
 const TELL_MS = 15_000;
-/** For that at an orderly end: the map may be stored a transaction behind, whoever comes next finds out. */
+/** The lane waits for that this long when it is asked to end: then the map is stored a transaction behind, and whoever comes next finds
+ *  out. */
 const FINISH_MS = 2_000;
 
 /** What history mode works with besides the copying itself. */
@@ -181,7 +183,22 @@ export class HistoryMode implements CopyMode {
   }
 
   async finish(): Promise<void> {
-    if (this.#openedAtMs !== undefined) await this.#commit("history", FINISH_MS);
+    if (this.#openedAtMs !== undefined) await this.#commit("history");
+  }
+
+  /** Commits that the lane goes on elsewhere in the source: the map begins anew there. What is open holds what the source may have lost, and
+   *  is aborted. Nothing can be sent in this mode any more: the writer's sequence numbers are of the past. @throws {MirrorError} */
+  async moveTo(progress: Progress): Promise<void> {
+    const { session, memory } = this.#context;
+    this.#steps = [];
+    if (this.#openedAtMs !== undefined) await session.writer.abort();
+    await this.#begin();
+    memory.map = OffsetMap.startingAt(progress);
+    memory.sourceEpoch = -1;
+    memory.planBase = progress.count;
+    this.#progress = progress;
+    this.#sourceEpoch = -1;
+    await this.#commit("history");
   }
 
   /** The era that follows is committed with the last records, so that whoever comes next either still finds the lane in history
@@ -192,7 +209,7 @@ export class HistoryMode implements CopyMode {
     await this.#commit("live");
   }
 
-  async #commit(mode: HistoryRecord["mode"], patienceMs = Number.POSITIVE_INFINITY): Promise<void> {
+  async #commit(mode: HistoryRecord["mode"]): Promise<void> {
     const { session, deps, onAck, onProgress, onCommitted } = this.#context;
     const record = this.#record(mode);
     this.#checkLeader();
@@ -201,7 +218,7 @@ export class HistoryMode implements CopyMode {
     await session.writer.commit(record);
     this.#openedAtMs = undefined;
     this.#bytes = 0;
-    if (!(await this.#isSeen(record.progress.targetNext, patienceMs))) return;
+    if (!(await this.#isSeen(record.progress.targetNext))) return;
     for (const step of this.#steps) {
       if (step.kind === "sent") publish(this.#context, step.sent, step.baseOffset);
       else publishSkipped(this.#context, step.nextOffset, step.leaderEpoch);
@@ -232,22 +249,22 @@ export class HistoryMode implements CopyMode {
     };
   }
 
-  /** Waits until readers of committed data see everything below `targetNext`; false when they did not in time. */
-  async #isSeen(targetNext: bigint, patienceMs: number): Promise<boolean> {
+  /** Waits until readers of committed data see everything below `targetNext`; false when the lane is to end and they did not in time. */
+  async #isSeen(targetNext: bigint): Promise<boolean> {
     const { history, options, deps, signal } = this.#context;
-    const untilMs = deps.clock.monotonicMs() + patienceMs;
-    const given = patienceMs === Number.POSITIVE_INFINITY ? signal : undefined;
+    let untilMs = Number.POSITIVE_INFINITY;
     const tellAtMs = deps.clock.monotonicMs() + TELL_MS;
     let isTold = false;
     for (let pauseMs = STABLE_POLL_MS; ; pauseMs = Math.min(pauseMs * 2, STABLE_POLL_MAX_MS)) {
       if ((await history.stableEnd(options.targetPartition)) >= targetNext) return true;
       const nowMs = deps.clock.monotonicMs();
-      if (nowMs > untilMs) return false;
+      if (signal.aborted) untilMs = Math.min(untilMs, nowMs + FINISH_MS);
+      if (nowMs >= untilMs) return false;
       if (nowMs > tellAtMs && !isTold) {
         deps.logger.warn("open transaction on the target hides copies", { targetNext });
         isTold = true;
       }
-      await sleep(deps.clock, pauseMs, given);
+      await sleep(deps.clock, pauseMs);
     }
   }
 

@@ -1,10 +1,12 @@
 /** Brings a lane's map to where the history record says: the record is the truth about positions, the target's log about what is
  *  left of them. */
 
+import { hasFault } from "../errors.ts";
 import { OffsetMap } from "../offset-map.ts";
 import { earlier } from "../offset-order.ts";
 import type { Gap, Progress } from "../offset-ports.ts";
 import { holds, pairRuns } from "../own-runs.ts";
+import type { Walked, WalkRequest } from "../source-walk.ts";
 import { type EraMoved, type Held, type TakeoverContext, takeover } from "../takeover.ts";
 import { scanOwn } from "../target-scan.ts";
 import type { HistoryRecord } from "./record.ts";
@@ -141,7 +143,8 @@ async function extend(
   });
   const from = { offset: walkFrom, leaderEpoch: walkFrom === sourceNext ? sourceEpoch : -1 };
   const records = progress.count - count;
-  const walked = await context.walk({ source, partition: sourcePartition, from, records, rules }, signal);
+  const walked = await walk(context, { source, partition: sourcePartition, from, records, rules }, signal);
+  if (walked === undefined) return false;
   const pairs = pairRuns(walked.runs, scan.runs, count);
   const fits = walked.missing === 0n && walked.next.offset <= progress.sourceNext;
   const paired = pairs?.reduce((sum, { length }) => sum + BigInt(length), 0n);
@@ -149,4 +152,18 @@ async function extend(
   for (const pair of pairs) map.append(pair);
   map.advanceTo(progress.sourceNext);
   return true;
+}
+
+/** Undefined when the source lost what would be walked, and the lane may pass that: it meets the loss again when it copies. */
+async function walk(
+  { walk, acceptsLoss }: TakeoverContext,
+  request: WalkRequest,
+  signal: AbortSignal,
+): Promise<Walked | undefined> {
+  try {
+    return await walk(request, signal);
+  } catch (error) {
+    if (acceptsLoss === true && hasFault(error, "SOURCE_DIVERGED")) return undefined;
+    throw error;
+  }
 }
