@@ -1,12 +1,12 @@
 /** A compacted topic on a cluster as `KafkaProgressStore` uses it: made when missing, read to its end, appended to. */
 
 import { createTopics } from "../client/admin.ts";
-import { brokerError, errorCodeOf, mayRetry } from "../client/errors.ts";
+import { brokerError, errorCodeOf, isTooLargeCode, mayRetry } from "../client/errors.ts";
 import { type FetchedPartition, fetchFrom, type Isolation } from "../client/fetch.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { askLeaders, inOrder, type PartitionRef } from "../client/leaders.ts";
 import { logBounds } from "../client/list-offsets.ts";
-import { produceTo } from "../client/produce.ts";
+import { type ProducePartition, produceTo } from "../client/produce.ts";
 import { ZERO_UUID } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
 import { assertInvariant } from "../core/errors.ts";
@@ -25,6 +25,8 @@ const REPLICATION_FACTOR_MAX = 3;
 
 /** Half of the brokers' default `max.message.bytes`. */
 const BATCH_BYTES_MAX = 512 * 1024;
+/** Kafka's own default for that. */
+const MAX_MESSAGE_BYTES = 1_048_588;
 /** Upper bound of what a record adds to its key and value. */
 const RECORD_OVERHEAD_BYTES = 32;
 
@@ -35,8 +37,10 @@ const EMPTY_FETCHES_MAX = 100;
 /** Times that reading begins again because the log was cut under it. */
 const READ_ATTEMPTS_MAX = 5;
 
-/** Settings of the topic when it is made here. Small segments and an eager cleaner keep what must be read at start short. */
+/** Settings of the topic when it is made here. Small segments and an eager cleaner keep what must be read at start short; how large a
+ *  batch may be is not left to what the cluster has for topics in general. */
 const CONFIGS = {
+  "max.message.bytes": String(MAX_MESSAGE_BYTES),
   "cleanup.policy": "compact",
   "segment.bytes": String(64 * 1024 * 1024),
   "min.cleanable.dirty.ratio": "0.1",
@@ -78,6 +82,8 @@ export class KafkaInternalTopic implements InternalTopic {
   readonly #client: KafkaClient;
   readonly #clock: Clock;
   readonly #positions = new Map<number, Position>();
+  /** Becomes smaller when the topic turns out to take less. */
+  #batchBytesMax = BATCH_BYTES_MAX;
 
   private constructor(
     { name }: KafkaInternalTopicOptions,
@@ -159,17 +165,34 @@ export class KafkaInternalTopic implements InternalTopic {
     assertInvariant(this.#partitions > 0, "Readers never write", { topic: this.name });
     const queues = new Map<number, InternalRecord[][]>();
     for (const [index, ofPartition] of Map.groupBy(records, ({ route }) => this.partitionOf(route))) {
-      queues.set(index, intoBatches(ofPartition));
+      queues.set(index, intoBatches(ofPartition, this.#batchBytesMax));
     }
     // One batch per partition and request; the next only after the ack, so that order needs no idempotence.
     while (queues.size > 0) {
       const items = [...queues].map(([index, batches]) => ({ topic: this.name, index, batch: batches[0] ?? [] }));
-      await this.#produce(items);
-      for (const [index, batches] of queues) {
-        batches.shift();
+      for (const { index, errorCode } of await this.#produce(items)) {
+        const batches = queues.get(index) ?? [];
+        const batch = batches.shift() ?? [];
+        if (errorCode !== ErrorCode.NONE) batches.unshift(...this.#smaller(index, batch, errorCode));
         if (batches.length === 0) queues.delete(index);
       }
     }
+  }
+
+  /** What is sent instead of a batch that was too large. @throws {ClientError} for any other refusal, and when nothing is smaller */
+  #smaller(index: number, batch: readonly InternalRecord[], errorCode: number): InternalRecord[][] {
+    const subject = `${this.name}-${index}`;
+    if (!isTooLargeCode(errorCode)) throw brokerError("Produce", errorCode, { subject });
+    if (batch.length > 1) {
+      const bytes = batch.reduce((sum, record) => sum + sizeOf(record), 0);
+      this.#batchBytesMax = Math.max(1, Math.min(this.#batchBytesMax, Math.floor(bytes / 2)));
+      return intoBatches(batch, this.#batchBytesMax);
+    }
+    const command = `kafka-configs --alter --entity-type topics --entity-name ${this.name} --add-config max.message.bytes=${MAX_MESSAGE_BYTES}`;
+    throw brokerError("Produce", errorCode, {
+      subject,
+      message: `a single record is too large; mend it with ${command}`,
+    });
   }
 
   /** False when the log was cut or cleaned away under the reader: reading again begins where the log allows. */
@@ -248,19 +271,18 @@ export class KafkaInternalTopic implements InternalTopic {
   }
 
   /** Repeats until the outcome is known: a record that lands twice says the same twice. */
-  async #produce(items: readonly (PartitionRef & { readonly batch: readonly InternalRecord[] })[]): Promise<void> {
+  #produce(
+    items: readonly (PartitionRef & { readonly batch: readonly InternalRecord[] })[],
+  ): Promise<readonly (PartitionRef & { readonly errorCode: number })[]> {
     const timestampMs = BigInt(this.#clock.nowMs());
     const prepared = items.map(({ topic, index, batch }) => {
       const records = batch.map(({ key, value }) => ({ timestampMs, key: Buffer.from(key), value }));
       return { topic, topicId: ZERO_UUID, index, records: encodeBatch(records, {}).bytes };
     });
-    const outcomes = await askLeaders(this.#client, prepared, {
+    return askLeaders<ProducePartition, PartitionRef & { readonly errorCode: number }>(this.#client, prepared, {
       failed: ({ topic, index }, errorCode) => ({ topic, index, errorCode }),
       ask: (nodeId, partitions) => produceTo(this.#client, nodeId, { partitions, acks: -1, purpose: "control" }),
     });
-    for (const { index, errorCode } of outcomes) {
-      if (errorCode !== ErrorCode.NONE) throw brokerError("Produce", errorCode, { subject: `${this.name}-${index}` });
-    }
   }
 
   /** By the route, not the key: all records of a lane lie in one partition, in order. */
@@ -281,14 +303,14 @@ const NOTHING_FETCHED = {
 } as const;
 
 /** Batches of bounded size. Records of one route stay together where they fit. */
-function intoBatches(records: readonly InternalRecord[]): InternalRecord[][] {
+function intoBatches(records: readonly InternalRecord[], bytesMax: number): InternalRecord[][] {
   const batches: InternalRecord[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const ofRoute of Map.groupBy(records, ({ route }) => route).values()) {
     const routeBytes = ofRoute.reduce((sum, record) => sum + sizeOf(record), 0);
     for (const record of ofRoute) {
       const isFirst = record === ofRoute[0];
-      if (bytes + (isFirst ? Math.min(routeBytes, BATCH_BYTES_MAX) : sizeOf(record)) > BATCH_BYTES_MAX) {
+      if (bytes + (isFirst ? Math.min(routeBytes, bytesMax) : sizeOf(record)) > bytesMax) {
         batches.push([]);
         bytes = 0;
       }

@@ -88,6 +88,11 @@ export function isDeniedCode(errorCode: number): boolean {
   return DENIED_CODES.has(errorCode);
 }
 
+/** Whether the broker takes no batch of this size: a smaller one may pass. */
+export function isTooLargeCode(errorCode: number): boolean {
+  return errorCode === ErrorCode.MESSAGE_TOO_LARGE || errorCode === ErrorCode.RECORD_LIST_TOO_LARGE;
+}
+
 /** Whether the same request may succeed when sent again, to the same or another broker. Says nothing about whether
  *  sending it twice is harmless: see `hadNoEffect`. */
 export function mayRetry(error: unknown): boolean {
