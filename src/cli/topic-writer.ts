@@ -1,7 +1,7 @@
 /** Appends records to one topic, each exactly once: an idempotent producer that sends a batch for each partition and waits. */
 
 import { createTopics } from "../client/admin.ts";
-import { brokerError } from "../client/errors.ts";
+import { brokerError, isTooLargeCode } from "../client/errors.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { askLeaders } from "../client/leaders.ts";
 import { type ProducedPartition, type ProducePartition, produceTo } from "../client/produce.ts";
@@ -79,7 +79,8 @@ export class TopicWriter {
       byPartition.set(index, records);
     }
     this.#partitioner.nextSticky();
-    await this.#send([...byPartition].map(([index, records]) => this.#batch(index, records)));
+    const queues = new Map([...byPartition].map(([index, records]) => [index, [records]]));
+    while (queues.size > 0) await this.#sendFirst(queues);
   }
 
   #checkPartition(index: number): void {
@@ -89,20 +90,39 @@ export class TopicWriter {
     );
   }
 
+  /** One batch of each partition. What a broker refuses as too large waits in its place as two halves. */
+  async #sendFirst(queues: Map<number, RecordInput[][]>): Promise<void> {
+    const batches = [...queues].map(([index, [records = []]]) => this.#batch(index, records));
+    for (const { topic, index, errorCode, errorMessage } of await this.#send(batches)) {
+      const queue = queues.get(index) ?? [];
+      const records = queue.shift() ?? [];
+      if (errorCode === ErrorCode.NONE) this.#advance(index, records.length);
+      else if (isTooLargeCode(errorCode) && records.length > 1) queue.unshift(...halves(records));
+      else {
+        const subject = `topic ${topic} partition ${index}`;
+        throw brokerError("Produce", errorCode, { subject, message: errorMessage });
+      }
+      if (queue.length === 0) queues.delete(index);
+    }
+  }
+
   #batch(index: number, records: readonly RecordInput[]): ProducePartition {
     const { topic, codec } = this.#options;
     const baseSequence = this.#sequences.get(index) ?? 0;
-    this.#sequences.set(index, (baseSequence + records.length) % SEQUENCE_MODULUS);
     const { bytes } = encodeBatch(records, { ...this.#identity, baseSequence, codec });
     const topicId = this.#deps.client.metadata.topic(topic)?.topicId;
     if (topicId === undefined) throw new CommandError({ code: "COMMAND_FAILED", what: `topic "${topic}" is gone` });
     return { topic, topicId, index, records: bytes };
   }
 
+  #advance(index: number, records: number): void {
+    this.#sequences.set(index, ((this.#sequences.get(index) ?? 0) + records) % SEQUENCE_MODULUS);
+  }
+
   /** A repeat is harmless: the producer id makes the broker recognise it. */
-  async #send(batches: readonly ProducePartition[]): Promise<void> {
+  #send(batches: readonly ProducePartition[]): Promise<readonly ProducedPartition[]> {
     const { client } = this.#deps;
-    const outcomes = await askLeaders<ProducePartition, ProducedPartition>(client, batches, {
+    return askLeaders<ProducePartition, ProducedPartition>(client, batches, {
       timeoutMs: APPEND_MS_MAX,
       ask: (nodeId, partitions) => produceTo(client, nodeId, { partitions, acks: -1 }),
       failed: ({ topic, topicId, index }, errorCode) => {
@@ -110,11 +130,12 @@ export class TopicWriter {
         return { topic, topicId, index, errorCode, ...nothing };
       },
     });
-    const refused = outcomes.find((outcome) => outcome.errorCode !== ErrorCode.NONE);
-    if (refused === undefined) return;
-    const subject = `topic ${refused.topic} partition ${refused.index}`;
-    throw brokerError("Produce", refused.errorCode, { subject, message: refused.errorMessage });
   }
+}
+
+function halves<T>(list: readonly T[]): [T[], T[]] {
+  const middle = Math.ceil(list.length / 2);
+  return [list.slice(0, middle), list.slice(middle)];
 }
 
 async function create(topic: string, { client, onCreated }: TopicWriterDeps): Promise<void> {
