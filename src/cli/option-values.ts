@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from "commander";
 import type { Endpoint } from "../core/network.ts";
-import { parseDurationMs, parseSizeBytes } from "../topology/units.ts";
+import { parseDurationMs, parseRate, parseSizeBytes } from "../topology/units.ts";
 import { parseHttpAddress } from "../web/http-address.ts";
 
 /** @throws {InvalidArgumentError} */
@@ -44,6 +44,14 @@ export function byteSize(text: string): number {
   const bytes = parseSizeBytes(text);
   if (bytes === undefined) throw new InvalidArgumentError("it must be a size, for example 1GiB.");
   return bytes;
+}
+
+/** Bytes in a second. @throws {InvalidArgumentError} */
+export function rate(text: string): number {
+  const bytesPerSecond = parseRate(text);
+  if (bytesPerSecond === undefined || bytesPerSecond === 0)
+    throw new InvalidArgumentError("it must be a size and a unit of time, for example 50MiB/s or 100GiB/d.");
+  return bytesPerSecond;
 }
 
 /** 0 to 1. @throws {InvalidArgumentError} */

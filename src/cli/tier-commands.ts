@@ -1,7 +1,7 @@
 /** The commands below `tributary tier`, one function each, in the order of the help. */
 
 import { type Command, Option } from "commander";
-import { byteSize, collected, duration, rangeBound, share, time, wholeNumber } from "./option-values.ts";
+import { byteSize, collected, duration, rangeBound, rate, share, time, wholeNumber } from "./option-values.ts";
 import type { Runner } from "./program.ts";
 
 /** Adds them. */
@@ -64,6 +64,8 @@ function addLs(tier: Command, run: Runner): void {
 function addVerify(tier: Command, run: Runner): void {
   ofRegion(tier.command("verify").summary("whether the archive is whole; exit 2 when it is not"))
     .option("--sample <percent>", "share of the segments whose content is read, for example 5%", share, 1)
+    .option("--budget <rate>", "read no faster, for example 50MiB/s or 100GiB/d", rate)
+    .option("--limit <size>", "read so much, and go on there the next time, instead of a share of all", byteSize)
     .action(run(async () => (await import("./commands/tier/verify.ts")).tierVerify));
 }
 

@@ -19,12 +19,15 @@ import type { ArchivedPartition, ObjectStore } from "../tier/ports.ts";
 import { Throttle } from "../tier/throttle.ts";
 import { throttledStore } from "../tier/throttled-store.ts";
 import { captureTopics } from "../tier/topic-record.ts";
+import type { LocalLogs } from "../tier/upkeep.ts";
 import type { Tiering, Topology } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import { type LockFile, lockDirectory } from "./lock-file.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
+import { upkeepSpec } from "./region-spec.ts";
 import type { StateDirectory } from "./state-directory.ts";
+import { TierUpkeep } from "./tier-upkeep.ts";
 
 /** Enough to hide the store's round trips; each holds a part of a segment in memory. */
 const PARALLEL = 4;
@@ -80,6 +83,7 @@ interface Rule {
   readonly store: ObjectStore;
   readonly source: KafkaSegments;
   readonly progress: Map<string, Progress>;
+  readonly upkeep: TierUpkeep;
   capturedAtMs: number | undefined;
 }
 
@@ -137,7 +141,9 @@ export class ClusterOffloader implements AsyncDisposable {
         { client, storage, clock, pace: (bytes) => fetched.take(bytes) },
       );
       const store = throttledStore(opened, tiering.limits, clock);
-      rules.push({ tiering, store, source, progress: new Map(), capturedAtMs: undefined });
+      const wants = (name: string): boolean => selects(tiering.topics, name);
+      const upkeep = new TierUpkeep(upkeepSpec(tiering), { store, clock, logger: deps.logger, wants });
+      rules.push({ tiering, store, source, progress: new Map(), upkeep, capturedAtMs: undefined });
     }
     cleanup.move();
     const wants = (name: string): boolean => topic === undefined || name === topic;
@@ -167,6 +173,7 @@ export class ClusterOffloader implements AsyncDisposable {
         if (!options.signal.aborted) {
           await this.#capture(rule);
           deletions.push(...(await this.#delete(rule)));
+          await rule.upkeep.runIfDue(localLogs(rule.source));
         }
         failures.push(...[...rule.progress.values()].flatMap(({ error }) => error ?? []));
       } catch (error) {
@@ -297,6 +304,18 @@ export class ClusterOffloader implements AsyncDisposable {
     }
     return known;
   }
+}
+
+/** What the last listing showed. A topic that is not in it may only be hidden from this client, so nothing counts as gone. */
+function localLogs(source: KafkaSegments): LocalLogs {
+  return {
+    clusterId: source.clusterId,
+    localStart: async ({ topicId, partition: index }) => {
+      const seen = source.seen.find(({ partition }) => partition.topicId === topicId && partition.partition === index);
+      return seen === undefined || seen.bounds instanceof Error ? "unknown" : seen.bounds.startOffset;
+    },
+    raiseStart: async () => {},
+  };
 }
 
 function progressOf(progress: Map<string, Progress>, { topicId, partition }: ArchivedPartition): Progress {

@@ -6,6 +6,7 @@ import { nearestName } from "../topology/nearest.ts";
 import { compilePattern, type Selection } from "../topology/patterns.ts";
 import type { StoreDeclaration } from "../topology/store-schema.ts";
 import { RuntimeError } from "./errors.ts";
+import type { UpkeepSpec } from "./tier-upkeep.ts";
 
 /** A selection as text. */
 export interface SelectionSpec {
@@ -21,6 +22,7 @@ export interface TieringSpec extends StoreDeclaration {
   readonly deleteLocal: "never" | "after-verify";
   readonly everyMs: number;
   readonly limits: Tiering["limits"];
+  readonly upkeep: UpkeepSpec;
   /** Of what is read back; absent: the default. */
   readonly readCacheBytes?: number;
 }
@@ -106,7 +108,22 @@ function tieringSpec(rule: Tiering): TieringSpec {
     ...(s3 === undefined ? {} : { s3 }),
     ...(rule.readCacheBytes === undefined ? {} : { readCacheBytes: rule.readCacheBytes }),
   };
-  return { topics: selectionSpec(topics), olderThanMs, keepLocalBytes, store, ...how, deleteLocal, everyMs, limits };
+  return {
+    topics: selectionSpec(topics),
+    olderThanMs,
+    keepLocalBytes,
+    store,
+    ...how,
+    deleteLocal,
+    everyMs,
+    limits,
+    upkeep: upkeepSpec(rule),
+  };
+}
+
+/** What the rule wants of its archive. */
+export function upkeepSpec({ retention, onTopicDeleted, graceMs, scrubBytesPerDay }: Tiering): UpkeepSpec {
+  return { retention, onTopicDeleted, graceMs, scrubBytesPerDay };
 }
 
 function selectionSpec(selection: Selection): SelectionSpec {

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { coldStoreOver } from "../adapters/cold-store.ts";
+import { embeddedLogs } from "../adapters/embedded-logs.ts";
 import { embeddedSegments } from "../adapters/embedded-segments.ts";
 import { lateStore } from "../adapters/late-store.ts";
 import { nodeStorage } from "../adapters/node-storage.ts";
@@ -20,6 +21,7 @@ import { selects } from "../topology/patterns.ts";
 import { openColdReaders } from "./cold-readers.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
 import { type RegionSpec, selectionOf, type TieringSpec } from "./region-spec.ts";
+import { TierUpkeep, type UpkeepStatus } from "./tier-upkeep.ts";
 
 /** What a runner stands on. */
 export interface TierRunnerDeps {
@@ -37,12 +39,15 @@ interface Rule {
   /** The same for the offloader, within the rule's limits. */
   readonly paced: ObjectStore;
   readonly wants: (topic: string) => boolean;
+  readonly upkeep: TierUpkeep;
 }
 
 /** What a region's tiering did, and what keeps it from going on. */
 export interface TierStatus extends OffloadReport {
   /** One for each rule whose last pass failed; the next one tries again. */
   readonly failures: readonly { readonly store: string; readonly code: string; readonly cause: string }[];
+  /** What retention, gc and scrubbing did, for each rule. */
+  readonly upkeep: readonly UpkeepStatus[];
 }
 
 /** All tiering rules of one region. Passes run one after the other: two at once would archive the same segment twice. */
@@ -75,7 +80,9 @@ export class TierRunner {
       stores.set(place, store);
       const selection = selectionOf(rule.topics);
       const paced = throttledStore(store, rule.limits, deps.clock);
-      rules.push({ spec: rule, store, paced, wants: (topic) => selects(selection, topic) });
+      const wants = (topic: string): boolean => selects(selection, topic);
+      const upkeep = new TierUpkeep(rule.upkeep, { ...deps, store: paced, wants });
+      rules.push({ spec: rule, store, paced, wants, upkeep });
     }
     const readable = rules.map(({ store, spec: rule }) => ({ store, cacheBytesMax: rule.readCacheBytes }));
     const directory = join(deps.statePath, "chunks", spec.region);
@@ -85,7 +92,7 @@ export class TierRunner {
   /** What all passes moved so far, failed ones included, and which rules fail now. */
   get status(): TierStatus {
     const failures = [...this.#failing].map(([{ store }, failure]) => ({ store: store.location, ...failure }));
-    return { ...this.#report, failures };
+    return { ...this.#report, failures, upkeep: this.#rules.map(({ upkeep }) => upkeep.status) };
   }
 
   /** Begins to offload every so often. */
@@ -153,7 +160,9 @@ export class TierRunner {
     const onMoved = (moved: OffloadReport): void => {
       this.#report = movedBoth(this.#report, moved);
     };
-    return offloadOnce(rule.spec, rule.wants, { source, store: rule.paced, clock, random, onMoved });
+    const report = await offloadOnce(rule.spec, rule.wants, { source, store: rule.paced, clock, random, onMoved });
+    await rule.upkeep.runIfDue(embeddedLogs(region));
+    return report;
   }
 }
 

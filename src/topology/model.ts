@@ -127,6 +127,13 @@ export interface Tiering extends StoreDeclaration {
   readonly store: string;
   readonly deleteLocal: "never" | "after-verify";
   readonly everyMs: number;
+  /** When archived segments go again; absent fields: never. */
+  readonly retention: { readonly ageMs?: number | undefined; readonly bytes?: number | undefined };
+  readonly onTopicDeleted: "keep" | "delete";
+  /** How long their objects stay after that. */
+  readonly graceMs: number;
+  /** How much of the archive is read and checked in a day. */
+  readonly scrubBytesPerDay?: number | undefined;
   readonly segmentBytes?: number;
   readonly segmentAgeMs?: number;
   /** Of what is read back, on the disk. */

@@ -240,7 +240,7 @@ function readTiering(yaml: YamlFile, entry: unknown, index: number): Part<Tierin
   const origin: Origin = { yaml, path: ["tiering", index] };
   const { value, issues } = check(tieringSchema, entry, origin, labelOf("tiering", entry, index));
   if (value === undefined) return { value, issues };
-  const { cold, every, segment, region, store, readCache, margin, spool, ...rest } = value;
+  const { cold, every, segment, region, store, readCache, margin, spool, retention, grace, scrub, ...rest } = value;
   return {
     value: {
       ...rest,
@@ -251,6 +251,9 @@ function readTiering(yaml: YamlFile, entry: unknown, index: number): Part<Tierin
       everyMs: every,
       marginRecords: margin,
       spoolBytes: spool,
+      retention: { ageMs: retention.age, bytes: retention.bytes },
+      graceMs: grace,
+      scrubBytesPerDay: scrub,
       place: yaml.placeOf(["tiering", index]),
       ...(segment.bytes === undefined ? {} : { segmentBytes: segment.bytes }),
       ...(segment.age === undefined ? {} : { segmentAgeMs: segment.age }),

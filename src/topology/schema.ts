@@ -283,6 +283,8 @@ export const mirrorSchema = z.strictObject({
 const TIER_MARGIN_RECORDS = 1_000;
 /** Four large segments at work at once. */
 const TIER_SPOOL_BYTES = 1024 ** 3;
+/** Longer than any reader of one segment. */
+const TIER_GRACE_MS = 24 * 3_600_000;
 const RATE_OF_ZERO = "a rate of 0 would stop the rule; write a positive one, or leave the key out";
 const count = z.int("it must be a whole number").min(0, "it must not be negative");
 
@@ -317,6 +319,24 @@ export const tieringSchema = z.strictObject({
     })
     .default({})
     .describe("What the rule may send to its store, and read from it, in a second; left out: as fast as it goes."),
+  retention: z
+    .strictObject({ age: duration.optional(), bytes: size.optional() })
+    .default({})
+    .describe(
+      "When archived segments go again, per partition: by the age of their newest record, by size. Left out: never.",
+    ),
+  onTopicDeleted: z
+    .literal(["keep", "delete"])
+    .default("keep")
+    .describe("What becomes of the archive of a topic that the region has no more."),
+  grace: duration
+    .default(TIER_GRACE_MS)
+    .describe(
+      "How long objects stay after retention or the end of their topic took them out, for readers that still go by them.",
+    ),
+  scrub: size
+    .optional()
+    .describe("How much of the archive is read and checked in a day, such as 100GiB; left out: nothing."),
   every: duration.default(2_000).describe("How often closed segments are looked for."),
   segment: z
     .strictObject({ bytes: size.optional(), age: duration.optional() })

@@ -29,6 +29,14 @@ export function parseSizeBytes(text: string): number | undefined {
   return quantity(text, SIZE_BYTES);
 }
 
+/** Bytes in a second of `50MiB/s`, `100GiB/d`; undefined when the text is no size for a duration of one. */
+export function parseRate(text: string): number | undefined {
+  const [size, unit, ...rest] = text.split("/");
+  const bytes = parseSizeBytes(size ?? "");
+  const ms = parseDurationMs(`1${unit ?? ""}`);
+  return bytes === undefined || ms === undefined || rest.length > 0 ? undefined : (bytes * 1_000) / ms;
+}
+
 function quantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = QUANTITY.exec(text.trim());
   const factor = match?.[2] === undefined ? undefined : units[match[2]];

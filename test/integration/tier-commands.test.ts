@@ -41,6 +41,8 @@ test("tier commands list, check and clean an archive of which no region runs", a
     ["flights", 3, 3, 150, "150"],
   );
   assert.deepEqual(run("verify").status, 0);
+  const limited = run("verify", "--limit", "1KiB", "--budget", "100MiB/s").json;
+  assert.deepEqual([limited.segments_read, limited.round_over], [1, false]);
   const [exported] = run("export", "--topic", "flights", "--to", join(root, "out")).json.partitions;
   assert.deepEqual([exported.directory, exported.segments], [join(root, "out", "flights-3"), 3]);
   const where = readdirSync(cold, { recursive: true, encoding: "utf8" });

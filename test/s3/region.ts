@@ -23,6 +23,7 @@ function specWith(stateRoot: string, store: string, s3: S3Access): RegionSpec {
     keepLocalBytes: 0,
     everyMs: 60_000,
     limits: {},
+    upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 0 },
   };
   return {
     region: "hub",

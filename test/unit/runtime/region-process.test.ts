@@ -80,6 +80,7 @@ test("region process stops and starts brokers and offloads on command", async ()
     keepLocalBytes: 0,
     everyMs: 60_000,
     limits: {},
+    upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 0 },
   };
   const tiering = [{ ...rule, store: "file://cold", deleteLocal: "after-verify" } as const];
   await using region = await RegionProcess.open(spec(at.root, { tiering }), DEPS);

@@ -1,0 +1,86 @@
+/** What an archive needs from time to time: retention, the end of topics, and gc of what they left behind. */
+
+import type { Clock } from "../core/clock.ts";
+import { type CatalogEntry, readCatalog } from "./catalog.ts";
+import { collect } from "./gc.ts";
+import type { ArchivedPartition, ObjectStore } from "./ports.ts";
+import { type RemoteRetention, type RemovalReport, removePartition, retainPartition } from "./retention.ts";
+import { storeNowMs } from "./store-clock.ts";
+
+/** What a rule wants. */
+export interface UpkeepPolicy {
+  readonly retention: RemoteRetention;
+  /** What becomes of the archive of a topic that the cluster no longer has. */
+  readonly onTopicDeleted: "keep" | "delete";
+  /** Milliseconds that objects stay after they lost their name. */
+  readonly graceMs: number;
+}
+
+/** The first offset that a cluster's own log has of a partition; `gone` only where it surely has no topic of that id. */
+export type LocalStart = bigint | "gone" | "unknown";
+
+/** The logs of the cluster that an archive is of. */
+export interface LocalLogs {
+  readonly clusterId: string;
+  localStart(partition: ArchivedPartition): Promise<LocalStart>;
+  /** The archive has nothing below the offset any more. */
+  raiseStart(partition: ArchivedPartition, offset: bigint): Promise<void>;
+}
+
+/** What was done. */
+export interface UpkeepReport {
+  readonly segmentsRemoved: number;
+  readonly bytesRemoved: number;
+  readonly objectsCollected: number;
+  /** Manifests that cannot be read and so keep gc from its work. */
+  readonly blockedBy: readonly string[];
+}
+
+/** What it works with. */
+export interface UpkeepDeps {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly logs: LocalLogs;
+}
+
+/** True when there is anything to do at all. */
+export function needsUpkeep({ retention, onTopicDeleted }: UpkeepPolicy): boolean {
+  return retention.ageMs !== undefined || retention.bytes !== undefined || onTopicDeleted === "delete";
+}
+
+/** All partitions of the cluster in the store whose topic is wanted. @throws {ArchiveError | StoreError} */
+export async function keepUp(
+  policy: UpkeepPolicy,
+  wanted: (topic: string) => boolean,
+  deps: UpkeepDeps,
+): Promise<UpkeepReport> {
+  const { store, logs } = deps;
+  let [segmentsRemoved, bytesRemoved, objectsCollected] = [0, 0, 0];
+  const blockedBy: string[] = [];
+  if (!needsUpkeep(policy)) return { segmentsRemoved, bytesRemoved, objectsCollected, blockedBy };
+  const nowMs = await storeNowMs(store);
+  for (const entry of await readCatalog(store, `${logs.clusterId}/`)) {
+    if (!wanted(entry.partition.topic)) continue;
+    const removed = await removeFrom(entry, policy, { ...deps, nowMs });
+    segmentsRemoved += removed?.segments.length ?? 0;
+    for (const { logBytes } of removed?.segments ?? []) bytesRemoved += logBytes;
+    const report = await collect(entry, { graceMs: policy.graceMs, dryRun: false }, { store, nowMs });
+    objectsCollected += report.objects.length + report.manifests.length;
+    if (report.blockedBy !== undefined) blockedBy.push(report.blockedBy);
+  }
+  return { segmentsRemoved, bytesRemoved, objectsCollected, blockedBy };
+}
+
+async function removeFrom(
+  { partition }: CatalogEntry,
+  { retention, onTopicDeleted }: UpkeepPolicy,
+  deps: UpkeepDeps & { readonly nowMs: number },
+): Promise<RemovalReport | undefined> {
+  const local = await deps.logs.localStart(partition);
+  if (local === "unknown") return undefined;
+  if (local === "gone" && onTopicDeleted === "delete") return removePartition(partition, "topic-deleted", deps);
+  const bounds = { nowMs: deps.nowMs, localStart: local === "gone" ? undefined : local };
+  const removed = await retainPartition(partition, { retention, bounds }, deps);
+  if (removed !== undefined && local !== "gone") await deps.logs.raiseStart(partition, removed.startOffset);
+  return removed;
+}
