@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
+import { createMemoryStore } from "../../src/adapters/memory-store.ts";
+import {
+  inOrder,
+  openArchiveSource,
+  readInGroup,
+  START_MS,
+  serveArchive,
+  TOPIC,
+  writeFlights,
+} from "../support/archive-world.ts";
 import { startedRegion } from "./started-region.ts";
 
 /** kcat is a client that nobody here wrote; on a user's machine it may be missing, where `CI=true` it may not. */
@@ -55,6 +65,38 @@ test("kcat produces idempotently, and as a group member reads each record once o
   const second = await kcat(region.bootstrap, member);
   const read = [first, second].map((text) => text.trim().split("\n").sort());
   assert.deepEqual(read, [lines.slice(0, 300).sort(), lines.slice(300).sort()]);
+});
+
+test("kcat lists an archive that is served, reads what was committed from a time on, and is told that it may not write", {
+  skip,
+}, async () => {
+  const store = createMemoryStore();
+  await using source = await openArchiveSource(store);
+  await writeFlights(source);
+  await source.archive();
+  await using served = await serveArchive(store);
+  const bootstrap = [`${served.server.endpoint.host}:${served.server.endpoint.port}`];
+  const listed = JSON.parse(await kcat(bootstrap, ["-L", "-J"]));
+  assert.deepEqual(
+    listed.topics.map(({ topic, partitions }: { topic: string; partitions: unknown[] }) => [topic, partitions.length]),
+    [[TOPIC, 2]],
+  );
+  const read = async (...args: readonly string[]): Promise<readonly string[]> => {
+    const all = await kcat(bootstrap, ["-C", "-t", TOPIC, "-e", "-X", "isolation.level=read_committed", ...args]);
+    return all.trim().split("\n");
+  };
+  const committed = await read("-o", "beginning", "-f", "%p %o %T %k\n");
+  const expected = inOrder(await readInGroup(source.kafka, { groupId: "before", records: 400 }));
+  const keyOf = (value: string): string | undefined => value.split(" ")[1];
+  assert.deepEqual(
+    committed.toSorted(),
+    expected
+      .map(({ partition, offset, timestampMs, value }) => `${partition} ${offset} ${timestampMs} ${keyOf(value)}`)
+      .sort(),
+  );
+  const late = await read("-p", "1", "-o", `s@${START_MS + 270_000}`, "-f", "%T\n");
+  assert.deepEqual([late[0], late.length], [String(START_MS + 270_000), 20]);
+  await assert.rejects(kcat(bootstrap, ["-P", "-t", TOPIC], "no"), /kcat ended with 1/);
 });
 
 test("records cross between kcat and the tributary command on the same region", { skip }, async () => {

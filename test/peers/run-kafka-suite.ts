@@ -22,6 +22,7 @@ import { apacheKafkaMissing } from "./kafka/jars.ts";
 import { ApacheKafka } from "./kafka.ts";
 import { startRival } from "./rival.ts";
 import "./acls.ts";
+import "./archive.ts";
 import "./java-transactions.ts";
 import "./deletions.ts";
 import "./groups.ts";
