@@ -73,6 +73,11 @@ export class KafkaSegments implements SegmentSource {
     return [...this.#seen.values()];
   }
 
+  /** Names of the topics in it. */
+  get topics(): readonly string[] {
+    return [...new Set(this.seen.map(({ partition }) => partition.topic))];
+  }
+
   /** Bytes in all spools. */
   get spoolBytes(): number {
     let bytes = 0;

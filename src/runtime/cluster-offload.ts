@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { kafkaGroupsView, kafkaTopicsView } from "../adapters/kafka-capture.ts";
+import { kafkaGroupsView } from "../adapters/kafka-capture.ts";
 import { deleteLocally, type LocalDeletion, plannedDeletions } from "../adapters/kafka-local-deletion.ts";
 import { KafkaSegments } from "../adapters/kafka-segments.ts";
 import { nodeClock } from "../adapters/node-clock.ts";
@@ -12,13 +12,11 @@ import type { KafkaClient } from "../client/kafka-client.ts";
 import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { readHead } from "../tier/archive.ts";
-import { captureGroups } from "../tier/groups.ts";
 import { archivedTo, type Manifest } from "../tier/manifest.ts";
 import { offloadOnce } from "../tier/offload.ts";
 import type { ArchivedPartition, ObjectStore } from "../tier/ports.ts";
 import { Throttle } from "../tier/throttle.ts";
 import { throttledStore } from "../tier/throttled-store.ts";
-import { captureTopics } from "../tier/topic-record.ts";
 import type { LocalLogs } from "../tier/upkeep.ts";
 import type { Tiering, Topology } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
@@ -27,16 +25,15 @@ import { type LockFile, lockDirectory } from "./lock-file.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
 import { upkeepSpec } from "./region-spec.ts";
 import type { StateDirectory } from "./state-directory.ts";
+import { TierCapture } from "./tier-capture.ts";
 import { TierUpkeep } from "./tier-upkeep.ts";
 
 /** Enough to hide the store's round trips; each holds a part of a segment in memory. */
-const PARALLEL = 4;
+const PARALLEL = 2;
 /** No segment of an object store need be larger for requests not to count, and each is read back whole. */
 const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
 /** How long the records of a quiet topic wait for the archive. */
 const SEGMENT_OPEN_MS_MAX = 3_600_000;
-/** Positions of groups and shapes of topics are looked at no more often than this. */
-const CAPTURE_EVERY_MS = 60_000;
 const CLIENT_ID = "tributary-tier";
 
 /** What is to be offloaded. */
@@ -84,7 +81,7 @@ interface Rule {
   readonly source: KafkaSegments;
   readonly progress: Map<string, Progress>;
   readonly upkeep: TierUpkeep;
-  capturedAtMs: number | undefined;
+  readonly capture: TierCapture;
 }
 
 /** Works while it is open; its spools are locked against other processes of the same state directory. */
@@ -143,7 +140,8 @@ export class ClusterOffloader implements AsyncDisposable {
       const store = throttledStore(opened, tiering.limits, clock);
       const wants = (name: string): boolean => selects(tiering.topics, name);
       const upkeep = new TierUpkeep(upkeepSpec(tiering), { store, clock, logger: deps.logger, wants });
-      rules.push({ tiering, store, source, progress: new Map(), upkeep, capturedAtMs: undefined });
+      const capture = new TierCapture(store);
+      rules.push({ tiering, store, source, progress: new Map(), upkeep, capture });
     }
     cleanup.move();
     const wants = (name: string): boolean => topic === undefined || name === topic;
@@ -171,7 +169,7 @@ export class ClusterOffloader implements AsyncDisposable {
           total.bytesOffloaded += round.bytesOffloaded;
         }
         if (!options.signal.aborted) {
-          await this.#capture(rule);
+          await rule.capture.runIfDue(async () => this.#client, rule.source);
           deletions.push(...(await this.#delete(rule)));
           await rule.upkeep.runIfDue(localLogs(rule.source));
         }
@@ -261,17 +259,6 @@ export class ClusterOffloader implements AsyncDisposable {
     else if (error === undefined && known.error !== undefined)
       this.#logger.info("offloading works again", { topic, partition });
     known.error = error;
-  }
-
-  async #capture(rule: Rule): Promise<void> {
-    const nowMs = nodeClock().monotonicMs();
-    if (rule.capturedAtMs !== undefined && nowMs - rule.capturedAtMs < CAPTURE_EVERY_MS) return;
-    const { store, source } = rule;
-    const deps = { store, clock: nodeClock(), random: nodeRandom() };
-    const topics = [...new Set(source.seen.map(({ partition }) => partition.topic))];
-    await captureTopics(source.clusterId, topics, kafkaTopicsView(this.#client), deps);
-    await captureGroups(source.clusterId, kafkaGroupsView(this.#client), deps);
-    rule.capturedAtMs = nowMs;
   }
 
   async #delete(rule: Rule): Promise<readonly LocalDeletion[]> {

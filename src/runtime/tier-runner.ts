@@ -5,10 +5,12 @@ import { coldStoreOver } from "../adapters/cold-store.ts";
 import { embeddedLogs } from "../adapters/embedded-logs.ts";
 import { embeddedSegments } from "../adapters/embedded-segments.ts";
 import { lateStore } from "../adapters/late-store.ts";
+import { nodeNetwork } from "../adapters/node-network.ts";
 import { nodeStorage } from "../adapters/node-storage.ts";
 import type { EmbeddedRegion } from "../broker/embedded-region.ts";
 import type { ColdStore } from "../broker/ports.ts";
-import type { Clock, Timer } from "../core/clock.ts";
+import { KafkaClient } from "../client/kafka-client.ts";
+import { type Clock, sleep, type Timer } from "../core/clock.ts";
 import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
@@ -21,6 +23,7 @@ import { selects } from "../topology/patterns.ts";
 import { openColdReaders } from "./cold-readers.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
 import { type RegionSpec, selectionOf, type TieringSpec } from "./region-spec.ts";
+import { TierCapture } from "./tier-capture.ts";
 import { TierUpkeep, type UpkeepStatus } from "./tier-upkeep.ts";
 
 /** What a runner stands on. */
@@ -40,6 +43,7 @@ interface Rule {
   readonly paced: ObjectStore;
   readonly wants: (topic: string) => boolean;
   readonly upkeep: TierUpkeep;
+  readonly capture: TierCapture;
 }
 
 /** What a region's tiering did, and what keeps it from going on. */
@@ -49,6 +53,9 @@ export interface TierStatus extends OffloadReport {
   /** What retention, gc and scrubbing did, for each rule. */
   readonly upkeep: readonly UpkeepStatus[];
 }
+
+/** How long a look at groups may keep a region from stopping. */
+const CAPTURE_END_MS_MAX = 2_000;
 
 /** All tiering rules of one region. Passes run one after the other: two at once would archive the same segment twice. */
 export class TierRunner {
@@ -62,6 +69,8 @@ export class TierRunner {
   #running: Promise<unknown> = Promise.resolve();
   #report = NOTHING_MOVED;
   #isClosed = false;
+  #client: Promise<KafkaClient> | undefined;
+  #capturing: Promise<void> = Promise.resolve();
 
   private constructor(rules: readonly Rule[], readers: readonly ColdReader[], deps: TierRunnerDeps) {
     this.#rules = rules;
@@ -82,7 +91,8 @@ export class TierRunner {
       const paced = throttledStore(store, rule.limits, deps.clock);
       const wants = (topic: string): boolean => selects(selection, topic);
       const upkeep = new TierUpkeep(rule.upkeep, { ...deps, store: paced, wants });
-      rules.push({ spec: rule, store, paced, wants, upkeep });
+      const capture = new TierCapture(paced);
+      rules.push({ spec: rule, store, paced, wants, upkeep, capture });
     }
     const readable = rules.map(({ store, spec: rule }) => ({ store, cacheBytesMax: rule.readCacheBytes }));
     const directory = join(deps.statePath, "chunks", spec.region);
@@ -114,6 +124,12 @@ export class TierRunner {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     await this.#running.catch(() => undefined);
+    await Promise.race([this.#capturing, sleep(this.#deps.clock, CAPTURE_END_MS_MAX)]);
+    await this.#client?.then(
+      (client) => client.close(),
+      () => undefined,
+    );
+    await this.#capturing;
     for (const { store } of this.#rules) store.close();
   }
 
@@ -160,9 +176,35 @@ export class TierRunner {
     const onMoved = (moved: OffloadReport): void => {
       this.#report = movedBoth(this.#report, moved);
     };
-    const report = await offloadOnce(rule.spec, rule.wants, { source, store: rule.paced, clock, random, onMoved });
+    const moved = await offloadOnce(rule.spec, rule.wants, { source, store: rule.paced, clock, random, onMoved });
+    this.#capturing = this.#capturing.then(() => this.#capture(rule, region));
     await rule.upkeep.runIfDue(embeddedLogs(region));
-    return report;
+    return moved;
+  }
+
+  /** Beside the passes: a broker that is away must not hold them up. */
+  async #capture(rule: Rule, region: EmbeddedRegion): Promise<void> {
+    const topics = region.topics().map(({ name }) => name);
+    const what = { clusterId: region.clusterId, topics: topics.filter(rule.wants) };
+    await rule.capture
+      .runIfDue(() => this.#asked(region), what)
+      .catch((error: unknown) => {
+        if (this.#isClosed) return;
+        const facts = { store: rule.store.location, cause: toError(error).message };
+        this.#deps.logger.warn("positions of groups could not be archived and are looked at again", facts);
+      });
+  }
+
+  /** The region as its clients see it; opened when first needed. */
+  #asked(region: EmbeddedRegion): Promise<KafkaClient> {
+    if (this.#client === undefined) {
+      const options = { bootstrap: region.endpoints, clientId: "tributary-tier" };
+      this.#client = KafkaClient.open(options, { ...this.#deps, network: nodeNetwork() });
+      this.#client.catch(() => {
+        this.#client = undefined;
+      });
+    }
+    return this.#client;
   }
 }
 

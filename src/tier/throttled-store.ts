@@ -50,7 +50,7 @@ export function throttledStore(store: ObjectStore, limits: TierLimits, clock: Cl
 
 function pacedBody(body: ObjectBody, send: (bytes: number) => Promise<void>): ObjectBody {
   return {
-    sizeBytes: body.sizeBytes,
+    ...body,
     read: async (start, endExclusive) => {
       await send(endExclusive - start);
       return body.read(start, endExclusive);

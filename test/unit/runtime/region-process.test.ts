@@ -6,7 +6,14 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { openFsStore } from "../../../src/adapters/fs-store.ts";
+import { nodeClock } from "../../../src/adapters/node-clock.ts";
+import { nodeNetwork } from "../../../src/adapters/node-network.ts";
+import { nodeRandom } from "../../../src/adapters/node-random.ts";
 import { nodeStorage } from "../../../src/adapters/node-storage.ts";
+import { createTopics } from "../../../src/client/admin.ts";
+import { KafkaClient } from "../../../src/client/kafka-client.ts";
+import { ZERO_UUID } from "../../../src/core/brand.ts";
 import { hasFaultCode } from "../../../src/core/errors.ts";
 import { silentLogger } from "../../../src/core/logger.ts";
 import { control } from "../../../src/runtime/control-client.ts";
@@ -15,6 +22,7 @@ import { RegionProcess } from "../../../src/runtime/region-process.ts";
 import type { RegionSpec } from "../../../src/runtime/region-spec.ts";
 import { StateDirectory } from "../../../src/runtime/state-directory.ts";
 import { ensureEnded, startRegion, startRegions, stopRegion } from "../../../src/runtime/supervisor.ts";
+import { readTopicRecord } from "../../../src/tier/topic-record.ts";
 
 /** A state directory that is gone afterwards. */
 function scratch(): { readonly root: string; readonly state: StateDirectory } & Disposable {
@@ -40,6 +48,16 @@ function spec(stateRoot: string, more: Partial<RegionSpec> = {}): RegionSpec {
     ...more,
   };
 }
+
+/** A tiering rule for everything, run by command. */
+const RULE = {
+  topics: { include: ["*"], exclude: [] },
+  olderThanMs: 0,
+  keepLocalBytes: 0,
+  everyMs: 60_000,
+  limits: {},
+  upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 0 },
+};
 
 const DEPS = { logger: silentLogger, onShutdown: () => {} };
 
@@ -74,15 +92,7 @@ test("region process refuses a directory that another one uses", async () => {
 
 test("region process stops and starts brokers and offloads on command", async () => {
   using at = scratch();
-  const rule = {
-    topics: { include: ["*"], exclude: [] },
-    olderThanMs: 0,
-    keepLocalBytes: 0,
-    everyMs: 60_000,
-    limits: {},
-    upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 0 },
-  };
-  const tiering = [{ ...rule, store: "file://cold", deleteLocal: "after-verify" } as const];
+  const tiering = [{ ...RULE, store: "file://cold", deleteLocal: "after-verify" } as const];
   await using region = await RegionProcess.open(spec(at.root, { tiering }), DEPS);
   const { socketPath } = region.record;
   const running = async (): Promise<unknown> =>
@@ -95,6 +105,22 @@ test("region process stops and starts brokers and offloads on command", async ()
   await assert.rejects(control(socketPath, { method: "POST", path: "/brokers/9/stop" }), /REGION_UNKNOWN_BROKER/);
   const moved = await control(socketPath, { method: "POST", path: "/tier/offload" });
   assert.deepEqual(moved, { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0, cold: [] });
+});
+
+test("region process keeps the shape of tiered topics beside the archive", async () => {
+  using at = scratch();
+  const tiering = [{ ...RULE, store: "file://cold", deleteLocal: "never" } as const];
+  const region = await RegionProcess.open(spec(at.root, { tiering }), DEPS);
+  const { brokers, socketPath, clusterId } = region.record;
+  const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
+  await using client = await KafkaClient.open({ bootstrap: [...brokers], clientId: "test" }, deps);
+  const [made] = await createTopics(client, [{ name: "orders", partitions: 3, replicationFactor: 1 }]);
+  await control(socketPath, { method: "POST", path: "/tier/offload" });
+  // Closing it waits until the look that goes on beside the pass is over.
+  await region.close();
+  const store = await openFsStore(join(at.state.path, "cold"));
+  const record = await readTopicRecord(store, { clusterId, topic: "orders", topicId: made?.topicId ?? ZERO_UUID });
+  assert.equal(record?.partitions, 3);
 });
 
 test("supervisor starts a region as a process and hears how it ends", async () => {

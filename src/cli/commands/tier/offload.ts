@@ -6,6 +6,7 @@ import { openPinoLogger } from "../../../adapters/pino-logger.ts";
 import { sleep } from "../../../core/clock.ts";
 import { ClusterOffloader, type ClusterPass, type PartitionStatus } from "../../../runtime/cluster-offload.ts";
 import { control } from "../../../runtime/control-client.ts";
+import { boundHeap } from "../../../runtime/heap-bounds.ts";
 import { regionNamed } from "../../../runtime/region-spec.ts";
 import type { OffloadReport } from "../../../tier/offload.ts";
 import { formatBytes } from "../../../topology/units.ts";
@@ -38,6 +39,7 @@ interface Regions {
 
 /** Prints what was moved and deleted, and how each partition of an existing cluster stands. Throws the first failure after that. */
 export async function tierOffload(context: CliContext, options: TierOffloadOptions): Promise<ExitCode> {
+  boundHeap();
   const world = topologyInUse(context);
   const regions = tieredRegions(world, options.region);
   using interrupted = interruption((name) => context.talk(`${name}: finishing what is under way; again quits at once`));
