@@ -8,7 +8,7 @@ import { isFencedCode, TransactionalWriter, writeAbortMarker } from "../client/t
 import { type Clock, sleep } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import { MirrorError } from "../mirror/errors.ts";
-import type { FenceOutcome, HistoryTarget, HistoryWriter } from "../mirror/history/ports.ts";
+import type { FenceOutcome, HistoryTarget, HistoryWriter, Peeked } from "../mirror/history/ports.ts";
 import { decodeHistory, HISTORY_TOPIC, type HistoryRecord } from "../mirror/history/record.ts";
 import { laneIdentity } from "../mirror/lane-id.ts";
 import { type LaneIdentity, type LaneKey, laneKey } from "../mirror/offset-ports.ts";
@@ -48,6 +48,8 @@ export class KafkaHistory implements HistoryTarget {
   readonly #slots = new Slots(OPEN_TRANSACTIONS_MAX);
   /** Latest values by lane: about a kilobyte for each lane that was ever in history mode. */
   readonly #records = new Map<string, Buffer>();
+  /** Of the last markers by producer: one for each such lane and about a week. */
+  readonly #epochs = new Map<bigint, number>();
   readonly #writers: KafkaWriters;
   readonly #look = new Shared(() => this.#lookAtEnds());
   readonly #refresh = new Shared(() => this.#readNew());
@@ -98,10 +100,12 @@ export class KafkaHistory implements HistoryTarget {
     }
   }
 
-  async peek(lane: LaneIdentity): Promise<HistoryRecord | undefined> {
+  async peek(lane: LaneIdentity): Promise<Peeked> {
     try {
       await this.#refresh.run();
-      return this.#latest(lane);
+      const record = this.#latest(lane);
+      const { producerId = -1n } = record?.stretches.at(-1) ?? {};
+      return { record, writerEpoch: this.#epochs.get(producerId) ?? -1 };
     } catch (error) {
       throw storeFailure(error, { topic: HISTORY_TOPIC, partition: 0 });
     }
@@ -180,10 +184,13 @@ export class KafkaHistory implements HistoryTarget {
 
   async #readNew(): Promise<void> {
     await this.#openTopic();
-    await this.#topic?.readNew((key, value) => {
-      if (value === null) this.#records.delete(key);
-      else this.#records.set(key, value);
-    });
+    await this.#topic?.readNew(
+      (key, value) => {
+        if (value === null) this.#records.delete(key);
+        else this.#records.set(key, value);
+      },
+      (producerId, producerEpoch) => this.#epochs.set(producerId, producerEpoch),
+    );
   }
 }
 

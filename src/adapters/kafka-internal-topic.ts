@@ -57,6 +57,13 @@ export interface KafkaInternalTopicOptions {
 
 type Apply = Parameters<InternalTopic["readNew"]>[0];
 
+type OnMarker = (producerId: bigint, producerEpoch: number) => void;
+
+interface Heard {
+  readonly apply: Apply;
+  readonly onMarker: OnMarker | undefined;
+}
+
 /** The ends of the topic's partitions at some time. */
 export type TopicEnds = ReadonlyMap<number, bigint>;
 
@@ -122,8 +129,10 @@ export class KafkaInternalTopic implements InternalTopic {
     return undefined;
   }
 
-  async readNew(apply: Apply): Promise<void> {
-    for (let attempt = 1; attempt <= READ_ATTEMPTS_MAX; attempt++) if (await this.#readToEnd(apply)) return;
+  /** `onMarker` hears of the ends of transactions on the way. */
+  async readNew(apply: Apply, onMarker?: OnMarker): Promise<void> {
+    const heard = { apply, onMarker };
+    for (let attempt = 1; attempt <= READ_ATTEMPTS_MAX; attempt++) if (await this.#readToEnd(heard)) return;
     const { OFFSET_OUT_OF_RANGE } = ErrorCode;
     const message = "the log changed each time it was read";
     throw brokerError("Fetch", OFFSET_OUT_OF_RANGE, { subject: this.name, message });
@@ -196,7 +205,7 @@ export class KafkaInternalTopic implements InternalTopic {
   }
 
   /** False when the log was cut or cleaned away under the reader: reading again begins where the log allows. */
-  async #readToEnd(apply: Apply): Promise<boolean> {
+  async #readToEnd(heard: Heard): Promise<boolean> {
     const bounds = await logBounds(this.#client, this.#all(), { isolation: "read_committed" });
     for (const { index, startOffset, endOffset } of bounds) {
       const known = this.#positions.get(index);
@@ -207,7 +216,7 @@ export class KafkaInternalTopic implements InternalTopic {
       const open = bounds.filter(({ index, endOffset }) => this.#at(index).offset < endOffset);
       if (open.length === 0) return true;
       const before = open.map(({ index }) => this.#at(index).offset);
-      for (const fetched of await this.#fetch(open, "read_committed")) if (!this.#take(fetched, apply)) return false;
+      for (const fetched of await this.#fetch(open, "read_committed")) if (!this.#take(fetched, heard)) return false;
       const isMoved = open.some(({ index }, at) => this.#at(index).offset !== before[at]);
       emptyFetches = isMoved ? 0 : emptyFetches + 1;
     }
@@ -247,7 +256,7 @@ export class KafkaInternalTopic implements InternalTopic {
   }
 
   /** False when the reader's position is not in the log. */
-  #take(fetched: FetchedPartition, apply: Apply): boolean {
+  #take(fetched: FetchedPartition, { apply, onMarker }: Heard): boolean {
     const { index, errorCode, divergingEpoch } = fetched;
     if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE || divergingEpoch !== undefined) {
       this.#positions.delete(index);
@@ -258,6 +267,7 @@ export class KafkaInternalTopic implements InternalTopic {
     let { offset } = this.#at(index);
     for (const batch of batchesIn(fetched.records)) {
       const isAborted = aborted.covers(batch);
+      if (batch.isControl) onMarker?.(batch.producerId, batch.producerEpoch);
       if (!batch.isControl && !isAborted) {
         for (const record of decodeRecords(batch)) {
           if (record.key === null || batch.baseOffset + BigInt(record.offsetDelta) < offset) continue;

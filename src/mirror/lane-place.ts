@@ -15,7 +15,7 @@ import type { CopyContext, CopyMode } from "./copy-mode.ts";
 import { hasFault, type LaneFault, MirrorError } from "./errors.ts";
 import { enterHistory } from "./history/entry.ts";
 import { HistoryMode } from "./history/history-mode.ts";
-import type { HistoryTarget } from "./history/ports.ts";
+import type { HistoryTarget, Peeked } from "./history/ports.ts";
 import type { HistoryRecord } from "./history/record.ts";
 import { resume } from "./history/resume.ts";
 import { ReturnRule } from "./history/return-rule.ts";
@@ -177,8 +177,9 @@ export class LanePlace {
     while (await this.#isTaken(await history.peek(this.#options.lane)));
   }
 
-  async #isTaken(record: HistoryRecord | undefined): Promise<boolean> {
-    const look = this.#standby.look(record);
+  async #isTaken(peeked: Peeked): Promise<boolean> {
+    const { record } = peeked;
+    const look = this.#standby.look(peeked);
     if (look !== "resting" || record === undefined) return look === "taken";
     const { endOffset } = await this.#deps.source.bounds(this.#options.sourcePartition);
     return endOffset <= record.progress.sourceNext;
@@ -360,7 +361,8 @@ export class LanePlace {
   async #enter(memory: LaneMemory, { limits, signal }: Seeking): Promise<void> {
     const history = this.#history();
     // A worker with other rules stands by for nobody: it is the one that was started last, or it stops.
-    if (!this.#hasOtherRules(memory) && (await this.#isTaken(memory.history))) throw this.#taken();
+    if (!this.#hasOtherRules(memory) && (await this.#isTaken(await history.peek(this.#options.lane))))
+      throw this.#taken();
     this.#standby.opened();
     const entry = await enterHistory(
       {

@@ -11,9 +11,10 @@ import { type Clusters, PARTITIONS, startClusters, TARGET_TOPIC, TOPIC } from ".
 import { type Fault, planFaults, WORKERS } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 import { type Load, startLoad } from "./load.ts";
-import { type Kill, MovingAgain } from "./moving.ts";
+import { firstOf, type Kill, MovingAgain } from "./moving.ts";
 import type { ChaosOptions } from "./options.ts";
 import { readTopic, type Tail, type TopicPlace, tailTopic } from "./reader.ts";
+import type { Said } from "./worker-log.ts";
 import { Workers } from "./workers.ts";
 
 /** What a run brought. */
@@ -22,6 +23,9 @@ export interface ChaosResult {
   readonly seconds: number;
   readonly sent: { readonly acknowledged: number; readonly aborted: number; readonly unknown: number };
   readonly kills: readonly Kill[];
+  /** When the load began, as `Date.now()`. */
+  readonly startedMs: number;
+  readonly said: readonly Said[];
   readonly freezes: number;
   readonly bounces: number;
   readonly findings: Findings;
@@ -47,7 +51,14 @@ export async function runChaos(options: Omit<ChaosOptions, "output">, say: Say):
   for (const worker of WORKERS) workers.start(worker);
   const ledger = new Ledger();
   const startedMs = Date.now();
-  const run = new Run({ clusters, workers, ledger, moving: new MovingAgain(startedMs), startedMs, say });
+  const run = new Run({
+    clusters,
+    workers,
+    ledger,
+    moving: new MovingAgain({ startedMs, partitions: PARTITIONS }),
+    startedMs,
+    say,
+  });
   await using tail = tailTopic(run.target, (record) => run.saw(record.partition, record));
   using load = startLoad({ place: run.source, partitions: PARTITIONS, seed: options.seed, ledger });
   const durationMs = options.minutes * 60_000;
@@ -113,13 +124,16 @@ class Run {
   }
 
   async #happen(fault: Fault): Promise<void> {
-    const { workers, moving } = this.#parts;
+    const { workers, moving, ledger } = this.#parts;
     if (fault.kind === "kill") {
-      moving.killed(fault.workers, Date.now() < this.#brokerAwayUntilMs, Date.now());
+      const nowMs = Date.now();
+      const brokerAway = nowMs < this.#brokerAwayUntilMs;
+      moving.killed({ workers: fault.workers, brokerAway, fromId: ledger.sent }, nowMs);
       await workers.kill(fault.workers);
       for (const worker of fault.workers) workers.start(worker);
     } else if (fault.kind === "freeze") {
       this.#freezes++;
+      moving.disturbed(Date.now());
       workers.freeze(fault.worker, fault.forMs);
     } else {
       // One after the other: on a busy machine a broker takes longer to come back than the plan thinks.
@@ -130,7 +144,9 @@ class Run {
   }
 
   async #bounce({ broker, how, forMs }: Fault & { readonly kind: "bounce" }): Promise<void> {
-    const { target } = this.#parts.clusters;
+    const { clusters, moving } = this.#parts;
+    const { target } = clusters;
+    moving.brokerGoes();
     this.#brokerAwayUntilMs = Number.POSITIVE_INFINITY;
     await target.stopBroker(broker, how);
     await delay(forMs);
@@ -141,8 +157,9 @@ class Run {
   #progress(nowMs: number): void {
     const { ledger, moving, say } = this.#parts;
     const { kills } = moving;
-    const last = kills.findLast((kill) => kill.firstMs !== undefined);
-    const moved = last?.firstMs === undefined ? "" : `, moved again after ${(last.firstMs / 1_000).toFixed(2)} s`;
+    const lastMs = kills.findLast((kill) => firstOf(kill) !== undefined);
+    const firstMs = lastMs && firstOf(lastMs);
+    const moved = firstMs === undefined ? "" : `, moved again after ${(firstMs / 1_000).toFixed(2)} s`;
     const broker = Date.now() < this.#brokerAwayUntilMs ? "  a broker is away" : "";
     say(
       `${String(Math.round(nowMs / 1_000)).padStart(4)} s  sent ${number(ledger.sent)}  on the target ${number(this.#seen)}  ` +
@@ -175,6 +192,8 @@ class Run {
         unknown: ledger.count("unknown"),
       },
       kills: moving.kills,
+      startedMs,
+      said: workers.said(),
       freezes: this.#freezes,
       bounces: this.#bounces.length,
       findings,

@@ -4,6 +4,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WORKERS, type Worker } from "./faults.ts";
+import { type Said, saidIn } from "./worker-log.ts";
 
 const CLI = join(import.meta.dirname, "../../src/cli/main.ts");
 /** It settles what is in flight, which takes as long as the slowest broker. */
@@ -36,7 +37,7 @@ export class Workers implements AsyncDisposable {
     const logPath = join(state, "worker.log");
     const log = openSync(logPath, "a");
     // Attached: it ends when this process ends.
-    const args = [CLI, "mirror", "run", "--attached", "-t", this.#topologyFile, "--state", state];
+    const args = [CLI, "-v", "mirror", "run", "--attached", "-t", this.#topologyFile, "--state", state];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", log, "ipc"] });
     closeSync(log);
     this.#running.set(worker, child);
@@ -57,6 +58,13 @@ export class Workers implements AsyncDisposable {
     const child = this.#running.get(worker);
     child?.kill("SIGSTOP");
     setTimeout(() => child?.kill("SIGCONT"), forMs);
+  }
+
+  /** All that both have said. */
+  said(): readonly Said[] {
+    return WORKERS.flatMap((worker) =>
+      saidIn(worker, readFileSync(join(this.#directory, `state-${worker}`, "worker.log"), "utf8")),
+    );
   }
 
   /** What `tributary mirror status` says of each worker, for the report. */

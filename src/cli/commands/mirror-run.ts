@@ -1,5 +1,6 @@
 /** `mirror run`: copies until interrupted; the entry point of a worker's process. */
 
+import nodeModule from "node:module";
 import { type LogFormat, openPinoLogger } from "../../adapters/pino-logger.ts";
 import type { Endpoint } from "../../core/network.ts";
 import { failedMessage } from "../../runtime/child-messages.ts";
@@ -18,6 +19,10 @@ import { topologyInUse } from "../topology-in-use.ts";
 
 /** How often the progress line is repainted. */
 const PROGRESS_EVERY_MS = 500;
+
+/** By then all modules of a worker are loaded. What was compiled is kept for the next start then and not at the end only, because a
+ *  worker that is killed has no end. */
+const COMPILED_AFTER_MS = 1_000;
 
 /** Options of the command. */
 export interface MirrorRunOptions {
@@ -76,6 +81,7 @@ async function run(context: CliContext, { options, mirrors, interrupted }: Run):
     context.talk(`metrics and status on http://${address}/`);
   }
   process.once("exit", () => worker.abandon());
+  const started = setTimeout(() => nodeModule.flushCompileCache(), COMPILED_AFTER_MS);
   process.send?.({ kind: "ready", ready: { pid: process.pid } });
   context.talk(`mirroring ${flows.map(({ source, target }) => `${source} -> ${target}`).join(", ")}; Ctrl-C ends`);
   const paint = (): void => context.progress(progressText(worker.status));
@@ -85,6 +91,7 @@ async function run(context: CliContext, { options, mirrors, interrupted }: Run):
     await stop.promise;
   } finally {
     clearInterval(painting);
+    clearTimeout(started);
   }
   await worker.close();
   context.talk(`stopped: ${progressText(worker.status)}`);

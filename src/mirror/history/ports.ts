@@ -14,6 +14,15 @@ export type FenceOutcome =
   /** The target does not let this worker do it, and will not before somebody changes something there. */
   | { readonly kind: "impossible"; readonly why: string };
 
+/** A hint at where a lane is. */
+export interface Peeked {
+  /** The latest record. */
+  readonly record: HistoryRecord | undefined;
+  /** The epoch of the record's producer in the latest mark that it left: a writer that was opened leaves one long before it commits.
+   *  -1 when none is known. */
+  readonly writerEpoch: number;
+}
+
 /** History mode's side of the target. */
 export interface HistoryTarget {
   /** What this worker calls itself in records: the same after a restart of the worker, and no other worker's; empty when it has
@@ -23,9 +32,9 @@ export interface HistoryTarget {
    *  (WriteTxnMarkers). The same epoch again keeps what is remembered and lets it be remembered anew from now on; it is one hole in
    *  the log. @throws {MirrorError} `TARGET_*` when it is not known whether it stands */
   fence(partition: TopicPartition, producerId: bigint, epoch: number): Promise<FenceOutcome>;
-  /** The lane's latest record among those that readers of committed data see. Newer ones may lie behind transactions of others
-   *  that are open: it is no more than a hint. Never waits for them. @throws {MirrorError} as `read` */
-  peek(lane: LaneIdentity): Promise<HistoryRecord | undefined>;
+  /** What readers of committed data see of the lane. More may lie behind transactions of others that are open: it is no more than a
+   *  hint. Never waits for them. @throws {MirrorError} as `read` */
+  peek(lane: LaneIdentity): Promise<Peeked>;
   /** The lane's latest record in the log as it is now. Waits for transactions of others that are open in front of its end, and
    *  ends those that nobody seems to end: "A dead worker's transactions keep nobody waiting".
    *  @throws {MirrorError} `TARGET_UNAVAILABLE`; `LANE_UNEXPLAINED` when the record cannot be used */

@@ -5,6 +5,7 @@
  *  a worker that finds its own name when it starts is what came of the holder. */
 
 import type { Clock } from "../../core/clock.ts";
+import type { Peeked } from "./ports.ts";
 import type { HistoryRecord } from "./record.ts";
 
 /** A lane whose record did not change for this long is free if there is something to copy: two transactions would have fit in. */
@@ -14,6 +15,10 @@ export const IDLE_STANDBY_MS = 10_000;
 /** The wait doubles as often as a worker opened writers in vain, up to 16 s: of two that take longer for their first commit than the
  *  other one waits, one gives in. */
 const DOUBLINGS_MAX = 4;
+
+/** A record that this worker sees first and another one wrote may be followed by a successor that has just been started, too: whoever
+ *  knows the lane for its own goes first, and needs about so long until that shows. */
+const HEAD_START_MS = 500;
 
 /** `taken`: another worker seems to write the lane. `resting`: it would have committed by now, if there was anything to commit. */
 export type Look = "free" | "taken" | "resting";
@@ -62,17 +67,18 @@ export class Standby {
 
   /** To be asked again and again while a lane is taken: the record is young, or has changed since. Where clocks differ, the looks
    *  after the first one decide. */
-  look(record: HistoryRecord | undefined): Look {
+  look({ record, writerEpoch }: Peeked): Look {
     if (this.#holder === "this") return "free";
     const isHeld = record?.mode === "history";
     if (this.#holder === "unknown" && (!isHeld || this.#isOurs(record))) return "free";
     const nowMs = this.#clock.monotonicMs();
-    const now = textOf(record);
+    const now = textOf({ record, writerEpoch });
     const hasChanged = this.#seen !== undefined && this.#seen !== now;
     if (hasChanged && !isHeld) this.#holder = "unknown";
     if (hasChanged) this.#sinceMs = nowMs;
     else if (this.#seen === undefined && this.#holder === "unknown")
-      this.#sinceMs = nowMs - Math.max(0, this.#clock.nowMs() - (record?.updatedMs ?? 0));
+      this.#sinceMs =
+        nowMs - Math.min(Math.max(0, this.#clock.nowMs() - (record?.updatedMs ?? 0)), STANDBY_MS - HEAD_START_MS);
     this.#seen = now;
     if (this.#holder === "unknown" && !isHeld) return "free";
     const restedMs = nowMs - this.#sinceMs;
@@ -86,10 +92,14 @@ export class Standby {
   }
 }
 
-/** Differs from one transaction to the next. */
-function textOf(record: HistoryRecord | undefined): string {
+/** What is above the epoch with which a dead writer's transaction is aborted was left by the next writer. */
+const OPENED_EPOCHS = 2;
+
+/** Differs from one transaction to the next, and from one writer to the next. */
+function textOf({ record, writerEpoch }: Peeked): string {
   if (record === undefined) return "";
   const { mode, stretches, progress } = record;
-  const { producerId, epoch } = stretches.at(-1) ?? {};
-  return `${mode}/${producerId}/${epoch}/${progress.sourceNext}`;
+  const { producerId = -1n, epoch = -1 } = stretches.at(-1) ?? {};
+  const opened = writerEpoch >= epoch + OPENED_EPOCHS ? writerEpoch : epoch;
+  return `${mode}/${producerId}/${opened}/${progress.sourceNext}`;
 }

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { planFaults } from "../../chaos/faults.ts";
 import { KcatParser } from "../../chaos/kcat-records.ts";
-import { MovingAgain, spreadOf } from "../../chaos/moving.ts";
+import { firstOf, MovingAgain, spreadOf } from "../../chaos/moving.ts";
 import { parseOptions, UsageError } from "../../chaos/options.ts";
+import { saidIn, startMs, storyOf } from "../../chaos/worker-log.ts";
 
 test("chaos options have defaults, and a mistake is told as such", () => {
   const { seed, ...rest } = parseOptions([]) ?? assert.fail();
@@ -49,24 +50,69 @@ test("chaos reads kcat's output however it is cut, nulls and newlines in values 
   assert.throws(() => new KcatParser().push(Buffer.from("something else\n")), /cannot be read/);
 });
 
-test("chaos counts a kill as over with the first record that was written after it", () => {
-  const moving = new MovingAgain(10_000);
-  const saw = (timestampMs: number, nowMs: number): void =>
-    moving.saw({ partition: 0, offset: 0, timestampMs, id: 0, digest: "" }, nowMs);
-  moving.killed(["a", "b"], false, 11_000);
-  saw(10_999, 11_300);
-  assert.equal(moving.kills[0]?.firstMs, undefined);
-  moving.killed(["a"], true, 11_500);
-  saw(11_400, 12_000);
-  saw(11_900, 12_100);
-  saw(11_950, 13_000);
+/** Two lanes. */
+function moving(): MovingAgain {
+  return new MovingAgain({ startedMs: 10_000, partitions: 2 });
+}
+
+test("chaos counts a lane as moving again with the first record that was sent after the kill", () => {
+  const watched = moving();
+  watched.killed({ workers: ["a", "b"], brokerAway: false, fromId: 7 }, 11_000);
+  watched.saw({ partition: 0, id: 6 }, 11_300);
+  watched.saw({ partition: 0, id: 9 }, 12_000);
+  watched.saw({ partition: 0, id: 10 }, 12_100);
+  assert.deepEqual(watched.kills[0]?.lanesMs, [1_000, undefined]);
+  watched.saw({ partition: 1, id: 7 }, 14_000);
+  const [kill] = watched.kills;
+  assert.deepEqual(kill, { atMs: 1_000, workers: ["a", "b"], brokerAway: false, lanesMs: [1_000, 3_000] });
+  assert.equal(kill && firstOf(kill), 1_000);
+});
+
+test("chaos lets a fault within the promised time begin it anew, and keeps what is late by then", () => {
+  const watched = moving();
+  watched.killed({ workers: ["a"], brokerAway: false, fromId: 1 }, 11_000);
+  watched.killed({ workers: ["b"], brokerAway: false, fromId: 2 }, 12_500);
+  watched.saw({ partition: 0, id: 3 }, 13_000);
+  watched.disturbed(15_000);
+  watched.saw({ partition: 1, id: 4 }, 16_000);
   assert.deepEqual(
-    moving.kills.map(({ atMs, firstMs }) => [atMs, firstMs]),
+    watched.kills.map(({ lanesMs }) => lanesMs),
     [
-      [1_000, 1_000],
-      [1_500, 600],
+      [undefined, undefined],
+      [500, 3_500],
     ],
   );
-  assert.deepEqual(spreadOf([5, 1, 3]), { count: 3, medianMs: 3, p99Ms: 5, worstMs: 5 });
+});
+
+test("chaos tells kills before which all lanes moved from those in which a broker went", () => {
+  const watched = moving();
+  watched.killed({ workers: ["a"], brokerAway: false, fromId: 1 }, 11_000);
+  for (const partition of [0, 1]) watched.saw({ partition, id: 1 }, 11_500);
+  watched.killed({ workers: ["a"], brokerAway: false, fromId: 2 }, 12_000);
+  watched.brokerGoes();
+  assert.deepEqual(
+    watched.kills.map(({ brokerAway }) => brokerAway),
+    [false, true],
+  );
+});
+
+test("chaos gives quantiles of times, and none of nothing", () => {
+  assert.deepEqual(spreadOf([5, 1, 3]), { count: 3, medianMs: 3, p90Ms: 5, p99Ms: 5, worstMs: 5 });
   assert.equal(spreadOf([]), undefined);
+});
+
+test("chaos tells what a late lane waited for from the workers' logs", () => {
+  const line = (seconds: number, facts: object): string =>
+    JSON.stringify({ time: new Date(seconds * 1_000).toISOString(), ...facts });
+  const log = [
+    "mirroring east -> central; Ctrl-C ends",
+    line(1, { message: "flow runs" }),
+    line(2, { partition: 3, message: "lane interrupted", code: "TARGET_FENCED" }),
+    line(2, { partition: 4, message: "lane copies again" }),
+    line(9, { partition: 3, message: "lane copies again" }),
+  ].join("\n");
+  const said = saidIn("a", log);
+  assert.equal(storyOf(said, 3, 500, 8_000), "a +0.50 flow runs, a +1.50 lane interrupted (TARGET_FENCED)");
+  assert.equal(startMs(said, "a", 500, 3_000), 500);
+  assert.equal(startMs(said, "a", 500, 900), undefined);
 });

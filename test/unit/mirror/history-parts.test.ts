@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { createSimClock, type SimClock } from "../../../src/adapters/sim-clock.ts";
 import { Slots } from "../../../src/adapters/slots.ts";
 import type { Uuid } from "../../../src/core/brand.ts";
+import type { Peeked } from "../../../src/mirror/history/ports.ts";
 import { decodeHistory, encodeHistory, type HistoryRecord } from "../../../src/mirror/history/record.ts";
 import { CALM_MAX_MS, CALM_MS, ReturnRule } from "../../../src/mirror/history/return-rule.ts";
 import { IDLE_STANDBY_MS, STANDBY_MS, Standby } from "../../../src/mirror/history/standby.ts";
@@ -18,6 +19,7 @@ import { encodeBatch } from "../../../src/wire/records.ts";
 const AT: TopicPartition = { topic: "west.orders", topicId: "AAAAAAAAAAAAAAAAAAAAAg" as Uuid, partition: 0 };
 const DERIVED = 5n;
 const WRITER = 9n;
+const WRITER_EPOCH = 4;
 const RECORD: HistoryRecord = {
   lane: {
     sourceClusterId: "west",
@@ -33,7 +35,7 @@ const RECORD: HistoryRecord = {
   sourceEpoch: 3,
   stretches: [
     { producerId: DERIVED, epoch: 0, base: 0n },
-    { producerId: WRITER, epoch: 4, base: 6n },
+    { producerId: WRITER, epoch: WRITER_EPOCH, base: 6n },
   ],
   plan: "v1 provenance=all",
   planBase: 0n,
@@ -136,45 +138,54 @@ function pass(clock: SimClock, ms: number): Promise<boolean> {
   return clock.runUntil(() => isOver, 2 * ms);
 }
 
+/** What a reader sees of a lane. */
+function peeked(record: HistoryRecord | undefined, writerEpoch = -1): Peeked {
+  return { record, writerEpoch };
+}
+
 test("lane is left to another worker while its record is young or changes, and taken when it rests", async () => {
   const clock = createSimClock();
   const standby = new Standby(clock, "two");
   const at = (sourceNext: bigint, updatedMs: number): HistoryRecord => {
     return { ...RECORD, progress: { ...RECORD.progress, sourceNext }, updatedMs };
   };
-  assert.equal(standby.look(undefined), "free");
-  assert.equal(standby.look(at(1n, clock.nowMs())), "taken", "young");
+  assert.equal(standby.look(peeked(undefined)), "free");
+  assert.equal(standby.look(peeked(at(1n, clock.nowMs()))), "taken", "young");
   await pass(clock, STANDBY_MS);
-  assert.equal(standby.look(at(2n, 0)), "taken", "changed, whatever its clock says");
+  assert.equal(standby.look(peeked(at(2n, 0))), "taken", "changed, whatever its clock says");
   await pass(clock, STANDBY_MS);
-  assert.equal(standby.look(at(2n, clock.nowMs())), "resting", "whatever its clock says");
+  assert.equal(standby.look(peeked(at(2n, clock.nowMs()))), "resting", "whatever its clock says");
   await pass(clock, IDLE_STANDBY_MS);
-  assert.equal(standby.look(at(2n, clock.nowMs())), "free");
+  assert.equal(standby.look(peeked(at(2n, clock.nowMs()))), "free");
   standby.committed(500);
-  assert.equal(standby.look(at(3n, clock.nowMs())), "free", "its own");
+  assert.equal(standby.look(peeked(at(3n, clock.nowMs()))), "free", "its own");
   standby.fenced();
-  assert.equal(standby.look(at(3n, 0)), "taken", "whoever fenced it has not committed yet");
-  assert.equal(standby.look({ ...at(4n, clock.nowMs()), mode: "live" }), "free", "the holder gave it back");
+  assert.equal(standby.look(peeked(at(3n, 0))), "taken", "whoever fenced it has not committed yet");
+  assert.equal(standby.look(peeked({ ...at(4n, clock.nowMs()), mode: "live" })), "free", "the holder gave it back");
   standby.fenced();
   for (const record of [undefined, { ...at(4n, 0), mode: "live" as const }]) {
-    assert.equal(standby.look(record), "taken", "whoever fenced it has not committed yet");
+    assert.equal(standby.look(peeked(record)), "taken", "whoever fenced it has not committed yet");
     await pass(clock, STANDBY_MS);
-    assert.equal(standby.look(record), "free");
+    assert.equal(standby.look(peeked(record)), "free");
     standby.fenced();
   }
   const fresh = new Standby(clock, "three");
-  assert.equal(fresh.look(at(1n, clock.nowMs() - STANDBY_MS)), "resting", "nobody has written it for long");
+  const old = at(1n, clock.nowMs() - STANDBY_MS);
+  assert.equal(fresh.look(peeked(old)), "taken", "its holder's successor goes first");
+  await pass(clock, STANDBY_MS / 2);
+  assert.equal(fresh.look(peeked(old, WRITER_EPOCH + 1)), "resting", "what the holder left open was aborted");
+  assert.equal(fresh.look(peeked(old, WRITER_EPOCH + 2)), "taken", "another writer was opened");
 });
 
 test("lane is taken at once by what came of its holder, unless another worker was faster", () => {
   const clock = createSimClock();
   const record = { ...RECORD, updatedMs: clock.nowMs() };
   const standby = new Standby(clock, RECORD.worker);
-  assert.equal(standby.look(record), "free");
+  assert.equal(standby.look(peeked(record)), "free");
   standby.opened();
   standby.fenced();
-  assert.equal(standby.look(record), "taken");
-  assert.equal(new Standby(clock, "").look({ ...record, worker: "" }), "taken", "no name is nobody's name");
+  assert.equal(standby.look(peeked(record)), "taken");
+  assert.equal(new Standby(clock, "").look(peeked({ ...record, worker: "" })), "taken", "no name is nobody's name");
 });
 
 test("of two workers that open writers in vain one waits longer each time, and so does one whose transactions take long", async () => {
@@ -182,7 +193,7 @@ test("of two workers that open writers in vain one waits longer each time, and s
   const standby = new Standby(clock, "two");
   const waited = async (): Promise<number> => {
     const sinceMs = clock.monotonicMs();
-    while (standby.look(RECORD) === "taken") await pass(clock, 100);
+    while (standby.look(peeked(RECORD)) === "taken") await pass(clock, 100);
     return Math.round(clock.monotonicMs() - sinceMs);
   };
   const times: number[] = [];

@@ -41,6 +41,8 @@ export class ModelCoordinator {
   readonly producerId = 1_000n;
   epoch = -1;
   commits = 0;
+  /** Of the last marker in the history topic. */
+  markedEpoch = -1;
   aborts = 0;
   #open: { readonly sinceMs: number } | undefined;
   /** The end of a transaction whose markers are not all written. */
@@ -122,6 +124,7 @@ export class ModelCoordinator {
     };
     const onTopic = async (): Promise<void> => {
       await later();
+      this.markedEpoch = epoch;
       this.topic.push({ producerId: this.producerId, value: commit ? "commit" : "abort" });
     };
     this.#completing = Promise.all([onData(), onTopic()]).then(() => {
@@ -220,7 +223,7 @@ export function modelHistory(
     },
     peek: async () => {
       await pause();
-      return coordinator.committed(coordinator.stableEnd);
+      return { record: coordinator.committed(coordinator.stableEnd), writerEpoch: coordinator.markedEpoch };
     },
     open: async () => modelWriter(coordinator, await ask(() => coordinator.open()), { ask, pause, faults }),
     leaderEpoch: () => broker.leaderEpoch,
