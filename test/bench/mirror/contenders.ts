@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { MirrorMaker } from "../../peers/mirror-maker.ts";
 import { freePorts } from "../../peers/ports.ts";
 import { KAFKA_JVM, type Side } from "./brokers.ts";
+import { freeze } from "./processes.ts";
 
 /** `-eos`: with its exactly-once support; Tributary always is. */
 export type ContenderName = "tributary" | "relay" | "mm2-shipped" | "mm2-shipped-eos" | "mm2-tuned" | "mm2-tuned-eos";
@@ -21,10 +22,10 @@ export const TITLES: Readonly<Record<ContenderName, string>> = {
   "mm2-tuned-eos": "MirrorMaker 2 tuned, exactly once",
 };
 
-/** A running mirror of one topic. */
+/** A mirror process. */
 export interface Contender extends AsyncDisposable {
   readonly pid: number;
-  readonly targetTopic: string;
+  readonly targetTopicOf: (topic: string) => string;
   /** What it said, for an error. */
   readonly log: () => string;
 }
@@ -35,15 +36,27 @@ export interface Job {
   readonly target: Side;
   readonly topic: string;
   readonly partitions: number;
-  /** Name of the codec; a tuned MirrorMaker 2 compresses again with it. */
-  readonly codec: string;
 }
 
-/** Starts one; it may need seconds until the first record is copied. */
-export function startContender(name: ContenderName, job: Job): Promise<Contender> | Contender {
-  if (name === "tributary") return startTributary(job);
-  if (name === "relay") return startRelay(job);
-  return startMirrorMaker(name, job);
+/** Those that are started anew for each case, which takes a second. */
+export type NodeContenderName = Extract<ContenderName, "tributary" | "relay">;
+
+/** MirrorMaker 2 takes ten seconds to start, and serves all cases of a codec. */
+export type MirrorMakerName = Exclude<ContenderName, NodeContenderName>;
+
+/** Whether it runs in this project's runtime. */
+export function isNode(name: ContenderName): name is NodeContenderName {
+  return name === "tributary" || name === "relay";
+}
+
+/** Where its mirrored topic is. */
+export function targetTopicOf(name: ContenderName, topic: string): string {
+  return `${name}.${topic}`;
+}
+
+/** Starts one; it copies within a second or two. */
+export function startNode(name: NodeContenderName, job: Job): Contender {
+  return name === "tributary" ? startTributary(job) : startRelay(job);
 }
 
 function startTributary({ source, target, topic }: Job): Contender {
@@ -55,35 +68,32 @@ function startTributary({ source, target, topic }: Job): Contender {
   const file = join(directory, "bench.yaml");
   const mirror = `{ name: bench, from: source, to: target, topics: { include: ["${topic}"] }, rename: "tributary.{topic}" }`;
   writeFileSync(file, `version: 1\nname: bench\nregions: [source, target]\nmirrors:\n  - ${mirror}\n`);
-  const cli = join(import.meta.dirname, "../../../src/cli/main.ts");
+  const cli = join(import.meta.dirname, "../../../dist/cli/main.js");
   const args = [cli, "mirror", "run", "--attached", "-t", file, "--state", join(directory, "state")];
-  return nodeContender(args, { directory, targetTopic: `tributary.${topic}` });
+  return nodeContender("tributary", args, directory);
 }
 
 function startRelay({ source, target, topic, partitions }: Job): Contender {
   const directory = mkdtempSync(join(tmpdir(), "bench-relay-"));
   const [from, to] = [source.kafka.bootstrap[0] ?? "", target.kafka.bootstrap[0] ?? ""];
-  const targetTopic = `relay.${topic}`;
-  const args = [join(import.meta.dirname, "relay.ts"), from, to, topic, targetTopic, String(partitions)];
-  return nodeContender(args, { directory, targetTopic });
+  const script = join(import.meta.dirname, "relay.ts");
+  const args = [script, from, to, topic, targetTopicOf("relay", topic), String(partitions)];
+  return nodeContender("relay", args, directory);
 }
 
 /** Ends when this process ends. */
-function nodeContender(
-  args: readonly string[],
-  place: { readonly directory: string; readonly targetTopic: string },
-): Contender {
-  const logPath = join(place.directory, "log");
+function nodeContender(name: NodeContenderName, args: readonly string[], directory: string): Contender {
+  const logPath = join(directory, "log");
   const log = openSync(logPath, "a");
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", log, "ipc"] });
   closeSync(log);
   return {
     pid: child.pid ?? -1,
-    targetTopic: place.targetTopic,
+    targetTopicOf: (topic) => targetTopicOf(name, topic),
     log: () => readFileSync(logPath, "utf8"),
     async [Symbol.asyncDispose]() {
       await ended(child);
-      rmSync(place.directory, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true });
     },
   };
 }
@@ -96,9 +106,17 @@ function ended(child: ChildProcess): Promise<void> {
   });
 }
 
-type MirrorMakerName = Exclude<ContenderName, "tributary" | "relay">;
+/** What a MirrorMaker process serves. */
+export interface MirrorMakerJob {
+  readonly source: Side;
+  readonly target: Side;
+  readonly topics: readonly string[];
+  /** Name of the codec; a tuned MirrorMaker 2 compresses again with it. */
+  readonly codec: string;
+}
 
-async function startMirrorMaker(name: MirrorMakerName, job: Job): Promise<Contender> {
+/** Starts one and stops it at once: whoever measures lets it run. */
+export async function startMirrorMaker(name: MirrorMakerName, job: MirrorMakerJob): Promise<Contender> {
   const [port] = await freePorts(1);
   const properties = { ...mirrorMakerProperties(name, job), listeners: `http://127.0.0.1:${port}` };
   const peer = await MirrorMaker.start({
@@ -108,24 +126,32 @@ async function startMirrorMaker(name: MirrorMakerName, job: Job): Promise<Conten
     jvm: KAFKA_JVM,
     properties,
   });
+  freeze(peer.pid);
   return {
     pid: peer.pid,
-    targetTopic: `${name}.${job.topic}`,
+    targetTopicOf: (topic) => targetTopicOf(name, topic),
     log: () => peer.log,
     [Symbol.asyncDispose]: () => peer.close(),
   };
 }
 
+/** Nobody is thrown out of a group, and nothing in flight given up, because the process is stopped while others are measured. */
+const FROZEN_MS_MAX = String(900_000);
+
 /** Tuned: large fetches and batches, a linger, as many records a poll as fit, a task per core, the source's codec. */
 export function mirrorMakerProperties(
   name: MirrorMakerName,
-  { topic, codec }: Pick<Job, "topic" | "codec">,
+  { topics, codec }: Pick<MirrorMakerJob, "topics" | "codec">,
 ): Readonly<Record<string, string>> {
   const isTuned = name.startsWith("mm2-tuned");
   const isExactlyOnce = name.endsWith("-eos");
   return {
-    topics: topic,
+    topics: topics.join(","),
     groups: "none",
+    "target.session.timeout.ms": FROZEN_MS_MAX,
+    "target.rebalance.timeout.ms": FROZEN_MS_MAX,
+    "target.producer.transaction.timeout.ms": FROZEN_MS_MAX,
+    "target.producer.delivery.timeout.ms": FROZEN_MS_MAX,
     ...(isTuned && {
       "tasks.max": "2",
       [`${name}.consumer.max.poll.records`]: "20000",

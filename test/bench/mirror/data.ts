@@ -12,7 +12,9 @@ const BATCH_BYTES = 16 * 1024;
 const HEADER_BYTES = 61;
 /** Different batches; more would only fill memory. */
 const VARIETY = 32;
-const IN_FLIGHT = 64;
+const IN_FLIGHT = 32;
+/** Batches of one request, each for a partition of its own: writing should not take longer than copying. */
+const REQUEST_BATCHES_MAX = 25;
 const YEAR_2001_MS = 1_000_000_000_000;
 /** First guess, before the ratio of the codec is known; the second one uses it. */
 const RECORD_OVERHEAD_BYTES = 12;
@@ -54,18 +56,28 @@ function textOf(random: { next(): number }, bytes: number): Buffer {
   return Buffer.from(parts.join("").slice(0, bytes));
 }
 
-/** Appends at least `bytes` of record values, evenly over the partitions; answers the number of records. */
-export async function fill(side: Side, topic: string, data: Data, shape: Case): Promise<number> {
-  const { recordBytes, partitions, roundBytes } = shape;
-  const count = Math.ceil(roundBytes / (recordBytes * data.recordsPerBatch));
+/** Appends at least so many bytes of record values, evenly over the partitions; answers the number of records. */
+export async function fill(
+  side: Side,
+  topic: string,
+  data: Data,
+  shape: Case & { readonly bytes: number },
+): Promise<number> {
+  const { recordBytes, partitions, bytes } = shape;
+  const count = Math.ceil(bytes / (recordBytes * data.recordsPerBatch));
   const [leader] = side.kafka.endpoints.keys();
   const waiting = new Set<Promise<unknown>>();
-  for (let i = 0; i < count; i++) {
-    const batch = data.batches[i % data.batches.length];
-    if (batch === undefined || leader === undefined) throw new Error("no data or no broker");
-    const partition = { topic, topicId: ZERO_UUID, index: i % partitions, records: Buffer.from(batch) };
-    const sent: Promise<void> = appendAll(side.client, leader, [partition]).finally(() => waiting.delete(sent));
-    waiting.add(sent);
+  const perRequest = Math.min(partitions, REQUEST_BATCHES_MAX);
+  for (let sent = 0; sent < count; ) {
+    const parts = Array.from({ length: Math.min(perRequest, count - sent) }, (_, i) => {
+      const batch = data.batches[(sent + i) % data.batches.length];
+      if (batch === undefined) throw new Error("no data");
+      return { topic, topicId: ZERO_UUID, index: (sent + i) % partitions, records: Buffer.from(batch) };
+    });
+    if (leader === undefined) throw new Error("no broker");
+    sent += parts.length;
+    const one: Promise<void> = appendAll(side.client, leader, parts).finally(() => waiting.delete(one));
+    waiting.add(one);
     if (waiting.size >= IN_FLIGHT) await Promise.race(waiting);
   }
   await Promise.all(waiting);

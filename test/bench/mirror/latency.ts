@@ -5,6 +5,13 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import type { Side } from "./brokers.ts";
 
+/** Records of a probe that do not count: connections, compilers and caches get warm. */
+export const PROBE_WARM_UP_RECORDS = 2_000;
+/** Records of a probe that count: six seconds. */
+export const PROBE_MEASURED_RECORDS = 6_000;
+/** All that a probe writes. */
+export const PROBE_RECORDS = PROBE_WARM_UP_RECORDS + PROBE_MEASURED_RECORDS;
+
 /** In milliseconds. */
 export interface Latency {
   readonly p50Ms: number;

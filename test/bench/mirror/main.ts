@@ -3,55 +3,54 @@
 import { cpus } from "node:os";
 import { renderJson } from "../../../src/core/json-output.ts";
 import { apacheKafkaMissing } from "../../peers/kafka/jars.ts";
-import { openSide } from "./brokers.ts";
+import { buildPackage } from "../parts/worker.ts";
 import { budgetLine, type Measured } from "./budgets.ts";
 import { TITLES } from "./contenders.ts";
-import { dataOf } from "./data.ts";
+import { measureMatrix } from "./matrix.ts";
 import { type BenchOptions, parseOptions, USAGE, UsageError } from "./options.ts";
 import { missed, reportJson, reportMarkdown, reportText, type Setting } from "./report.ts";
-import { measure, type Result } from "./rounds.ts";
 
 async function main(): Promise<number> {
-  const options = parseOptions(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  const options = parseOptions(args);
   if (options === undefined) {
     console.log(USAGE);
     return 0;
   }
   const missing = apacheKafkaMissing();
   if (missing !== undefined) throw new Error(missing);
+  buildPackage();
   const startMs = performance.now();
-  const all = await measureAll(options);
+  const all: Measured[] = [];
+  const say = (line: string): void => console.error(`${((performance.now() - startMs) / 1_000).toFixed(0)} s: ${line}`);
+  let broken: unknown;
+  try {
+    await measureMatrix({ ...options, say, onMeasured: (measured) => all.push(measured) });
+  } catch (error) {
+    // What was measured until then is told all the same.
+    broken = error;
+  }
   const [cpu] = cpus();
   const setting: Setting = {
     cpus: cpus().length,
     cpuModel: cpu?.model ?? "unknown",
     rounds: options.rounds,
     seconds: (performance.now() - startMs) / 1_000,
+    command: ["npm run bench:mirror", ...(args.length === 0 ? [] : ["--", ...args])].join(" "),
   };
-  const { output } = options;
-  if (output === "json") console.log(renderJson(reportJson(all, setting)));
-  else console.log(output === "markdown" ? reportMarkdown(all, setting) : reportText(all));
+  if (all.length > 0) print(options, all, setting);
+  if (broken !== undefined) throw broken;
+  const failures = all.flatMap(({ shape, failures }) => failures.map((one) => ({ ...one, shape })));
+  for (const { shape, contender, error } of failures)
+    console.error(`FAILED ${shape.name}: ${TITLES[contender]}: ${error}`);
   const budgets = missed(all);
-  if (output !== "text") for (const budget of budgets) console.error(budgetLine(budget));
-  return budgets.length === 0 ? 0 : 1;
+  for (const budget of budgets) console.error(budgetLine(budget));
+  return budgets.length === 0 && failures.length === 0 ? 0 : 1;
 }
 
-async function measureAll({ cases, rounds }: BenchOptions): Promise<readonly Measured[]> {
-  await using source = await openSide();
-  await using target = await openSide();
-  const all: Measured[] = [];
-  for (const shape of cases) {
-    const data = dataOf(shape);
-    const results: Result[] = [];
-    for (const contender of shape.contenders) {
-      const result = await measure({ source, target, rounds }, shape, data, contender);
-      results.push(result);
-      const { megabytesPerSecond: rate, cpuSecondsPerGigabyte: cpu } = result;
-      console.error(`${shape.name}: ${TITLES[contender]}: ${rate.toFixed(1)} MB/s, ${cpu.toFixed(2)} CPU s/GB`);
-    }
-    all.push({ shape, results });
-  }
-  return all;
+function print({ output }: BenchOptions, all: readonly Measured[], setting: Setting): void {
+  if (output === "json") console.log(renderJson(reportJson(all, setting)));
+  else console.log(output === "markdown" ? reportMarkdown(all, setting) : reportText(all));
 }
 
 // Ctrl-C ends the brokers and mirrors too: they are killed when this process exits.

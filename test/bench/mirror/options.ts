@@ -8,29 +8,38 @@ import { type ContenderName, TITLES } from "./contenders.ts";
 export interface BenchOptions {
   readonly cases: readonly Case[];
   readonly rounds: number;
+  /** Rounds are left out rather than taking longer than this. */
+  readonly minutes: number;
   readonly output: "text" | "markdown" | "json";
 }
 
 /** Everything else is a mistake of the caller's. */
 export class UsageError extends Error {}
 
-const ROUNDS_FULL = 3;
-const ROUNDS_QUICK = 2;
+/** Odd, so that the median is a round that happened. */
+const ROUNDS = 3;
+/** A full run leaves two minutes of half an hour to starts and ends; a quick one half a minute of five. */
+const MINUTES_FULL = 28;
+const MINUTES_QUICK = 4.5;
+const MINUTES_MAX = 24 * 60;
 const ROUNDS_MAX = 99;
 const ROUND_MIB_MAX = 4_096;
 
 /** The text of `--help`. */
-export const USAGE = `npm run bench:mirror -- [--quick] [--case TEXT] [--mirrors A,B] [--rounds N] [--round-mib N] [-o FORMAT]
+export const USAGE = `npm run bench:mirror -- [--quick] [--case TEXT] [--mirrors A,B] [--rounds N] [--minutes N]
+                    [--round-mib N] [-o FORMAT]
 
-Measures Tributary beside MirrorMaker 2 on the same two Apache Kafka brokers, one after the other, on the same data: rate, CPU,
-memory and added latency. Needs Java 17 and Maven; wants a machine that does nothing else. Ends with 0 when every budget
+Measures Tributary beside MirrorMaker 2 on the same two Apache Kafka brokers, in turns, on the same data: rate, CPU, memory and
+added latency. Needs Java 17 and Maven; wants a machine that does nothing else. Ends with 0 when every budget
 is kept, 1 when one is missed, 64 when it was asked wrongly.
 
-  --quick        what five minutes allow (default: everything, about an hour and a half)
+  --quick        what five minutes allow (default: everything, half an hour)
   --case TEXT    only cases whose name holds the text, such as "1 KiB, none, 100" (may be repeated)
   --mirrors A,B  only these: ${Object.keys(TITLES).join(", ")}
-  --rounds N     rounds after the warm-up, of which the median counts (default ${ROUNDS_FULL}; with --quick ${ROUNDS_QUICK})
-  --round-mib N  MiB of record values that a round copies (default 128; with --quick 48 or 96); small ones show only that it runs
+  --rounds N     rounds after the warm-up, of which the median counts (default ${ROUNDS})
+  --minutes N    leaves out rounds, but for the first of each case, rather than taking longer (default ${MINUTES_FULL}; with --quick ${MINUTES_QUICK})
+  --round-mib N  MiB of record values that a round copies (default 192, half for 100 B; with --quick two thirds), after twice
+                 as much to warm up; small ones show only that it runs
   -o FORMAT      text, markdown or json (default text); progress goes to stderr`;
 
 /** Reads the arguments; undefined means that help was asked for. @throws {UsageError} */
@@ -38,9 +47,11 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   const { values } = parsed(args);
   if (values.help === true) return undefined;
   const isQuick = values.quick === true;
-  const rounds = Number(values.rounds ?? (isQuick ? ROUNDS_QUICK : ROUNDS_FULL));
+  const rounds = Number(values.rounds ?? ROUNDS);
   if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= ROUNDS_MAX))
     throw new UsageError(`--rounds is a whole number from 1 to ${ROUNDS_MAX}`);
+  const minutes = Number(values.minutes ?? (isQuick ? MINUTES_QUICK : MINUTES_FULL));
+  if (!(minutes > 0 && minutes <= MINUTES_MAX)) throw new UsageError(`--minutes is a number up to ${MINUTES_MAX}`);
   const roundMiB = values["round-mib"] === undefined ? undefined : Number(values["round-mib"]);
   if (roundMiB !== undefined && !(roundMiB >= 1 && roundMiB <= ROUND_MIB_MAX))
     throw new UsageError(`--round-mib is a number from 1 to ${ROUND_MIB_MAX}`);
@@ -52,8 +63,12 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   const cases = wanted.length === 0 ? known : known.filter(({ name }) => wanted.some((text) => name.includes(text)));
   if (cases.length === 0)
     throw new UsageError(`no case is called so; there are: ${known.map(({ name }) => name).join("; ")}`);
-  const sized = cases.map((one) => (roundMiB === undefined ? one : { ...one, roundBytes: roundMiB * 1024 * 1024 }));
-  return { cases: sized.map((one) => narrowed(one, values.mirrors)), rounds, output };
+  const sized = cases.map((one) => (roundMiB === undefined ? one : sizedTo(one, roundMiB * 1024 * 1024)));
+  return { cases: sized.map((one) => narrowed(one, values.mirrors)), rounds, minutes, output };
+}
+
+function sizedTo(shape: Case, roundBytes: number): Case {
+  return { ...shape, roundBytes, warmBytes: 2 * roundBytes };
 }
 
 function narrowed(shape: Case, mirrors: string | undefined): Case {
@@ -76,6 +91,7 @@ function parsed(args: readonly string[]) {
         case: { ...text, multiple: true },
         mirrors: text,
         rounds: text,
+        minutes: text,
         "round-mib": text,
         output: { ...text, short: "o" },
         help: { ...flag, short: "h" },

@@ -9,12 +9,9 @@ import { batchesIn } from "../../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../../src/wire/records.ts";
 import { appendAll } from "./append.ts";
 import { deps } from "./brokers.ts";
-import type { ProbeAnswer } from "./latency.ts";
+import { PROBE_RECORDS, PROBE_WARM_UP_RECORDS, type ProbeAnswer } from "./latency.ts";
 
 const PER_SECOND = 1_000;
-/** Not counted: connections, compilers and caches get warm. */
-const WARM_UP_RECORDS = 3_000;
-const MEASURED_RECORDS = 8_000;
 const RECORD_BYTES = 1_024;
 /** What has not arrived by then never will; it then misses in the answer, which is told by its length. */
 const PATIENCE_MS = 20_000;
@@ -56,7 +53,7 @@ async function tail(client: KafkaClient, name: string, seenMs: Float64Array): Pr
 /** As a stock producer without linger: one record a request, unless five are in flight; what comes meanwhile goes together. */
 async function write(client: KafkaClient): Promise<void> {
   const value = Buffer.alloc(RECORD_BYTES, "added latency ");
-  const total = WARM_UP_RECORDS + MEASURED_RECORDS;
+  const total = PROBE_RECORDS;
   const waiting = new Set<Promise<unknown>>();
   const startMs = performance.now();
   for (let sent = 0; sent < total; ) {
@@ -77,7 +74,7 @@ async function write(client: KafkaClient): Promise<void> {
 }
 
 const [source, writer, target] = await Promise.all([open(from), open(from), open(to)]);
-const total = WARM_UP_RECORDS + MEASURED_RECORDS;
+const total = PROBE_RECORDS;
 const atSource = new Float64Array(total);
 const atTarget = new Float64Array(total);
 void tail(source, topic, atSource);
@@ -87,7 +84,7 @@ await write(writer);
 const deadline = performance.now() + PATIENCE_MS;
 while (atTarget.includes(0) && performance.now() < deadline) await delay(20);
 const addedMs: number[] = [];
-for (let index = WARM_UP_RECORDS; index < total; index++) {
+for (let index = PROBE_WARM_UP_RECORDS; index < total; index++) {
   const [begin, end] = [atSource[index] ?? 0, atTarget[index] ?? 0];
   if (begin > 0 && end > 0) addedMs.push(Math.max(0, end - begin));
 }

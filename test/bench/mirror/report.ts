@@ -10,26 +10,33 @@ export interface Setting {
   readonly cpuModel: string;
   readonly rounds: number;
   readonly seconds: number;
+  /** What was asked for, to be repeated. */
+  readonly command: string;
 }
 
-const COLUMNS = ["", "MB/s", "CPU s/GB", "RSS MiB", "p50 / p99 ms"] as const;
+const COLUMNS = ["", "MB/s", "CPU s/GB", "start CPU s", "RSS MiB", "p50 / p99 ms"] as const;
 
 /** One case as rows of cells; with each figure of a peer the ratio to ours. */
-function rowsOf({ results }: Measured): readonly (readonly string[])[] {
+function rowsOf({ results, failures }: Measured): readonly (readonly string[])[] {
   const ours = results.find(({ contender }) => contender === "tributary");
-  return results.map((result) => {
+  const failed = failures
+    .filter(({ contender }) => results.every((result) => result.contender !== contender))
+    .map(({ contender }) => [TITLES[contender], "failed", ...COLUMNS.slice(2).map(() => "")]);
+  const rows = results.map((result) => {
     const isOurs = result === ours || ours === undefined;
     const against = (own: number | undefined, theirs: number): string =>
       isOurs || own === undefined ? "" : ` (${number(theirs / own)}x)`;
-    const { megabytesPerSecond: rate, cpuSecondsPerGigabyte: cpu, memoryMiB } = result;
+    const { megabytesPerSecond: rate, cpuSecondsPerGigabyte: cpu, startCpuSeconds, memoryMiB } = result;
     return [
       TITLES[result.contender],
       `${number(rate)}${against(ours?.megabytesPerSecond, rate)}`,
       `${number(cpu)}${against(ours?.cpuSecondsPerGigabyte, cpu)}`,
+      startCpuSeconds === undefined ? "" : number(startCpuSeconds),
       number(memoryMiB),
       latencyText(result),
     ];
   });
+  return [...rows, ...failed];
 }
 
 function latencyText({ latency }: Result): string {
@@ -56,10 +63,11 @@ export function reportMarkdown(all: readonly Measured[], setting: Setting): stri
     `| **${measured.shape.name}** |${" |".repeat(COLUMNS.length - 1)}`,
     ...rowsOf(measured).map((row) => `| ${row.join(" | ")} |`),
   ]);
-  const { cpus, cpuModel, rounds, seconds } = setting;
+  const { cpus, cpuModel, rounds, seconds, command } = setting;
   const how =
-    `Medians of ${rounds} rounds after a warm-up; ${cpus} CPUs (${cpuModel}), shared by both brokers and the mirror; ` +
-    `${Math.round(seconds / 60)} minutes in all. In brackets: times Tributary's figure.`;
+    `Medians of up to ${rounds} rounds, in which the mirrors took turns, after a warm-up; ${cpus} CPUs (${cpuModel}), shared by both ` +
+    `brokers and the mirror; ${Math.round(seconds / 60)} minutes in all. In brackets: times Tributary's figure. Repeat with ` +
+    `\`${command}\`.`;
   return [head, `|---|${"--:|".repeat(COLUMNS.length - 1)}`, ...rows, "", how].join("\n");
 }
 
@@ -72,7 +80,7 @@ export function reportJson(all: readonly Measured[], setting: Setting): object {
       rounds: setting.rounds,
       seconds: Math.round(setting.seconds),
     },
-    cases: all.map(({ shape, results }) => ({
+    cases: all.map(({ shape, results, failures }) => ({
       case: shape.name,
       record_bytes: shape.recordBytes,
       codec: shape.codec,
@@ -80,12 +88,15 @@ export function reportJson(all: readonly Measured[], setting: Setting): object {
       age: shape.age,
       results: results.map((result) => ({
         mirror: result.contender,
+        rounds: result.rounds,
         mb_per_second: result.megabytesPerSecond,
         cpu_seconds_per_gb: result.cpuSecondsPerGigabyte,
+        start_cpu_seconds: result.startCpuSeconds ?? null,
         rss_mib: result.memoryMiB,
         added_latency_p50_ms: result.latency?.p50Ms ?? null,
         added_latency_p99_ms: result.latency?.p99Ms ?? null,
       })),
+      failures: failures.map(({ contender, error }) => ({ mirror: contender, error })),
     })),
     budgets: budgetsOf(all).map((budget) => ({ ...budget, kept: isKept(budget) })),
   };

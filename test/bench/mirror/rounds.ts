@@ -1,14 +1,18 @@
-/** Measures one mirror on one case: a warm-up, then rounds. While a round's data is written the mirror is frozen, so that it
- *  competes with nobody but the brokers afterwards; a round ends with the last movement of the target's stable end. */
+/** Measures all mirrors on one case, in rounds that take turns: what comes and goes on the machine meets all of them. All read one
+ *  topic; while one is measured the others are stopped.
+ *
+ *  ```
+ *  write warm-up -> each mirror copies it -> [ write a round -> each mirror copies it ] * rounds -> added latency of each
+ *  ``` */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { median } from "../measure.ts";
-import { dropTopic, makeTopic, type Side, stableEnd } from "./brokers.ts";
+import { dropTopic, type Side } from "./brokers.ts";
 import type { Case } from "./cases.ts";
-import { type Contender, type ContenderName, startContender } from "./contenders.ts";
-import { type Data, fill } from "./data.ts";
-import { type Latency, measureLatency } from "./latency.ts";
-import { cpuSecondsOf, peakMemoryMiB } from "./processes.ts";
+import { type Contender, type ContenderName, isNode, startNode, TITLES, targetTopicOf } from "./contenders.ts";
+import { type Data, dataOf, fill } from "./data.ts";
+import { type Latency, measureLatency, PROBE_RECORDS } from "./latency.ts";
+import { type Mark, markOf, marksUntil, type Stretch, steadyStretch, stretchOf, type Watched } from "./marks.ts";
+import { forgetPeak, freeze, peakMemoryMiB, thawed } from "./processes.ts";
 
 /** What one mirror did on one case; medians over the rounds. */
 export interface Result {
@@ -17,100 +21,207 @@ export interface Result {
   /** Of record values, as all figures here. */
   readonly megabytesPerSecond: number;
   readonly cpuSecondsPerGigabyte: number;
+  /** What the start cost beyond the steady cost of what was copied meanwhile; undefined where a process had copied other cases before. */
+  readonly startCpuSeconds: number | undefined;
+  /** Most during this case. */
   readonly memoryMiB: number;
   /** Added between a reader of the source and one of the target; undefined where not measured. */
   readonly latency: Latency | undefined;
 }
 
-/** Both ends, and how often to measure. */
+/** A mirror that could not be measured, or not to the end. */
+export interface Failure {
+  readonly contender: ContenderName;
+  readonly error: string;
+}
+
+/** What a case brought. */
+export interface Outcome {
+  readonly results: readonly Result[];
+  readonly failures: readonly Failure[];
+}
+
+/** Both ends, how often to measure, and who serves several cases. */
 export interface Bench {
   readonly source: Side;
   readonly target: Side;
   readonly rounds: number;
+  /** MirrorMaker processes that run, stopped; those that could not be started are not among them. */
+  readonly mirrorMakers: ReadonlyMap<ContenderName, Contender>;
+  readonly say: (line: string) => void;
 }
 
-const CODEC_NAMES = { 0: "none", 3: "lz4", 4: "zstd" } as const;
-const POLL_MS = 15;
-/** Transactions end within this time of the last record; without any, nothing moves any more at once. */
-const STILL_MS = 600;
-/** MirrorMaker 2 takes up to a minute for its first record on a busy machine. */
-const WARM_UP_TIMEOUT_MS = 180_000;
-const ROUND_TIMEOUT_MS = 180_000;
+/** One mirror during a case. */
+interface Entrant {
+  readonly name: ContenderName;
+  readonly mirror: Contender;
+  readonly watched: Watched;
+  readonly rounds: Stretch[];
+  /** Records that were written since it last copied everything. */
+  owed: number;
+  /** From the start until the warm-up was copied; undefined for a process that had copied before. */
+  start: Stretch | undefined;
+  memoryMiB: number;
+  latency: Latency | undefined;
+}
 
-let topics = 0;
+/** Runs a case, whose topic is there and empty, until its rounds are done, or no other fits in before `untilMs`. Mirrors that fail are left out from then on. */
+export async function measureCase(bench: Bench, shape: Case, topic: string, untilMs: number): Promise<Outcome> {
+  const run = new CaseRun(bench, shape, topic);
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => run.removeTopics());
+  const data = dataOf(shape);
+  await run.write(data, shape.warmBytes);
+  for (const name of shape.contenders) await run.enter(name, stack);
+  for (let round = 0, tookMs = 0; round < bench.rounds; round++) {
+    const startMs = performance.now();
+    if (round > 0 && startMs + tookMs > untilMs) break;
+    const records = await run.write(data, shape.roundBytes);
+    await run.round(round, records);
+    tookMs = performance.now() - startMs;
+  }
+  if (shape.latency) await run.latencies();
+  return run.outcome;
+}
 
-/** Starts the mirror on a topic of its own, measures, and removes what it leaves. */
-export async function measure(bench: Bench, shape: Case, data: Data, contender: ContenderName): Promise<Result> {
-  const topic = `bench-${topics++}`;
-  const { source, target } = bench;
-  await makeTopic(source, topic, shape.partitions);
-  const warm = await fill(source, topic, data, shape);
-  const codec = CODEC_NAMES[shape.codec];
-  await using mirror = await startContender(contender, { source, target, topic, partitions: shape.partitions, codec });
-  try {
-    await copied({ bench, shape, mirror }, warm, WARM_UP_TIMEOUT_MS);
-    const costs: Round[] = [];
-    for (let round = 0; round < bench.rounds; round++) {
-      costs.push(await measureRound({ bench, shape, mirror }, () => fill(source, topic, data, shape)));
+class CaseRun {
+  readonly #bench: Bench;
+  readonly #shape: Case;
+  readonly #topic: string;
+  readonly #failures: Failure[] = [];
+  #entrants: Entrant[] = [];
+  #written = 0;
+
+  constructor(bench: Bench, shape: Case, topic: string) {
+    this.#bench = bench;
+    this.#shape = shape;
+    this.#topic = topic;
+  }
+
+  get outcome(): Outcome {
+    const results = this.#entrants.filter(({ rounds }) => rounds.length > 0).map((entrant) => this.#resultOf(entrant));
+    return { results, failures: this.#failures };
+  }
+
+  async write(data: Data, bytes: number): Promise<number> {
+    const records = await fill(this.#bench.source, this.#topic, data, { ...this.#shape, bytes });
+    this.#written += records;
+    for (const entrant of this.#entrants) entrant.owed += records;
+    return records;
+  }
+
+  /** Lets a mirror copy the warm-up. */
+  async enter(name: ContenderName, stack: AsyncDisposableStack): Promise<void> {
+    const { source, target, mirrorMakers } = this.#bench;
+    const { partitions, recordBytes } = this.#shape;
+    const job = { source, target, topic: this.#topic, partitions };
+    const mirror = isNode(name) ? stack.use(startNode(name, job)) : mirrorMakers.get(name);
+    if (mirror === undefined) {
+      this.#failures.push({ contender: name, error: "could not be started" });
+      return;
     }
-    const memoryMiB = peakMemoryMiB(mirror.pid);
-    const ends = { source, target, topic, targetTopic: mirror.targetTopic };
-    const latency = shape.latency ? await measureLatency(ends) : undefined;
-    const gigabytes = costs.map(({ records }) => (records * shape.recordBytes) / 1e9);
+    if (isNode(name)) freeze(mirror.pid);
+    const watched = { target, targetTopic: mirror.targetTopicOf(this.#topic), partitions, pid: mirror.pid };
+    const entrant: Entrant = {
+      name,
+      mirror,
+      watched,
+      rounds: [],
+      owed: this.#written,
+      start: undefined,
+      memoryMiB: 0,
+      latency: undefined,
+    };
+    await this.#tried(entrant, "warm-up", async () => {
+      const begin: Mark = { records: 0, atMs: performance.now(), cpuSeconds: 0 };
+      if (!isNode(name)) forgetPeak(mirror.pid);
+      await this.#copied(entrant);
+      if (isNode(name)) entrant.start = stretchOf(begin, await markOf(watched), recordBytes);
+      this.#entrants.push(entrant);
+      return undefined;
+    });
+  }
+
+  /** Lets each copy what was written, another one first each time. */
+  async round(round: number, records: number): Promise<void> {
+    const { recordBytes, age } = this.#shape;
+    const turn = round % Math.max(1, this.#entrants.length);
+    for (const entrant of [...this.#entrants.slice(turn), ...this.#entrants.slice(0, turn)]) {
+      await this.#tried(entrant, `round ${round + 1}`, async () => {
+        const marks = await this.#copied(entrant);
+        const stretch = steadyStretch(marks, { records, recordBytes, isStepped: age === "history" });
+        entrant.rounds.push(stretch);
+        return `${rateOf(stretch).toFixed(0)} MB/s, ${costOf(stretch).toFixed(2)} CPU s/GB`;
+      });
+    }
+  }
+
+  async latencies(): Promise<void> {
+    const { source, target } = this.#bench;
+    for (const entrant of this.#entrants) {
+      const ends = { source, target, topic: this.#topic, targetTopic: entrant.watched.targetTopic };
+      await this.#tried(entrant, "added latency", async () => {
+        await this.#copied(entrant);
+        for (const other of this.#entrants) if (other !== entrant) other.owed += PROBE_RECORDS;
+        entrant.latency = await thawed(entrant.mirror.pid, () => measureLatency(ends));
+        return `p50 ${entrant.latency.p50Ms.toFixed(1)} ms, p99 ${entrant.latency.p99Ms.toFixed(1)} ms`;
+      });
+    }
+  }
+
+  /** Lets it copy all that it has not copied yet. */
+  async #copied(entrant: Entrant): Promise<readonly Mark[]> {
+    const { mirror, watched, name, owed } = entrant;
+    const isTransactional = name.endsWith("-eos") || (name === "tributary" && this.#shape.age === "history");
+    const first = await markOf(watched);
+    const wanted = { first, records: owed, isTransactional };
+    const marks = await thawed(mirror.pid, () => (owed === 0 ? [first] : marksUntil(watched, wanted)));
+    entrant.owed = 0;
+    entrant.memoryMiB = Math.max(entrant.memoryMiB, peakMemoryMiB(mirror.pid));
+    return marks;
+  }
+
+  async removeTopics(): Promise<void> {
+    const { source, target } = this.#bench;
+    await dropTopic(source, this.#topic);
+    for (const name of this.#shape.contenders) await dropTopic(target, targetTopicOf(name, this.#topic));
+  }
+
+  /** What fails is told and noted, and the mirror is out; the others go on. */
+  async #tried(entrant: Entrant, what: string, work: () => Promise<string | undefined>): Promise<void> {
+    const { name, mirror } = entrant;
+    const place = `${this.#shape.name}: ${TITLES[name]}: ${what}`;
+    try {
+      const line = await work();
+      this.#bench.say(line === undefined ? place : `${place}: ${line}`);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#bench.say(`${place} FAILED: ${text}\n${mirror.log().slice(-1_000)}`);
+      this.#failures.push({ contender: name, error: `${what}: ${text}` });
+      freeze(mirror.pid);
+      if (entrant.rounds.length === 0) this.#entrants = this.#entrants.filter((one) => one !== entrant);
+    }
+  }
+
+  #resultOf({ name, rounds, start, memoryMiB, latency }: Entrant): Result {
+    const cpuSecondsPerGigabyte = median(rounds.map(costOf));
+    const steadySeconds = (start?.gigabytes ?? 0) * cpuSecondsPerGigabyte;
     return {
-      contender,
-      rounds: bench.rounds,
-      megabytesPerSecond: median(costs.map(({ seconds }, index) => ((gigabytes[index] ?? 0) * 1_000) / seconds)),
-      cpuSecondsPerGigabyte: median(costs.map(({ cpuSeconds }, index) => cpuSeconds / (gigabytes[index] ?? 0))),
+      contender: name,
+      rounds: rounds.length,
+      megabytesPerSecond: median(rounds.map(rateOf)),
+      cpuSecondsPerGigabyte,
+      startCpuSeconds: start === undefined ? undefined : Math.max(0, start.cpuSeconds - steadySeconds),
       memoryMiB,
       latency,
     };
-  } catch (error) {
-    throw new Error(`${contender}, ${shape.name}: ${String(error)}\n${mirror.log().slice(-1_500)}`);
-  } finally {
-    await dropTopic(source, topic);
-    await dropTopic(target, mirror.targetTopic);
   }
 }
 
-interface Running {
-  readonly bench: Bench;
-  readonly shape: Case;
-  readonly mirror: Contender;
+function rateOf({ gigabytes, seconds }: Stretch): number {
+  return (gigabytes * 1_000) / seconds;
 }
 
-interface Round {
-  readonly records: number;
-  readonly seconds: number;
-  readonly cpuSeconds: number;
-}
-
-async function measureRound(running: Running, write: () => Promise<number>): Promise<Round> {
-  const { bench, shape, mirror } = running;
-  const before = await stableEnd(bench.target, mirror.targetTopic, shape.partitions);
-  process.kill(mirror.pid, "SIGSTOP");
-  const records = await write().finally(() => process.kill(mirror.pid, "SIGCONT"));
-  const startCpu = cpuSecondsOf(mirror.pid);
-  const startMs = performance.now();
-  const done = await copied(running, Number(before) + records, ROUND_TIMEOUT_MS);
-  return { records, seconds: (done.atMs - startMs) / 1_000, cpuSeconds: done.cpuSeconds - startCpu };
-}
-
-/** Waits until the stable end is at `end` at least and stands still; answers when it last moved, and the CPU used by then. */
-async function copied(
-  { bench, shape, mirror }: Running,
-  end: number,
-  timeoutMs: number,
-): Promise<{ readonly atMs: number; readonly cpuSeconds: number }> {
-  const deadline = performance.now() + timeoutMs;
-  let last = { end: -1, atMs: performance.now(), cpuSeconds: 0 };
-  for (;;) {
-    const now = Number(await stableEnd(bench.target, mirror.targetTopic, shape.partitions));
-    const atMs = performance.now();
-    const cpuSeconds = cpuSecondsOf(mirror.pid);
-    if (now !== last.end) last = { end: now, atMs, cpuSeconds };
-    if (now >= end && atMs - last.atMs > STILL_MS) return last;
-    if (atMs > deadline) throw new Error(`only ${now} of ${end} records were copied in ${timeoutMs / 1_000} s`);
-    await delay(POLL_MS);
-  }
+function costOf({ gigabytes, cpuSeconds }: Stretch): number {
+  return cpuSeconds / gigabytes;
 }
