@@ -17,27 +17,84 @@ export interface Digests {
   readonly crc32c: number;
 }
 
-/** Calls `visit` for every whole batch, in order; `position` is where it begins. What follows the last one is no batch:
- *  `trailingBytes`. @throws {WireError} at bytes that are no batch; what the body throws */
+/** What a walk tells in the end. */
+export interface Walked extends Digests {
+  /** What follows the last whole batch is no batch. */
+  readonly trailingBytes: number;
+}
+
+/** A walk over data that come in parts, in order: calls `visit` for every whole batch; `position` is where it begins. */
+export class SegmentWalk {
+  readonly #visit: (batch: BatchView, position: number) => void;
+  readonly #hash = createHash("sha256");
+  #crc = 0;
+  #carry: Buffer = Buffer.alloc(0);
+  #position = 0;
+  #bytes = 0;
+
+  constructor(visit: (batch: BatchView, position: number) => void) {
+    this.#visit = visit;
+  }
+
+  /** @throws {WireError} at bytes that are no batch */
+  push(part: Buffer): void {
+    this.#hash.update(part);
+    this.#crc = crc32c(part, this.#crc);
+    this.#bytes += part.length;
+    const bytes = this.#carry.length === 0 ? part : Buffer.concat([this.#carry, part]);
+    const walked = visitBatches(bytes, (batch, at) => this.#visit(batch, this.#position + at));
+    this.#position += walked;
+    // A copy, so that the part's memory is not kept for the sake of its end.
+    this.#carry = Buffer.from(bytes.subarray(walked));
+  }
+
+  /** Call once, after the last part. */
+  end(): Walked {
+    const { length: trailingBytes } = this.#carry;
+    return { bytes: this.#bytes, sha256: this.#hash.digest("hex"), crc32c: this.#crc, trailingBytes };
+  }
+}
+
+/** Walks over a whole body. @throws {WireError} at bytes that are no batch; what the body throws */
 export async function walkSegment(
   body: ObjectBody,
   visit: (batch: BatchView, position: number) => void,
-): Promise<Digests & { readonly trailingBytes: number }> {
-  const hash = createHash("sha256");
-  let crc = 0;
-  let carry: Buffer = Buffer.alloc(0);
-  let position = 0;
-  for (const { start, endExclusive } of partsOf(body, PART_BYTES)) {
-    const part = await body.read(start, endExclusive);
-    hash.update(part);
-    crc = crc32c(part, crc);
-    const bytes = carry.length === 0 ? part : Buffer.concat([carry, part]);
-    const walked = visitBatches(bytes, (batch, at) => visit(batch, position + at));
-    position += walked;
-    // A copy, so that the part's memory is not kept for the sake of its end.
-    carry = Buffer.from(bytes.subarray(walked));
-  }
-  return { bytes: body.sizeBytes, sha256: hash.digest("hex"), crc32c: crc, trailingBytes: carry.length };
+): Promise<Walked> {
+  const walk = new SegmentWalk(visit);
+  for (const { start, endExclusive } of partsOf(body, PART_BYTES)) walk.push(await body.read(start, endExclusive));
+  return walk.end();
+}
+
+/** A body that is walked while somebody reads it for another purpose, once and in order as uploads do; `finish` walks over what
+ *  was left out. A part that is no batch fails the reading: what is sent then is not worth its way. */
+export function walkedWhileRead(
+  body: ObjectBody,
+  visit: (batch: BatchView, position: number) => void,
+): { readonly body: ObjectBody; readonly finish: () => Promise<Walked> } {
+  const walk = new SegmentWalk(visit);
+  let read = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    body: {
+      sizeBytes: body.sizeBytes,
+      read: async (start, endExclusive) => {
+        if (start !== read) return body.read(start, endExclusive);
+        read = endExclusive;
+        const before = last;
+        const part = Promise.resolve(body.read(start, endExclusive));
+        const walked = Promise.all([part, before]).then(([bytes]) => walk.push(bytes));
+        last = walked;
+        await walked;
+        return part;
+      },
+    },
+    finish: async () => {
+      await last;
+      for (let start = read; start < body.sizeBytes; start += PART_BYTES)
+        walk.push(await body.read(start, Math.min(body.sizeBytes, start + PART_BYTES)));
+      return walk.end();
+    },
+  };
 }
 
 /** The digests alone. */

@@ -115,7 +115,8 @@ async function get(session: S3Session, key: string, range: ByteRange | undefined
 
 /** A body that ends early is no answer. */
 async function wholeBody({ Body, ContentLength }: GetObjectCommandOutput): Promise<Buffer> {
-  const bytes = Buffer.from((await Body?.transformToByteArray()) ?? new Uint8Array());
+  const { buffer, byteOffset, byteLength } = (await Body?.transformToByteArray()) ?? new Uint8Array();
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
   if (ContentLength !== undefined && bytes.length !== ContentLength)
     throw Object.assign(new Error("the body ended early"), { code: "BODY_CUT" });
   return bytes;
