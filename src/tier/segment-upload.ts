@@ -14,6 +14,8 @@ const READ_BACK_BYTES = 4 * 1024 * 1024;
 /** Requests under way while reading back: at most 16 MiB from either side in memory. */
 const READ_BACKS_MAX = 4;
 
+const SUFFIXES = ["log", "index", "timeindex", "txnindex"] as const;
+
 /** What is known of a segment before it is sent. */
 export interface SegmentFacts {
   readonly key: string;
@@ -26,6 +28,25 @@ export interface SegmentFacts {
 /** Writes data, then indexes. Every batch's CRC must hold, since this is the last look before the local copy may go.
  *  @throws {StoreError | WireError} */
 export async function uploadSegment(facts: SegmentFacts, store: ObjectStore): Promise<ArchivedSegment> {
+  try {
+    return await upload(facts, store);
+  } catch (error) {
+    await discardUpload(facts.key, store);
+    throw error;
+  }
+}
+
+/** Removes what was uploaded under a key that was never named to anybody, as far as the store can be reached: a store that
+ *  fails pass after pass is not filled. */
+export async function discardUpload(key: string, store: ObjectStore): Promise<void> {
+  try {
+    for (const suffix of SUFFIXES) await store.remove(`${key}.${suffix}`);
+  } catch {
+    // What failed before tells more, and gc finds it later.
+  }
+}
+
+async function upload(facts: SegmentFacts, store: ObjectStore): Promise<ArchivedSegment> {
   const { key, segment, files, openBefore } = facts;
   let recordCount = 0;
   let next = segment.baseOffset;

@@ -219,10 +219,16 @@ test("offload writes data, then indexes, then the manifest", async () => {
   const world = openWorld();
   world.store.before = (operation) => void operations.push(operation);
   await world.offload();
-  const order = operations
-    .filter(({ kind }) => kind === "put" || kind === "putIfAbsent")
-    .map(({ key }) => key.slice(key.lastIndexOf(".")));
-  assert.deepEqual(order.slice(0, 4), [".log", ".index", ".timeindex", ".json"]);
+  const puts = operations.filter(({ kind }) => kind === "put" || kind === "putIfAbsent").map(({ key }) => key);
+  const manifests = await world.store.list(manifestPrefix(PARTITION));
+  for (const [at, manifest] of manifests.entries()) {
+    const { key } = decodeManifest(manifest, await world.store.get(manifest)).segments[at] ?? {};
+    const order = [`${key}.log`, `${key}.index`, `${key}.timeindex`, manifest];
+    assert.deepEqual(
+      puts.filter((put) => order.includes(put)),
+      order,
+    );
+  }
 });
 
 test("offload tells what it moved although it fails later", async () => {
@@ -264,4 +270,19 @@ test("offload begins no new archive behind segments whose manifests are gone", a
   for (const [key, bytes] of held) await world.store.put(key, bytes);
   await world.offload();
   assert.equal((await readHead(world.store, PARTITION))?.manifest.segments.length, 4);
+});
+
+test("offload leaves nothing behind of an upload that fails or that is read back as something else", async () => {
+  for (const kind of ["put", "get"] as const) {
+    const world = openWorld();
+    world.store.before = (operation) => {
+      if (operation.kind === kind && operation.key.endsWith(".timeindex")) throw new Error("full");
+    };
+    await assert.rejects(world.offload(), /full/);
+    assert.deepEqual(
+      [...world.store.objects.keys()].filter((key) => !key.includes("-1-")),
+      [],
+    );
+    assert.ok(world.store.objects.size <= 3, `${kind}: ${[...world.store.objects.keys()]}`);
+  }
 });
