@@ -3,6 +3,7 @@
 import type { PartitionLog } from "../broker/log/partition-log.ts";
 import type { Uuid } from "../core/brand.ts";
 import { assertInvariant } from "../core/errors.ts";
+import { freeMemory } from "../tier/object-body.ts";
 import type { ArchivedPartition, ClosedSegment, SegmentFiles, SegmentSource } from "../tier/ports.ts";
 
 /** What is needed of a partition. */
@@ -71,6 +72,7 @@ function readFiles(partition: SegmentPartition, baseOffset: bigint): SegmentFile
     log: {
       sizeBytes: files.sizeBytes,
       read: (start, endExclusive) => files.readLog(start, endExclusive - start),
+      release: freeMemory,
     },
     index: files.index,
     timeindex: files.timeindex,

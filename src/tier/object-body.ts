@@ -11,7 +11,7 @@ export function bodyOf(content: Uint8Array | ObjectBody): ObjectBody {
 
 /** The body's parts of at most `partBytes`, in order. */
 export function* partsOf(
-  { sizeBytes }: ObjectBody,
+  { sizeBytes }: Pick<ObjectBody, "sizeBytes">,
   partBytes: number,
 ): Generator<{ start: number; endExclusive: number }> {
   for (let start = 0; start < sizeBytes; start += partBytes)
@@ -26,4 +26,13 @@ export async function wholeOf(body: ObjectBody): Promise<Buffer> {
   const parts: Buffer[] = [];
   for (const { start, endExclusive } of partsOf(body, PART_BYTES)) parts.push(await body.read(start, endExclusive));
   return Buffer.concat(parts);
+}
+
+/** Smaller buffers may share their memory with others. */
+const OWN_BYTES_MIN = 64 * 1024;
+
+/** Gives memory back at once that nobody else has a part in. Whoever uses the buffer after that finds it empty. */
+export function freeMemory(bytes: Buffer): void {
+  if (bytes.length < OWN_BYTES_MIN || bytes.length !== bytes.buffer.byteLength) return;
+  if (bytes.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0);
 }

@@ -36,6 +36,9 @@ export interface ObjectBody {
   readonly sizeBytes: number;
   /** At most `endExclusive - start` bytes; all of them within the size. */
   read(start: number, endExclusive: number): Buffer | Promise<Buffer>;
+  /** Takes back what was read and is not needed any more: parts are large, and waiting for them to be collected takes more
+   *  memory and time than all the rest. */
+  release?(part: Buffer): void;
 }
 
 /** The files of one closed segment, byte for byte as the broker keeps them. */
@@ -92,7 +95,7 @@ export interface ObjectStore {
   put(key: string, content: Uint8Array | ObjectBody): Promise<void>;
   /** Like `put`, but false when the key exists; of several concurrent callers exactly one gets true. */
   putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
-  /** The object, or the part of the range that exists. @throws {StoreError} `STORE_MISSING` */
+  /** The object, or the part of the range that exists, in memory that is the caller's alone. @throws {StoreError} `STORE_MISSING` */
   get(key: string, range?: ByteRange): Promise<Buffer>;
   /** Undefined when there is no such object. */
   stat(key: string): Promise<ObjectFacts | undefined>;

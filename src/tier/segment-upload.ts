@@ -4,15 +4,15 @@
 import { assertInvariant } from "../core/errors.ts";
 import { archiveFailure } from "./archive-failure.ts";
 import type { ArchivedGap, ArchivedSegment, OpenTransaction } from "./manifest.ts";
-import { bodyOf, partsOf } from "./object-body.ts";
+import { bodyOf, freeMemory, partsOf } from "./object-body.ts";
 import { OpenTransactions } from "./open-transactions.ts";
 import type { ClosedSegment, ObjectBody, ObjectStore, SegmentFiles } from "./ports.ts";
 import { digestOf, walkedWhileRead } from "./segment-walk.ts";
 
 /** Of one request that reads back. */
 const READ_BACK_BYTES = 4 * 1024 * 1024;
-/** Requests under way while reading back: at most 16 MiB from either side in memory. */
-const READ_BACKS_MAX = 4;
+/** Requests under way while reading back: at most 8 MiB from either side in memory. */
+const READ_BACKS_MAX = 2;
 
 const SUFFIXES = ["log", "index", "timeindex", "txnindex"] as const;
 
@@ -113,14 +113,17 @@ function indexesOf({ index, timeindex, txnindex }: SegmentFiles) {
 /** Several ranges at a time. An object that is longer than what was sent is not the same either. */
 async function demandSame(key: string, sent: ObjectBody, store: ObjectStore): Promise<void> {
   const found = stored(store, key, sent.sizeBytes);
-  const ranges = partsOf({ ...sent, sizeBytes: sent.sizeBytes + 1 }, READ_BACK_BYTES);
+  const ranges = partsOf({ sizeBytes: sent.sizeBytes + 1 }, READ_BACK_BYTES);
   let isSame = true;
   const worker = async (): Promise<void> => {
     for (const { start, endExclusive } of ranges) {
       if (!isSame) return;
       const end = Math.min(endExclusive, sent.sizeBytes);
-      const ours = start < end ? sent.read(start, end) : Buffer.alloc(0);
-      if (!(await store.get(key, { start, endExclusive })).equals(await ours)) isSame = false;
+      const reading = start < end ? sent.read(start, end) : Buffer.alloc(0);
+      const [ours, theirs] = await Promise.all([reading, store.get(key, { start, endExclusive })]);
+      if (!ours.equals(theirs)) isSame = false;
+      sent.release?.(ours);
+      freeMemory(theirs);
     }
   };
   await Promise.all(Array.from({ length: READ_BACKS_MAX }, worker));
@@ -130,5 +133,5 @@ async function demandSame(key: string, sent: ObjectBody, store: ObjectStore): Pr
 }
 
 function stored(store: ObjectStore, key: string, sizeBytes: number): ObjectBody {
-  return { sizeBytes, read: (start, endExclusive) => store.get(key, { start, endExclusive }) };
+  return { sizeBytes, read: (start, endExclusive) => store.get(key, { start, endExclusive }), release: freeMemory };
 }

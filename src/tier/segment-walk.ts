@@ -2,12 +2,15 @@
 
 import { createHash } from "node:crypto";
 import { crc32c } from "../wire/crc32c.ts";
-import { BATCH_PREFIX_BYTES, type BatchView, batchAt } from "../wire/record-batch.ts";
+import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, type BatchView, batchAt } from "../wire/record-batch.ts";
 import { partsOf } from "./object-body.ts";
 import type { ObjectBody } from "./ports.ts";
 
 /** In memory at once; more only for a batch that is larger. */
 const PART_BYTES = 4 * 1024 * 1024;
+
+/** Where a batch tells its length. */
+const LENGTH_AT = 8;
 
 /** What identifies bytes. */
 export interface Digests {
@@ -41,11 +44,21 @@ export class SegmentWalk {
     this.#hash.update(part);
     this.#crc = crc32c(part, this.#crc);
     this.#bytes += part.length;
-    const bytes = this.#carry.length === 0 ? part : Buffer.concat([this.#carry, part]);
-    const walked = visitBatches(bytes, (batch, at) => this.#visit(batch, this.#position + at));
-    this.#position += walked;
+    const missingBytes = this.#carry.length === 0 ? 0 : missingOf(this.#carry, part);
+    if (missingBytes > part.length) {
+      this.#carry = Buffer.concat([this.#carry, part]);
+      return;
+    }
+    if (missingBytes > 0) this.#visitBatches(Buffer.concat([this.#carry, part.subarray(0, missingBytes)]));
+    const rest = part.subarray(missingBytes);
     // A copy, so that the part's memory is not kept for the sake of its end.
-    this.#carry = Buffer.from(bytes.subarray(walked));
+    this.#carry = Buffer.from(rest.subarray(this.#visitBatches(rest)));
+  }
+
+  #visitBatches(bytes: Buffer): number {
+    const walkedBytes = visitBatches(bytes, (batch, at) => this.#visit(batch, this.#position + at));
+    this.#position += walkedBytes;
+    return walkedBytes;
   }
 
   /** Call once, after the last part. */
@@ -77,6 +90,7 @@ export function walkedWhileRead(
   return {
     body: {
       sizeBytes: body.sizeBytes,
+      release: (part) => body.release?.(part),
       read: async (start, endExclusive) => {
         if (start !== read) return body.read(start, endExclusive);
         read = endExclusive;
@@ -105,6 +119,7 @@ export async function digestOf(body: ObjectBody): Promise<Digests> {
     const part = await body.read(start, endExclusive);
     hash.update(part);
     crc = crc32c(part, crc);
+    body.release?.(part);
   }
   return { bytes: body.sizeBytes, sha256: hash.digest("hex"), crc32c: crc };
 }
@@ -118,4 +133,12 @@ function visitBatches(bytes: Buffer, visit: (batch: BatchView, at: number) => vo
     at += batch.sizeBytes;
   }
   return at;
+}
+
+/** Of the batch that begins in `carry`: what lies in the part after it, as far as its length can be told. */
+function missingOf(carry: Buffer, part: Buffer): number {
+  const prefix = Buffer.concat([carry.subarray(0, BATCH_PREFIX_BYTES), part.subarray(0, BATCH_PREFIX_BYTES)]);
+  if (prefix.length < BATCH_PREFIX_BYTES) return Number.POSITIVE_INFINITY;
+  const sizeBytes = BATCH_PREFIX_BYTES + prefix.readInt32BE(LENGTH_AT);
+  return Math.max(sizeBytes, BATCH_HEADER_BYTES) - carry.length;
 }

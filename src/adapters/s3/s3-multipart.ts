@@ -76,8 +76,11 @@ async function sendParts(session: S3Session, upload: Upload, body: ObjectBody): 
   const waiting = [...partsOf(body, PART_BYTES)].entries();
   const sent: Part[] = [];
   const worker = async (): Promise<void> => {
-    for (const [index, { start, endExclusive }] of waiting)
-      sent.push(await sendPart(session, { ...upload, PartNumber: index + 1 }, await body.read(start, endExclusive)));
+    for (const [index, { start, endExclusive }] of waiting) {
+      const bytes = await body.read(start, endExclusive);
+      sent.push(await sendPart(session, { ...upload, PartNumber: index + 1 }, bytes));
+      body.release?.(bytes);
+    }
   };
   await Promise.all(Array.from({ length: PARTS_IN_FLIGHT_MAX }, worker));
   return sent.sort((a, b) => a.PartNumber - b.PartNumber);

@@ -10,6 +10,7 @@
 import type { Storage, StorageFile } from "../../core/storage.ts";
 import { WireError } from "../../wire/errors.ts";
 import type { BatchView } from "../../wire/record-batch.ts";
+import { freeMemory } from "../object-body.ts";
 import type { ClosedSegment, GapCause, ObjectBody, SegmentFiles } from "../ports.ts";
 import { walkSegment } from "../segment-walk.ts";
 import { SegmentIndexer, type SegmentStart } from "./segment-indexer.ts";
@@ -119,6 +120,7 @@ export class Spool {
     const log: ObjectBody = {
       sizeBytes: indexer.sizeBytes,
       read: (start, endExclusive) => this.#opened().read(start, endExclusive - start),
+      release: freeMemory,
     };
     return { log, ...indexer.files(), leaderEpochs: indexer.leaderEpochs };
   }

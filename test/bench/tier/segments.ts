@@ -3,6 +3,7 @@
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Uuid } from "../../../src/core/brand.ts";
+import { freeMemory } from "../../../src/tier/object-body.ts";
 import type { ArchivedPartition, ClosedSegment, SegmentSource } from "../../../src/tier/ports.ts";
 import { encodeBatch } from "../../../src/wire/records.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
@@ -87,6 +88,7 @@ export function fileSource(files: readonly SegmentFile[], partition: ArchivedPar
       return {
         log: {
           sizeBytes: segment.sizeBytes,
+          release: freeMemory,
           read: (start, endExclusive) => readFrom(`${segment.path}.log`, start, endExclusive),
         },
         index: await readFile(`${segment.path}.index`),
