@@ -4,6 +4,7 @@ import { listTopics } from "../client/admin.ts";
 import { type ConfigEntry, describeConfigs } from "../client/configs.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { AT_MAX_TIMESTAMP, listOffsets } from "../client/list-offsets.ts";
+import { mayWriteMarkers } from "../client/transactions.ts";
 import type { Clock } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import { silentLogger } from "../core/logger.ts";
@@ -30,6 +31,8 @@ export interface RegionSurvey {
   readonly limits: TimeLimits;
   /** Rules about topics, if they were asked for; undefined without an authorizer, a text when they cannot be read. */
   readonly acls: LiveAcls["acls"];
+  /** Whether the client may keep other writers out of a partition; undefined where the region does not tell. */
+  readonly takesFence: boolean | undefined;
   /** Consumer groups, if they were asked for. */
   readonly groups: readonly string[];
 }
@@ -51,7 +54,7 @@ export async function surveyRegion(
   const { brokers } = client.metadata;
   const bootstrap = [...brokers.values()].map(({ host, port }) => `${host}:${port}`)[0] ?? "";
   const names = listed.map(({ name }) => name);
-  const [settings, ages, limits, acls, made, groups] = await Promise.all([
+  const [settings, ages, limits, acls, made, groups, takesFence] = await Promise.all([
     settingsOf(client, names),
     agesOf(
       client,
@@ -63,6 +66,7 @@ export async function surveyRegion(
     options.asksAcls === true ? aclsOf(client) : undefined,
     names.includes(MADE_TOPIC) ? madeIn(client, clock) : [],
     options.asksGroups === true ? new KafkaGroups({ client, logger: silentLogger }).list() : [],
+    mayWriteMarkers(client, { timeoutMs: CALL_TIMEOUT_MS }),
   ]);
   const topics = listed.map((topic): LiveTopic => {
     const { topicId, partitions, replicationFactor } = topicInfo(topic);
@@ -78,7 +82,7 @@ export async function surveyRegion(
     };
   });
   const facts = { clusterId: client.metadata.clusterId ?? "", brokers: brokers.size, made };
-  return { topics, facts, limits: { bootstrap, ...limits }, acls, groups };
+  return { topics, facts, limits: { bootstrap, ...limits }, acls, groups, takesFence };
 }
 
 function aclsOf(client: KafkaClient): Promise<LiveAcls["acls"]> {

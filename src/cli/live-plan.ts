@@ -50,7 +50,9 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
   const changes = [...changesOf(pairs, facts), ...acls.flatMap((between) => between.changes)];
   const deletions = planDeletions(topology, live, facts);
   const limits = new Map(known.map(([name, survey]) => [name, survey.limits]));
-  const ruled = known.map(([name, { facts, states }]) => [name, { clusterId: facts.clusterId, states }] as const);
+  const ruled = known.map(([name, { facts, states, takesFence }]) => {
+    return [name, { clusterId: facts.clusterId, states, takesFence }] as const;
+  });
   return {
     plan,
     changes,

@@ -26,10 +26,10 @@ export function planText(live: LivePlan): string {
   const collisions = plan.collisions.map(
     ({ region, topic, writers }) => `! ${region} ${topic} would be written by ${writers.join(" and ")}`,
   );
-  const choices = otherRules.map(
-    ({ mirror, source, target, lanes, from, to }) =>
-      `~ ${mirror}: ${source} -> ${target} ${counted(lanes, "lane")} will go on by other rules: ${from} -> ${to}`,
-  );
+  const choices = otherRules.flatMap(({ mirror, source, target, lanes, from, to, caution }) => [
+    `~ ${mirror}: ${source} -> ${target} ${counted(lanes, "lane")} will go on by other rules: ${from} -> ${to}`,
+    ...(caution === undefined ? [] : [`! ${target}: ${caution}`]),
+  ]);
   const all = plan.flows.flatMap((flow) => flow.topics);
   const count = (action: string): number => all.filter((topic) => topic.action === action).length;
   const set = changes.filter(({ kind }) => kind === "set").length;

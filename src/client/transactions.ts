@@ -13,9 +13,11 @@ import { assertInvariant } from "../core/errors.ts";
 import { addPartitionsToTxn } from "../wire/apis/24-add-partitions-to-txn.ts";
 import { endTxn } from "../wire/apis/26-end-txn.ts";
 import { writeTxnMarkers } from "../wire/apis/27-write-txn-markers.ts";
+import { describeCluster } from "../wire/apis/60-describe-cluster.ts";
+import { OPERATIONS_NOT_ASKED } from "../wire/apis/authorized-operations.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { askCoordinators } from "./coordinators.ts";
-import { brokerError, hadNoEffect, mayRetry } from "./errors.ts";
+import { brokerError, ClientError, hadNoEffect, mayRetry } from "./errors.ts";
 import type { CallOptions, KafkaClient } from "./kafka-client.ts";
 import { askLeaders, byTopic, inOrder, type PartitionRef } from "./leaders.ts";
 import { type ProducedPartition, type ProducePartition, produceTo } from "./produce.ts";
@@ -174,6 +176,25 @@ export async function writeAbortMarker(
     },
   });
   return answer?.errorCode ?? ErrorCode.UNKNOWN;
+}
+
+/** Kafka's `AclOperation` as a bit of `clusterAuthorizedOperations`. */
+const CLUSTER_ACTION = 1 << 9;
+
+/** Whether this client may write markers by hand; undefined where the cluster does not tell. */
+export async function mayWriteMarkers(client: KafkaClient, options: CallOptions = {}): Promise<boolean | undefined> {
+  const [nodeId] = client.metadata.brokers.keys();
+  if (nodeId === undefined) return undefined;
+  try {
+    await client.versionOf(nodeId, writeTxnMarkers, options);
+    const body = { includeClusterAuthorizedOperations: true };
+    const { clusterAuthorizedOperations: allowed } = await client.request(nodeId, describeCluster, body, options);
+    return allowed === OPERATIONS_NOT_ASKED ? undefined : (allowed & CLUSTER_ACTION) !== 0;
+  } catch (error) {
+    if (error instanceof ClientError && error.fault.code === "CLIENT_NO_VERSION")
+      return error.fault.api === writeTxnMarkers.name ? false : undefined;
+    throw error;
+  }
 }
 
 /** An announcement is taken whole or not at all; of several codes the one that says why is not OPERATION_NOT_ATTEMPTED. */

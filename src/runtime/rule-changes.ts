@@ -17,11 +17,19 @@ export interface RuleChange {
   /** In words. */
   readonly from: string;
   readonly to: string;
+  /** Set where nothing keeps out what a worker with the former rules still sends. */
+  readonly caution?: string;
 }
+
+/** What may happen where the target takes no fence. */
+const UNFENCED =
+  "the target does not let this principal fence other writers: end every worker with the former rules before one with the new ones starts, or a request of theirs that comes late may land twice; or allow ClusterAction (kafka-acls --add --cluster --operation ClusterAction)";
 
 /** What is known of a region. */
 export interface RuledRegion {
   readonly clusterId: string;
+  /** Whether a worker may keep others out of a partition; undefined where the region does not tell. */
+  readonly takesFence?: boolean | undefined;
   /** Of every lane that ends there. */
   readonly states: readonly LaneStateRecord[];
 }
@@ -30,11 +38,11 @@ export interface RuledRegion {
 export function ruleChangesOf(topology: Topology, regions: ReadonlyMap<string, RuledRegion>): readonly RuleChange[] {
   return flowsOf(topology).flatMap((flow) => {
     const [source, target] = [regions.get(flow.source), regions.get(flow.target)];
-    return source === undefined || target === undefined ? [] : changesOf(flow, source.clusterId, target.states);
+    return source === undefined || target === undefined ? [] : changesOf(flow, source.clusterId, target);
   });
 }
 
-function changesOf(flow: Flow, sourceClusterId: string, states: readonly LaneStateRecord[]): readonly RuleChange[] {
+function changesOf(flow: Flow, sourceClusterId: string, { states, takesFence }: RuledRegion): readonly RuleChange[] {
   const { mirror, source, target } = flow;
   const ours: ChoiceRules = {
     provenance: mirror.provenance,
@@ -51,7 +59,9 @@ function changesOf(flow: Flow, sourceClusterId: string, states: readonly LaneSta
   const to = inWords(ours);
   return [...lanes].map(([plan, count]) => {
     const rules = rulesOf(plan);
-    return { mirror: mirror.name, source, target, lanes: count, from: rules === undefined ? plan : inWords(rules), to };
+    const from = rules === undefined ? plan : inWords(rules);
+    const caution = takesFence === false ? { caution: UNFENCED } : {};
+    return { mirror: mirror.name, source, target, lanes: count, from, to, ...caution };
   });
 }
 

@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { mayWriteMarkers } from "../../src/client/transactions.ts";
 import type { RecordFilter } from "../../src/topology/record-filter.ts";
+import { describeCluster } from "../../src/wire/apis/60-describe-cluster.ts";
+import { OPERATIONS_NOT_ASKED } from "../../src/wire/apis/authorized-operations.ts";
 import { encodeBatch, type RecordInput } from "../../src/wire/records.ts";
 import { eventually, MirrorWorld, type Side } from "./mirror-world.ts";
 
@@ -74,4 +77,22 @@ test("flow goes on by another filter where it is, when a worker with the old one
   const keys = (await copies(world, central)).map(({ key }) => key);
   const all = ["eu-1", "us-1", "eu-2", "eu-3", "eu-4"];
   assert.deepEqual(keys, [...all, "eu-1", "eu-4", ...all]);
+});
+
+test("client knows that a cluster does not let it fence other writers", async () => {
+  await using world = new MirrorWorld();
+  const { region, client } = await world.side("central", { brokers: 1 });
+  const described = (clusterAuthorizedOperations: number) => ({
+    errorCode: 0,
+    errorMessage: null,
+    clusterId: region.clusterId,
+    controllerId: 1,
+    brokers: [],
+    clusterAuthorizedOperations,
+  });
+  assert.equal(await mayWriteMarkers(client), true);
+  region.faults.control(describeCluster.key, () => ({ kind: "answer", response: described(1 << 8) }));
+  assert.equal(await mayWriteMarkers(client), false);
+  region.faults.control(describeCluster.key, () => ({ kind: "answer", response: described(OPERATIONS_NOT_ASKED) }));
+  assert.equal(await mayWriteMarkers(client), undefined);
 });

@@ -6,7 +6,7 @@ import type { KafkaClient } from "../../src/client/kafka-client.ts";
 import { logBounds } from "../../src/client/list-offsets.ts";
 import { produceTo } from "../../src/client/produce.ts";
 import { describeProducers } from "../../src/client/producers.ts";
-import { isFencedCode, TransactionalWriter, writeAbortMarker } from "../../src/client/transactions.ts";
+import { isFencedCode, mayWriteMarkers, TransactionalWriter, writeAbortMarker } from "../../src/client/transactions.ts";
 import { ErrorCode } from "../../src/wire/error-codes.ts";
 import { encodeBatch } from "../../src/wire/records.ts";
 
@@ -71,6 +71,7 @@ export async function markerFences(client: KafkaClient, topic: string): Promise<
     return outcome?.errorCode;
   };
   const mark = (producerEpoch: number) => writeAbortMarker(client, { partition, producerId: DERIVED, producerEpoch });
+  assert.equal(await mayWriteMarkers(client), true);
   assert.equal(await live(0, 0), ErrorCode.NONE);
   assert.equal(await mark(1), ErrorCode.NONE);
   assert.equal(await live(0, 1), ErrorCode.INVALID_PRODUCER_EPOCH);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Uuid } from "../../../src/core/brand.ts";
 import type { LaneStateRecord } from "../../../src/mirror/offset-ports.ts";
-import { ruleChangesOf } from "../../../src/runtime/rule-changes.ts";
+import { type RuledRegion, ruleChangesOf } from "../../../src/runtime/rule-changes.ts";
 import { parseTopology } from "../../../src/topology/parse.ts";
 
 const TOPOLOGY = parseTopology({
@@ -44,9 +44,13 @@ function state(sourceTopic: string, plan: string, partition = 0): LaneStateRecor
 }
 
 function changes(...states: LaneStateRecord[]) {
-  const regions = new Map([
+  return changesIn({ states });
+}
+
+function changesIn(target: Pick<RuledRegion, "states" | "takesFence">) {
+  const regions = new Map<string, RuledRegion>([
     ["a", { clusterId: "A", states: [] }],
-    ["b", { clusterId: "B", states }],
+    ["b", { clusterId: "B", ...target }],
   ]);
   return ruleChangesOf(TOPOLOGY, regions);
 }
@@ -68,4 +72,11 @@ test("plan tells which lanes will choose records by other rules, and which those
 test("plan tells nothing about lanes whose rules stay", () => {
   const same = 'v1 provenance=all filter={"keys":{"include":["eu*"],"exclude":[]}}';
   assert.deepEqual(changes(state("orders", same)), []);
+});
+
+test("plan warns of workers with the former rules only where the target takes no fence", () => {
+  const states = [state("orders", "provenance=all")];
+  const cautions = [true, false, undefined].map((takesFence) => changesIn({ states, takesFence })[0]?.caution);
+  assert.deepEqual([cautions[0], cautions[2]], [undefined, undefined]);
+  assert.match(cautions[1] ?? "", /end every worker with the former rules .* ClusterAction/);
 });
