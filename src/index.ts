@@ -21,7 +21,8 @@ export type { Random } from "./core/random.ts";
 export type { Storage, StorageFile } from "./core/storage.ts";
 export { type Explanation, explainOffset } from "./mirror/explain.ts";
 // Mirroring: one flow between two clusters, and what it tells about itself.
-export { Flow, type FlowDeps, type FlowOptions } from "./mirror/flow.ts";
+export { Flow } from "./mirror/flow.ts";
+export type { FlowDeps, FlowOptions } from "./mirror/flow-options.ts";
 export { type Naming, namingOf } from "./mirror/naming.ts";
 export { OffsetMap, type Run } from "./mirror/offset-map.ts";
 export type { FlowStatus, LaneStatus } from "./mirror/status.ts";

@@ -17,7 +17,7 @@ import type { PrefetchBudget } from "../adapters/prefetch-budget.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { sleep } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
-import type { FlowDeps } from "../mirror/flow.ts";
+import type { FlowDeps } from "../mirror/flow-options.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import type { StoredWorld } from "./stored-status.ts";
 import type { LinkSnapshot } from "./worker-status.ts";

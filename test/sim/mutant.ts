@@ -1,7 +1,7 @@
 /** What a planted mistake may replace. Mistakes get in through ports and hooks only: the code under test is as it ships. */
 
 import type { EmbeddedRegion } from "../../src/broker/embedded-region.ts";
-import type { FlowOptions } from "../../src/mirror/flow.ts";
+import type { FlowOptions } from "../../src/mirror/flow-options.ts";
 import type { LaneHooks } from "../../src/mirror/lane-options.ts";
 import type { Source, Target } from "../../src/mirror/ports.ts";
 

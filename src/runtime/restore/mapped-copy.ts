@@ -4,7 +4,7 @@
 import type { ArchiveSource } from "../../adapters/archive-source.ts";
 import { sleep } from "../../core/clock.ts";
 import { describeFault } from "../../core/errors.ts";
-import { DEFAULT_OPEN_TRANSACTION_MS } from "../../mirror/flow.ts";
+import { DEFAULT_OPEN_TRANSACTION_MS } from "../../mirror/flow-options.ts";
 import { Lane } from "../../mirror/lane.ts";
 import { producerIdOf, reverseLane } from "../../mirror/lane-id.ts";
 import type { LaneIdentity, ProgressStore } from "../../mirror/offset-ports.ts";
