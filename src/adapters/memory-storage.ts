@@ -26,6 +26,8 @@ interface Content {
 export class MemoryStorage implements Storage {
   readonly #files = new Map<string, Content>();
   readonly #directories = new Set<string>();
+  /** Names in each directory that has any: a list looks at no other file. */
+  readonly #names = new Map<string, Set<string>>();
   #isFull = false;
   /** Handles opened before a crash belong to a dead process. */
   #generation = 0;
@@ -67,21 +69,17 @@ export class MemoryStorage implements Storage {
   }
 
   makeDirectory(path: string): void {
-    this.#directories.add(normal(path));
+    const key = normal(path);
+    this.#directories.add(key);
+    this.#link(key);
   }
 
   list(path: string): readonly string[] {
-    const directory = normal(path);
-    const prefix = directory === "" ? "" : `${directory}/`;
-    const names = new Set<string>();
-    for (const key of [...this.#files.keys(), ...this.#directories]) {
-      if (key.startsWith(prefix)) names.add(key.slice(prefix.length).split("/")[0] ?? "");
-    }
-    return [...names].sort();
+    return [...(this.#names.get(normal(path)) ?? [])].sort();
   }
 
   exists(path: string): boolean {
-    return this.#files.has(normal(path)) || this.#directories.has(normal(path)) || this.list(path).length > 0;
+    return this.#isThere(normal(path));
   }
 
   open(path: string, options: { readonly create: boolean }): StorageFile {
@@ -90,7 +88,7 @@ export class MemoryStorage implements Storage {
     if (content === undefined) {
       if (!options.create) throw fault("STORAGE_MISSING", path);
       content = { bytes: Buffer.alloc(INITIAL_BYTES), sizeBytes: 0, syncedBytes: 0 };
-      this.#files.set(key, content);
+      this.#put(key, content);
     }
     return this.#handle(key, content);
   }
@@ -104,7 +102,7 @@ export class MemoryStorage implements Storage {
   writeFile(path: string, content: Uint8Array): void {
     this.#assertRoom(path);
     const bytes = Buffer.from(content);
-    this.#files.set(normal(path), { bytes, sizeBytes: bytes.length, syncedBytes: bytes.length });
+    this.#put(normal(path), { bytes, sizeBytes: bytes.length, syncedBytes: bytes.length });
   }
 
   createFile(path: string, content: Uint8Array): boolean {
@@ -117,14 +115,44 @@ export class MemoryStorage implements Storage {
     const content = this.#files.get(normal(from));
     if (content === undefined) throw fault("STORAGE_MISSING", from);
     this.#files.delete(normal(from));
-    this.#files.set(normal(to), content);
+    this.#unlink(normal(from));
+    this.#put(normal(to), content);
   }
 
   remove(path: string): void {
     const key = normal(path);
-    for (const held of [this.#files, this.#directories]) {
-      for (const each of [...held.keys()]) if (each === key || each.startsWith(`${key}/`)) held.delete(each);
+    for (const name of [...(this.#names.get(key) ?? [])]) this.remove(key === "" ? name : `${key}/${name}`);
+    this.#files.delete(key);
+    this.#directories.delete(key);
+    this.#unlink(key);
+  }
+
+  #put(key: string, content: Content): void {
+    this.#files.set(key, content);
+    this.#link(key);
+  }
+
+  /** Names a path in its parents, as far up as they do not know of it. */
+  #link(key: string): void {
+    for (let [directory, name] = split(key); name !== ""; [directory, name] = split(directory)) {
+      const names = this.#names.get(directory) ?? new Set<string>();
+      if (names.has(name)) return;
+      this.#names.set(directory, names.add(name));
     }
+  }
+
+  /** Takes back the name of what is gone, and those of parents that only existed for its sake. */
+  #unlink(key: string): void {
+    for (let at = key; at !== "" && !this.#isThere(at); [at] = split(at)) {
+      const [directory, name] = split(at);
+      const names = this.#names.get(directory);
+      names?.delete(name);
+      if (names?.size === 0) this.#names.delete(directory);
+    }
+  }
+
+  #isThere(key: string): boolean {
+    return this.#files.has(key) || this.#directories.has(key) || this.#names.has(key);
   }
 
   #handle(path: string, content: Content): StorageFile {
@@ -178,6 +206,12 @@ function appendTo(content: Content, part: Uint8Array): void {
   }
   content.bytes.set(part, content.sizeBytes);
   content.sizeBytes = end;
+}
+
+/** Parent and name; the top has no name. */
+function split(key: string): [directory: string, name: string] {
+  const at = key.lastIndexOf("/");
+  return [key.slice(0, Math.max(0, at)), key.slice(at + 1)];
 }
 
 function normal(path: string): string {
