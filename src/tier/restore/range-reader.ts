@@ -12,7 +12,7 @@ import type { ObjectStore } from "../ports.ts";
 import { cutBatch } from "./cut-batch.ts";
 
 /** Per request to the store: large enough that its latency hardly counts, small enough for some partitions at once. */
-export const READ_BYTES = 2 * 1024 * 1024;
+export const READ_BYTES = 1024 * 1024;
 
 /** A part of a partition's archive. */
 export interface ArchiveRange extends OffsetRange {

@@ -5,6 +5,7 @@ import { nodeRandom } from "../../../adapters/node-random.ts";
 import { openPinoLogger } from "../../../adapters/pino-logger.ts";
 import { openClient, regionAddress } from "../../../runtime/connect.ts";
 import { declaredStores } from "../../../runtime/declared-stores.ts";
+import { boundHeap } from "../../../runtime/heap-bounds.ts";
 import { openStore } from "../../../runtime/open-store.ts";
 import {
   type PreparedRestore,
@@ -52,6 +53,7 @@ const TELL_EVERY_MS = 10_000;
  *  @throws {RestoreError | StoreError | ArchiveError | RuntimeError | TopologyError | MirrorError | ClientError} */
 export async function tierRestore(context: CliContext, options: TierRestoreOptions): Promise<ExitCode> {
   const wanted = restoreOptions(options);
+  boundHeap();
   const { topology, state } = topologyInUse(context);
   const logger = await openPinoLogger({ level: context.logLevel, format: "pretty", fields: { role: "restore" } });
   using stop = interruption(() => context.talk("stopping; the same command goes on later"));
