@@ -50,6 +50,7 @@ test("region spec carries everything its process needs, as plain data", () => {
         deleteLocal: "never",
         everyMs: 2_000,
         limits: {},
+        upkeep: { retention: {}, onTopicDeleted: "keep", graceMs: 86_400_000 },
       },
       {
         topics: { include: ["c*"], exclude: ["cc"] },
@@ -59,6 +60,7 @@ test("region spec carries everything its process needs, as plain data", () => {
         deleteLocal: "never",
         everyMs: 2_000,
         limits: {},
+        upkeep: { retention: {}, onTopicDeleted: "keep", graceMs: 86_400_000 },
       },
     ],
   });
