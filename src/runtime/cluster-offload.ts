@@ -43,6 +43,8 @@ export interface ClusterOffloadOptions {
   readonly region: string;
   /** Of those that the rules select; undefined: all. */
   readonly topic?: string | undefined;
+  /** Only looks, beside another process that works. */
+  readonly readOnly?: boolean;
 }
 
 /** How a partition stands. */
@@ -82,6 +84,8 @@ interface Rule {
   readonly progress: Map<string, Progress>;
   readonly upkeep: TierUpkeep;
   readonly capture: TierCapture;
+  /** What keeps the whole rule from working. */
+  failing: string | undefined;
 }
 
 /** Works while it is open; its spools are locked against other processes of the same state directory. */
@@ -122,9 +126,11 @@ export class ClusterOffloader implements AsyncDisposable {
       const opened = await openStore(tiering, { clock, random, statePath: state.path });
       cleanup.defer(() => opened.close());
       const spoolDirectory = join(state.path, "spool", spoolName(tiering));
-      const lock = lockDirectory(spoolDirectory, storage);
-      cleanup.defer(() => lock.release());
-      locks.push(lock);
+      if (options.readOnly !== true) {
+        const lock = lockDirectory(spoolDirectory, storage);
+        cleanup.defer(() => lock.release());
+        locks.push(lock);
+      }
       const fetched = new Throttle(tiering.limits.bytesPerSecond, clock);
       const source = new KafkaSegments(
         {
@@ -141,7 +147,7 @@ export class ClusterOffloader implements AsyncDisposable {
       const wants = (name: string): boolean => selects(tiering.topics, name);
       const upkeep = new TierUpkeep(upkeepSpec(tiering), { store, clock, logger: deps.logger, wants });
       const capture = new TierCapture(store);
-      rules.push({ tiering, store, source, progress: new Map(), upkeep, capture });
+      rules.push({ tiering, store, source, progress: new Map(), upkeep, capture, failing: undefined });
     }
     cleanup.move();
     const wants = (name: string): boolean => topic === undefined || name === topic;
@@ -174,8 +180,10 @@ export class ClusterOffloader implements AsyncDisposable {
           await rule.upkeep.runIfDue(localLogs(rule.source));
         }
         failures.push(...[...rule.progress.values()].flatMap(({ error }) => error ?? []));
+        this.#tellRule(rule, undefined);
       } catch (error) {
         failures.push(toError(error));
+        this.#tellRule(rule, toError(error));
       }
     }
     return { ...total, deletions, failures };
@@ -259,6 +267,15 @@ export class ClusterOffloader implements AsyncDisposable {
     else if (error === undefined && known.error !== undefined)
       this.#logger.info("offloading works again", { topic, partition });
     known.error = error;
+  }
+
+  #tellRule(rule: Rule, failure: Error | undefined): void {
+    const store = rule.store.location;
+    if (failure !== undefined && rule.failing !== failure.message)
+      this.#logger.warn("offloading fails and is tried again", { store, cause: failure.message });
+    else if (failure === undefined && rule.failing !== undefined)
+      this.#logger.info("offloading works again", { store });
+    rule.failing = failure?.message;
   }
 
   async #delete(rule: Rule): Promise<readonly LocalDeletion[]> {

@@ -64,11 +64,12 @@ export async function tierOffload(context: CliContext, options: TierOffloadOptio
     state.create();
     const run = async (): Promise<void> => {
       await using offloader = await ClusterOffloader.open(
-        { topology, state, region, topic: options.topic },
+        { topology, state, region, topic: options.topic, readOnly: options.dryRun === true },
         { logger, signal: interrupted.signal },
       );
       const pass = await passesOf(offloader, { context, options, region, signal: interrupted.signal });
-      failures.push(...pass.failures);
+      // What a pass of many meets is logged when it begins and ends.
+      if (options.follow !== true) failures.push(...pass.failures);
       deletions.push(...pass.deletions.map((deletion) => deletionRow(region, deletion)));
       rows.push(...(await offloader.status()).map((status) => ({ region, ...status })));
       passes.push({ region, segments_offloaded: pass.segmentsOffloaded, bytes_offloaded: pass.bytesOffloaded });
