@@ -1,39 +1,22 @@
 /** Moves the cold segments of one existing cluster to its stores, and deletes there what is archived: all tiering rules of a region. */
 
-import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { kafkaGroupsView } from "../adapters/kafka-capture.ts";
 import { deleteLocally, type LocalDeletion, plannedDeletions } from "../adapters/kafka-local-deletion.ts";
-import { KafkaSegments } from "../adapters/kafka-segments.ts";
 import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeRandom } from "../adapters/node-random.ts";
-import { nodeStorage } from "../adapters/node-storage.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import { readHead } from "../tier/archive.ts";
-import { archivedTo, type Manifest } from "../tier/manifest.ts";
+import { archivedTo } from "../tier/manifest.ts";
 import { offloadOnce } from "../tier/offload.ts";
-import type { ArchivedPartition, ObjectStore } from "../tier/ports.ts";
-import { Throttle } from "../tier/throttle.ts";
-import { throttledStore } from "../tier/throttled-store.ts";
-import type { LocalLogs } from "../tier/upkeep.ts";
-import type { Tiering, Topology } from "../topology/model.ts";
-import { selects } from "../topology/patterns.ts";
+import type { ArchivedPartition } from "../tier/ports.ts";
+import type { Topology } from "../topology/model.ts";
+import { ClusterRule, localLogs, type PartitionProgress } from "./cluster-rule.ts";
 import { openClient, regionAddress } from "./connect.ts";
-import { type LockFile, lockDirectory } from "./lock-file.ts";
-import { openStore, storeIdentity } from "./open-store.ts";
-import { upkeepSpec } from "./region-spec.ts";
 import type { StateDirectory } from "./state-directory.ts";
-import { TierCapture } from "./tier-capture.ts";
-import { TierUpkeep } from "./tier-upkeep.ts";
 
 /** Enough to hide the store's round trips; each holds a part of a segment in memory. */
 const PARALLEL = 2;
-/** No segment of an object store need be larger for requests not to count, and each is read back whole. */
-const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
-/** How long the records of a quiet topic wait for the archive. */
-const SEGMENT_OPEN_MS_MAX = 3_600_000;
 const CLIENT_ID = "tributary-tier";
 
 /** What is to be offloaded. */
@@ -70,88 +53,36 @@ export interface ClusterPass {
   readonly failures: readonly Error[];
 }
 
-interface Progress {
-  bytesOffloaded: number;
-  manifest: Manifest | undefined;
-  isKnown: boolean;
-  error: Error | undefined;
-}
-
-interface Rule {
-  readonly tiering: Tiering;
-  readonly store: ObjectStore;
-  readonly source: KafkaSegments;
-  readonly progress: Map<string, Progress>;
-  readonly upkeep: TierUpkeep;
-  readonly capture: TierCapture;
-  /** What keeps the whole rule from working. */
-  failing: string | undefined;
-}
-
 /** Works while it is open; its spools are locked against other processes of the same state directory. */
 export class ClusterOffloader implements AsyncDisposable {
   readonly #client: KafkaClient;
   readonly #logger: Logger;
-  readonly #rules: readonly Rule[];
-  readonly #locks: readonly LockFile[];
-  readonly #wants: (topic: string) => boolean;
+  readonly #rules: readonly ClusterRule[];
   readonly #startedMs = nodeClock().monotonicMs();
 
-  private constructor(
-    client: KafkaClient,
-    rules: readonly Rule[],
-    rest: { readonly locks: readonly LockFile[]; readonly logger: Logger; readonly wants: (topic: string) => boolean },
-  ) {
+  private constructor(client: KafkaClient, rules: readonly ClusterRule[], logger: Logger) {
     this.#client = client;
     this.#rules = rules;
-    this.#locks = rest.locks;
-    this.#logger = rest.logger;
-    this.#wants = rest.wants;
+    this.#logger = logger;
   }
 
   /** Reaches the cluster and the stores. @throws {RuntimeError} `REGION_UNREACHABLE`, `STATE_LOCKED` @throws {StoreError | TopologyError} */
   static async open(
     options: ClusterOffloadOptions,
-    deps: { readonly logger: Logger; readonly signal?: AbortSignal },
+    { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
   ): Promise<ClusterOffloader> {
-    const { topology, state, region, topic } = options;
-    const [clock, random, storage] = [nodeClock(), nodeRandom(), nodeStorage()];
+    const { topology, state, region, topic, readOnly = false } = options;
     await using cleanup = new AsyncDisposableStack();
-    const address = regionAddress(topology, state, region);
-    const client = await openClient(address, { clientId: CLIENT_ID, ...deps });
+    const client = await openClient(regionAddress(topology, state, region), { clientId: CLIENT_ID, logger, signal });
     cleanup.defer(() => client.close());
-    const rules: Rule[] = [];
-    const locks: LockFile[] = [];
+    const rules: ClusterRule[] = [];
     for (const tiering of topology.tiering.filter((rule) => rule.region === region)) {
-      const opened = await openStore(tiering, { clock, random, statePath: state.path });
-      cleanup.defer(() => opened.close());
-      const spoolDirectory = join(state.path, "spool", spoolName(tiering));
-      if (options.readOnly !== true) {
-        const lock = lockDirectory(spoolDirectory, storage);
-        cleanup.defer(() => lock.release());
-        locks.push(lock);
-      }
-      const fetched = new Throttle(tiering.limits.bytesPerSecond, clock);
-      const source = new KafkaSegments(
-        {
-          wanted: (name) => selects(tiering.topics, name) && (topic === undefined || name === topic),
-          spoolDirectory,
-          spoolBytesMax: tiering.spoolBytes,
-          segmentBytesMax: tiering.segmentBytes ?? SEGMENT_BYTES_MAX,
-          openMs: tiering.segmentAgeMs ?? SEGMENT_OPEN_MS_MAX,
-          onGap: tiering.onGap,
-        },
-        { client, storage, clock, pace: (bytes) => fetched.take(bytes) },
-      );
-      const store = throttledStore(opened, tiering.limits, clock);
-      const wants = (name: string): boolean => selects(tiering.topics, name);
-      const upkeep = new TierUpkeep(upkeepSpec(tiering), { store, clock, logger: deps.logger, wants });
-      const capture = new TierCapture(store);
-      rules.push({ tiering, store, source, progress: new Map(), upkeep, capture, failing: undefined });
+      const rule = await ClusterRule.open(tiering, { client, logger, statePath: state.path, topic, readOnly });
+      cleanup.defer(() => rule.close());
+      rules.push(rule);
     }
     cleanup.move();
-    const wants = (name: string): boolean => topic === undefined || name === topic;
-    return new ClusterOffloader(client, rules, { locks, logger: deps.logger, wants });
+    return new ClusterOffloader(client, rules, logger);
   }
 
   /** The shortest time between two passes that any rule wants. */
@@ -179,7 +110,7 @@ export class ClusterOffloader implements AsyncDisposable {
           deletions.push(...(await this.#delete(rule)));
           await rule.upkeep.runIfDue(localLogs(rule.source));
         }
-        failures.push(...[...rule.progress.values()].flatMap(({ error }) => error ?? []));
+        failures.push(...[...rule.partitions].flatMap(({ error }) => error ?? []));
         this.#tellRule(rule, undefined);
       } catch (error) {
         failures.push(toError(error));
@@ -205,7 +136,7 @@ export class ClusterOffloader implements AsyncDisposable {
     const rows: PartitionStatus[] = [];
     for (const rule of this.#rules) {
       for (const { partition, bounds } of rule.source.seen) {
-        const { manifest, bytesOffloaded, error } = await this.#known(rule, partition);
+        const { manifest, bytesOffloaded, error } = await rule.known(partition);
         const isKnown = !(bounds instanceof Error);
         rows.push({
           partition,
@@ -224,29 +155,25 @@ export class ClusterOffloader implements AsyncDisposable {
 
   /** Leaves the spools for the next process. Idempotent. */
   async close(): Promise<void> {
-    for (const { source, store } of this.#rules) {
-      await source.close();
-      store.close();
-    }
+    for (const rule of this.#rules) await rule.close();
     await this.#client.close();
-    for (const lock of this.#locks) lock.release();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #round(rule: Rule): Promise<{ readonly segmentsOffloaded: number; readonly bytesOffloaded: number }> {
-    const { source, store, progress, tiering } = rule;
+  async #round(rule: ClusterRule): Promise<{ readonly segmentsOffloaded: number; readonly bytesOffloaded: number }> {
+    const { source, store, tiering } = rule;
     const moved = { segmentsOffloaded: 0, bytesOffloaded: 0 };
     // Local copies are the spool's: it never keeps what is archived.
     const policy = { olderThanMs: tiering.olderThanMs, keepLocalBytes: 0, deleteLocal: "after-verify" } as const;
     let isOver = false;
-    await offloadOnce(policy, (topic) => this.#wants(topic) && selects(tiering.topics, topic), {
+    await offloadOnce(policy, (topic) => rule.wants(topic), {
       ...{ source, store, clock: nodeClock(), random: nodeRandom(), parallel: PARALLEL },
       onPartition: ({ partition, moved: step, manifest, error }) => {
         isOver = true;
-        const known = progressOf(progress, partition);
+        const known = rule.progress(partition);
         known.bytesOffloaded += step.bytesOffloaded;
         if (manifest !== undefined) Object.assign(known, { manifest, isKnown: true });
         this.#tell(partition, known, error === undefined ? undefined : toError(error));
@@ -261,7 +188,7 @@ export class ClusterOffloader implements AsyncDisposable {
   }
 
   /** Both ends of a trouble, and nothing while it lasts. */
-  #tell({ topic, partition }: ArchivedPartition, known: Progress, error: Error | undefined): void {
+  #tell({ topic, partition }: ArchivedPartition, known: PartitionProgress, error: Error | undefined): void {
     if (error !== undefined && known.error?.message !== error.message)
       this.#logger.warn("offloading fails and is tried again", { topic, partition, cause: error.message });
     else if (error === undefined && known.error !== undefined)
@@ -269,7 +196,7 @@ export class ClusterOffloader implements AsyncDisposable {
     known.error = error;
   }
 
-  #tellRule(rule: Rule, failure: Error | undefined): void {
+  #tellRule(rule: ClusterRule, failure: Error | undefined): void {
     const store = rule.store.location;
     if (failure !== undefined && rule.failing !== failure.message)
       this.#logger.warn("offloading fails and is tried again", { store, cause: failure.message });
@@ -278,19 +205,19 @@ export class ClusterOffloader implements AsyncDisposable {
     rule.failing = failure?.message;
   }
 
-  async #delete(rule: Rule): Promise<readonly LocalDeletion[]> {
+  async #delete(rule: ClusterRule): Promise<readonly LocalDeletion[]> {
     if (rule.tiering.deleteLocal === "never") return [];
     const planned = await this.#planned(rule);
-    const manifests = (partition: ArchivedPartition) => progressOf(rule.progress, partition).manifest;
+    const manifests = (partition: ArchivedPartition) => rule.progress(partition).manifest;
     const deps = { client: this.#client, store: rule.store, groups: kafkaGroupsView(this.#client) };
     return deleteLocally(planned, manifests, deps);
   }
 
-  async #planned(rule: Rule): Promise<readonly LocalDeletion[]> {
+  async #planned(rule: ClusterRule): Promise<readonly LocalDeletion[]> {
     if (rule.tiering.deleteLocal === "never") return [];
     const copies = [];
     for (const seen of rule.source.seen) {
-      const { manifest } = await this.#known(rule, seen.partition);
+      const { manifest } = await rule.known(seen.partition);
       if (manifest !== undefined) copies.push({ ...seen, manifest });
     }
     return plannedDeletions(copies, rule.tiering, {
@@ -298,41 +225,4 @@ export class ClusterOffloader implements AsyncDisposable {
       nowMs: nodeClock().nowMs(),
     });
   }
-
-  /** Asks the store for a manifest once; passes bring the later ones. */
-  async #known({ store, progress }: Rule, partition: ArchivedPartition): Promise<Progress> {
-    const known = progressOf(progress, partition);
-    if (!known.isKnown) {
-      known.manifest = (await readHead(store, partition))?.manifest;
-      known.isKnown = true;
-    }
-    return known;
-  }
-}
-
-/** What the last listing showed. A topic that is not in it may only be hidden from this client, so nothing counts as gone. */
-function localLogs(source: KafkaSegments): LocalLogs {
-  return {
-    clusterId: source.clusterId,
-    localStart: async ({ topicId, partition: index }) => {
-      const seen = source.seen.find(({ partition }) => partition.topicId === topicId && partition.partition === index);
-      return seen === undefined || seen.bounds instanceof Error ? "unknown" : seen.bounds.startOffset;
-    },
-    raiseStart: async () => {},
-  };
-}
-
-function progressOf(progress: Map<string, Progress>, { topicId, partition }: ArchivedPartition): Progress {
-  const key = `${topicId}/${partition}`;
-  const known = progress.get(key) ?? { bytesOffloaded: 0, manifest: undefined, isKnown: false, error: undefined };
-  progress.set(key, known);
-  return known;
-}
-
-/** The same for the same rule, so that a later process finds the spool; another rule never finds it. */
-function spoolName(tiering: Tiering): string {
-  const { include, exclude } = tiering.topics;
-  const topics = [include, exclude].map((patterns) => patterns.map(({ text }) => text));
-  const rule = JSON.stringify([tiering.region, storeIdentity(tiering), topics]);
-  return `${tiering.region}-${createHash("sha256").update(rule).digest("hex").slice(0, 12)}`;
 }
