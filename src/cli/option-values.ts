@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from "commander";
 import type { Endpoint } from "../core/network.ts";
+import { type JsonColumn, parseJsonColumns } from "../tier/parquet/json-columns.ts";
 import { parseDurationMs, parseRate, parseSizeBytes } from "../topology/units.ts";
 import { parseHttpAddress } from "../web/http-address.ts";
 
@@ -72,4 +73,11 @@ export function httpAddress(text: string): Endpoint {
 /** All values of an option that may be given again. */
 export function collected(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
+}
+
+/** @throws {InvalidArgumentError} */
+export function jsonColumns(text: string): readonly JsonColumn[] {
+  const columns = parseJsonColumns(text);
+  if (typeof columns === "string") throw new InvalidArgumentError(`${columns}.`);
+  return columns;
 }

@@ -1,7 +1,17 @@
 /** The commands below `tributary tier`, one function each, in the order of the help. */
 
 import { type Command, Option } from "commander";
-import { byteSize, collected, duration, rangeBound, rate, share, time, wholeNumber } from "./option-values.ts";
+import {
+  byteSize,
+  collected,
+  duration,
+  jsonColumns,
+  rangeBound,
+  rate,
+  share,
+  time,
+  wholeNumber,
+} from "./option-values.ts";
 import type { Runner } from "./program.ts";
 
 /** Adds them. */
@@ -20,6 +30,8 @@ export function addTierCommands(program: Command, run: Runner): void {
   addRm(tier, run);
 
   addExport(tier, run);
+
+  addParquet(tier, run);
 
   addRestore(tier, run);
 
@@ -91,6 +103,19 @@ function addRm(tier: Command, run: Runner): void {
     .option("--topic-id <id>", "only the topic of this id, where there were several of one name")
     .option("--yes", "do it; without, it is only told what would go")
     .action(run(async () => (await import("./commands/tier/rm.ts")).tierRm));
+}
+
+function addParquet(tier: Command, run: Runner): void {
+  ofTopic(tier.command("parquet").summary("write archived segments as Parquet files for DuckDB, pandas and the like"))
+    .option("--to <directory>", "where to (default: below parquet/ in the store itself)")
+    .option(
+      "--json-columns <columns>",
+      "members of JSON values as columns: NAME or NAME:TYPE with commas; string (default), int64, double, boolean",
+      jsonColumns,
+    )
+    .option("--text", "keys and values are UTF-8 text, not bytes; refuses others")
+    .option("--overwrite", "write files again that are there")
+    .action(run(async () => (await import("./commands/tier/parquet.ts")).tierParquet));
 }
 
 function addExport(tier: Command, run: Runner): void {

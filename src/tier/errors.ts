@@ -60,6 +60,7 @@ export type ArchiveFault =
       readonly candidates: readonly string[];
     }
   | { readonly code: "ARCHIVE_UNKNOWN"; readonly topic: string }
+  | { readonly code: "PARQUET_NOT_TEXT"; readonly topic: string; readonly partition: number; readonly offset: bigint }
   | {
       readonly code: "ARCHIVE_GAP";
       readonly topic: string;

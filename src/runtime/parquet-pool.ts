@@ -1,0 +1,66 @@
+/** Worker threads that write segments as Parquet files side by side. */
+
+import { availableParallelism } from "node:os";
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { ParquetOptions, SegmentTask } from "../adapters/parquet/segment-to-parquet.ts";
+import type { StoreDeclaration } from "../topology/store-schema.ts";
+
+/** Each holds one row group and one part of a segment in memory, some 100 MiB at most. */
+const WORKERS_MAX = 4;
+
+/** What all segments of a run have in common. */
+export interface ParquetJob {
+  readonly store: StoreDeclaration;
+  readonly statePath: string;
+  /** Where to; undefined: below `parquet/` in the store itself. */
+  readonly directory: string | undefined;
+  /** For files that are not whole yet; on the same file system as `directory`. */
+  readonly spoolDirectory: string;
+  readonly isOverwriting: boolean;
+  readonly options: ParquetOptions;
+}
+
+/** What became of a segment. `waiting`: a transaction in it has no end in the archive yet. */
+export type ParquetAnswer =
+  | { readonly kind: "written"; readonly target: string; readonly rows: number; readonly bytes: number }
+  | { readonly kind: "there"; readonly target: string }
+  | { readonly kind: "waiting" }
+  | { readonly kind: "failed"; readonly code: string; readonly message: string };
+
+/** Hands out `tasks`, each to the next idle worker, and tells each answer. Resolves when all are done; a worker that dies ends it. */
+export async function writeParquet(
+  job: ParquetJob,
+  tasks: readonly SegmentTask[],
+  onAnswer: (task: SegmentTask, answer: ParquetAnswer) => void,
+): Promise<void> {
+  const rest = tasks.values();
+  const count = Math.min(WORKERS_MAX, availableParallelism(), tasks.length);
+  const workers = Array.from({ length: count }, () => runWorker(job, rest, onAnswer));
+  await Promise.all(workers);
+}
+
+function runWorker(
+  job: ParquetJob,
+  rest: ArrayIterator<SegmentTask>,
+  onAnswer: (task: SegmentTask, answer: ParquetAnswer) => void,
+): Promise<void> {
+  const worker = new Worker(new URL(`./parquet-worker${extname(import.meta.url)}`, import.meta.url), {
+    workerData: job,
+  });
+  return new Promise<void>((resolve, reject) => {
+    let task: SegmentTask | undefined;
+    const next = (): void => {
+      const step = rest.next();
+      task = step.done === true ? undefined : step.value;
+      if (task === undefined) void worker.terminate().then(() => resolve());
+      else worker.postMessage(task);
+    };
+    worker.on("message", (answer: ParquetAnswer) => {
+      if (task !== undefined) onAnswer(task, answer);
+      next();
+    });
+    worker.once("error", reject);
+    next();
+  });
+}
