@@ -1,5 +1,6 @@
 /** The part of a fetch that asks the cold store, with a limit to how long a client waits for it. */
 
+import type { Clock } from "../core/clock.ts";
 import { TributaryError } from "../core/errors.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { batchesIn } from "../wire/record-batch.ts";
@@ -34,7 +35,7 @@ export async function readCold(fetch: ColdFetch, context: RequestContext): Promi
   if (coldStore === undefined) return ErrorCode.OFFSET_OUT_OF_RANGE;
   try {
     const reading = coldStore.read({ topic, topicId, partition: index, offset, maxBytes, isCommittedOnly });
-    const read = await inTime(reading, context);
+    const read = await inTime(reading, { clock: context.clock, waitMs: COLD_WAIT_MS_MAX });
     if (read === "late") return {};
     if (read === undefined) return ErrorCode.OFFSET_OUT_OF_RANGE;
     return { records: read.records, abortedTransactions: isCommittedOnly ? allAborted(fetch, read) : null };
@@ -45,10 +46,14 @@ export async function readCold(fetch: ColdFetch, context: RequestContext): Promi
   }
 }
 
-function inTime<T>(reading: Promise<T>, { clock }: RequestContext): Promise<T | "late"> {
+/** What the store answers, or "late" after `waitMs`; what it answers then only fills its caches. */
+export function inTime<T>(
+  answer: Promise<T>,
+  { clock, waitMs }: { readonly clock: Clock; readonly waitMs: number },
+): Promise<T | "late"> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(COLD_WAIT_MS_MAX, () => resolve("late"));
-    reading.then(resolve, reject).finally(() => timer.cancel());
+    const timer = clock.after(waitMs, () => resolve("late"));
+    answer.then(resolve, reject).finally(() => timer.cancel());
   });
 }
 

@@ -45,6 +45,12 @@ export interface TimedRecord {
   readonly leaderEpoch: number;
 }
 
+/** A look at the newest manifest that is under way, and the one that follows it for those who came too late for it. */
+interface Refresh {
+  readonly now: Promise<Manifest | undefined>;
+  next: Promise<Manifest | undefined> | undefined;
+}
+
 interface Place {
   readonly segmentKey: string;
   readonly position: number;
@@ -58,6 +64,7 @@ export class ColdReader {
   readonly #deps: ChunkReaderDeps;
   readonly #chunks: ChunkReader;
   readonly #heads = new BoundedMap<ArchiveHead>(HEADS_MAX);
+  readonly #refreshes = new Map<string, Refresh>();
   readonly #places = new BoundedMap<Place>(PLACES_MAX);
 
   constructor(deps: ChunkReaderDeps) {
@@ -71,10 +78,16 @@ export class ColdReader {
   }
 
   /** The newest manifest; undefined when the partition was never archived. @throws {ArchiveError | StoreError} */
-  async refresh(partition: ArchivedPartition): Promise<Manifest | undefined> {
-    const head = await readHead(this.#deps.store, partition);
-    if (head !== undefined) this.#heads.set(partitionPrefix(partition), head);
-    return head?.manifest;
+  refresh(partition: ArchivedPartition): Promise<Manifest | undefined> {
+    const key = partitionPrefix(partition);
+    const under = this.#refreshes.get(key);
+    if (under === undefined) return this.#refresh(key, partition);
+    // Who joins a look that has begun may miss what was published since: all of them share the one after it.
+    under.next ??= under.now.then(
+      () => this.#refresh(key, partition),
+      () => this.#refresh(key, partition),
+    );
+    return under.next;
   }
 
   /** Complete batches from the one that contains `offset` (or the first after a hole), from one segment.
@@ -127,6 +140,22 @@ export class ColdReader {
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  #refresh(key: string, partition: ArchivedPartition): Promise<Manifest | undefined> {
+    const look = async (): Promise<Manifest | undefined> => {
+      const head = await readHead(this.#deps.store, partition);
+      if (head !== undefined) this.#heads.set(key, head);
+      return head?.manifest;
+    };
+    const refresh: Refresh = {
+      now: look().finally(() => {
+        if (this.#refreshes.get(key) === refresh) this.#refreshes.delete(key);
+      }),
+      next: undefined,
+    };
+    this.#refreshes.set(key, refresh);
+    return refresh.now;
   }
 
   /** The newest manifest's segments, which reach `endOffset` if any manifest's do. */

@@ -4,6 +4,7 @@ import { TributaryError } from "../../core/errors.ts";
 import type { RequestOutput, ResponseInput } from "../../wire/api.ts";
 import { listOffsets } from "../../wire/apis/02-list-offsets.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
+import { inTime } from "../cold-fetch.ts";
 import { Refusal, refusal } from "../errors.ts";
 import { defineHandler, type RequestContext } from "../handler.ts";
 import type { Partition } from "../partition.ts";
@@ -20,6 +21,8 @@ const EARLIEST_LOCAL = -4n;
 const LATEST_TIERED = -5n;
 const EARLIEST_PENDING_UPLOAD = -6n;
 const READ_COMMITTED = 1;
+/** Then the client hears that it took too long, and asks again (KIP-1075). Below the 30 s that clients give a request. */
+const COLD_WAIT_MS_MAX = 15_000;
 const FIRST_VERSION_WITH_EPOCH = 4;
 /** First version that knows each special number; other negative ones are no timestamps. */
 const SPECIAL_SINCE: ReadonlyMap<bigint, number> = new Map([
@@ -131,13 +134,15 @@ async function coldRecord(
 
 async function asked<T>(
   { topic, index }: { readonly topic: string; readonly index: number },
-  { logger }: RequestContext,
+  { logger, clock }: RequestContext,
   answer: Promise<T>,
 ): Promise<T> {
   try {
-    return await answer;
+    const known = await inTime(answer, { clock, waitMs: COLD_WAIT_MS_MAX });
+    if (known === "late") throw refusal(ErrorCode.REQUEST_TIMED_OUT);
+    return known;
   } catch (error) {
-    if (!(error instanceof TributaryError)) throw error;
+    if (error instanceof Refusal || !(error instanceof TributaryError)) throw error;
     logger.warn("cold lookup failed", { topic, partition: index, cause: error.message });
     throw refusal(ErrorCode.KAFKA_STORAGE_ERROR);
   }

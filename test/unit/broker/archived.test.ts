@@ -160,6 +160,26 @@ test("an archive that grows wakes who waits at its end, under the epoch of its l
   assert.equal((await client.ask(metadata, 12, { topics: null })).topics[0]?.partitions.length, 3);
 });
 
+test("a store that does not answer in time leaves a fetch empty and a lookup timed out, which clients repeat", async () => {
+  const silent = new Promise<never>(() => {});
+  const hanging = { ...coldStore(200n), read: () => silent, offsetForTimestamp: () => silent };
+  await using world = await openTestRegion({ brokers: 1, readOnly: REASON }, { coldStore: hanging });
+  world.region.showArchived({ name: "flights", topicId: TOPIC_ID, partitions: [EXTENT] });
+  const client = await world.connect(1);
+  const passing = async <T>(work: Promise<T>): Promise<T> => {
+    let isDone = false;
+    void work.finally(() => {
+      isDone = true;
+    });
+    // Requests travel in real time, waits pass in the clock's.
+    for (; !isDone; await new Promise(setImmediate)) await world.clock.advance(1_000);
+    return work;
+  };
+  const { errorCode, batches, highWatermark } = await passing(fetched(client, "flights", { fetchOffset: 150n }));
+  assert.deepEqual([errorCode, batches.length, highWatermark], [0, 0, 200n]);
+  assert.deepEqual(await passing(offsetsAt(world, "flights", [4_000n])), [[ErrorCode.REQUEST_TIMED_OUT, -1n, -1]]);
+});
+
 test("An archived log has no local records and only moves forward", async () => {
   await using world = await openArchived();
   const show = (startOffset: bigint, endOffset: bigint) =>

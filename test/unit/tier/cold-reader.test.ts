@@ -123,3 +123,18 @@ test("a reader goes on behind a hole between segments", async () => {
   const offsets = await readOn(new ColdReader(world), world, BigInt(BATCHES - 1));
   assert.deepEqual([offsets[0], offsets[1]], [BigInt(BATCHES - 1), BigInt(2 * BATCHES)]);
 });
+
+test("readers that look for the newest manifest at once share two looks, the second of which begins after they asked", async () => {
+  const world = await openArchive(1);
+  const reader = new ColdReader(world);
+  let lists = 0;
+  world.store.before = ({ kind }) => {
+    if (kind === "list") lists++;
+  };
+  const looks = Array.from({ length: 20 }, () => reader.refresh(PARTITION));
+  await republish(world, (segments) => segments.slice(1));
+  const listsOfPublish = 1;
+  const manifests = await Promise.all(looks);
+  assert.equal(lists - listsOfPublish, 2);
+  assert.deepEqual(new Set(manifests.slice(1)).size, 1);
+});
