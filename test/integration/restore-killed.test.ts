@@ -44,6 +44,9 @@ async function withHole(side: Side, topic: string): Promise<void> {
 
 interface Report {
   readonly partitions: readonly { readonly topic: string; readonly offsets: string; readonly until: number }[];
+  readonly bytes: number;
+  readonly requests: number;
+  readonly estimated_seconds: number;
 }
 
 async function reportOf(child: ChildProcessWithoutNullStreams): Promise<Report> {
@@ -73,6 +76,16 @@ test("restore that is killed again and again ends with every record once, in ord
   writeFileSync(file, `version: 1\nname: back\nregions:\n  central: { brokers: ["${brokers}"] }\n`);
   const command = [MAIN, "-t", file, "--state", join(root, "state"), "-o", "json", "tier", "restore"];
   const options = ["--into", "central", "--store", `file://${join(root, "cold")}`];
+  const dry = await reportOf(spawn(process.execPath, [...command, ...options, "--dry-run"]));
+  assert.deepEqual(
+    dry.partitions.map(({ topic, offsets }) => [topic, offsets]),
+    [
+      ["exact", "exact"],
+      ["mapped", "mapped"],
+    ],
+  );
+  assert.ok(dry.bytes > 2_000_000 && dry.requests > 10 && dry.estimated_seconds >= 1);
+  assert.equal((await endOf(central, "exact")) + (await endOf(central, "mapped")), 0n);
   for (const topic of topics) {
     const start = () => spawn(process.execPath, [...command, ...options, "--topic", topic]);
     for (let kill = 0, last = 0n; kill < KILLS[topic]; kill++) {

@@ -125,6 +125,7 @@ export async function roundTrip(mib: number, server: S3Server): Promise<RoundTri
       groupsChecked++;
     }
   }
+  await restoresPart(tributary, to, wanted[PLAIN]?.records ?? 0);
   const { partitions } = JSON.parse(restore.stdout);
   const offsets = partitions.map((each: { readonly offsets: string }) => each.offsets);
   return {
@@ -135,6 +136,20 @@ export async function roundTrip(mib: number, server: S3Server): Promise<RoundTri
     offload: offload.figures,
     restore: restore.figures,
   };
+}
+
+/** A range from the middle of a batch to the middle of another, at its own offsets. */
+async function restoresPart(tributary: Tributary, to: KafkaClient, records: number): Promise<void> {
+  const [from, until] = [Math.floor(records / 4) + 7, Math.floor(records / 3) + 11];
+  const range = ["--from", String(from), "--until", String(until)];
+  await tributary("restore", "--into", "central", "--topic", TOPIC, ...range, "--to", "part", "--no-groups");
+  to.metadata.track(["part"]);
+  await to.metadata.refresh("part restored");
+  const [bounds] = await logBounds(to, [{ topic: "part", index: PLAIN }]);
+  assert.deepEqual([bounds?.startOffset, bounds?.endOffset], [BigInt(from), BigInt(until)]);
+  const { firstAt } = await digest(to, PLAIN, [BigInt(from), BigInt(until) - 1n], "part");
+  // Without transactions the number of a record is its offset.
+  assert.deepEqual([...firstAt.values()], [from, until - 1]);
 }
 
 async function connect(kafka: ApacheKafka): Promise<KafkaClient> {
@@ -207,15 +222,15 @@ async function placesOfGroups(client: KafkaClient): Promise<ReadonlyMap<string, 
   );
 }
 
-async function digest(client: KafkaClient, index: number, asked: readonly bigint[]): Promise<Digest> {
-  const at = { topic: TOPIC, index };
+async function digest(client: KafkaClient, index: number, asked: readonly bigint[], topic = TOPIC): Promise<Digest> {
+  const at = { topic, index };
   const hash = createHash("sha256");
   const waiting = [...new Set(asked)].toSorted((a, b) => (a < b ? -1 : 1));
   const firstAt = new Map<bigint, number>();
   let records = 0;
   const [bounds] = await logBounds(client, [at]);
   for (let next = bounds?.startOffset ?? 0n; next < (bounds?.endOffset ?? 0n); ) {
-    const [fetched] = await fetchFrom(client, client.metadata.leaderOf(TOPIC, index)?.leaderId ?? -1, {
+    const [fetched] = await fetchFrom(client, client.metadata.leaderOf(topic, index)?.leaderId ?? -1, {
       partitions: [
         {
           ...at,

@@ -3,10 +3,12 @@
  *
  *  "Nothing leaves an archive unchecked": every batch's CRC is computed before it is handed on. */
 
+import { toError } from "../../core/errors.ts";
 import { BATCH_PREFIX_BYTES, type BatchView, batchAt } from "../../wire/record-batch.ts";
 import { OffsetIndex } from "../../wire/segment/offset-index.ts";
 import { type AbortedTransaction, type OffsetRange, TransactionIndex } from "../../wire/segment/transaction-index.ts";
-import { ArchiveError } from "../errors.ts";
+import { archiveFailure } from "../archive-failure.ts";
+import type { ArchiveError } from "../errors.ts";
 import type { ArchivedSegment } from "../manifest.ts";
 import type { ObjectStore } from "../ports.ts";
 import { cutBatch } from "./cut-batch.ts";
@@ -87,7 +89,7 @@ export class RangeReader {
       }
       at += batch.sizeBytes;
       if (batch.nextOffset <= this.#nextOffset) continue;
-      batch.verifyCrc();
+      demandCrc(batch, `${segment.key}.log`);
       parts.push(...this.#within(batch));
       this.#nextOffset = batch.nextOffset;
       if (this.#nextOffset > this.#range.endOffset) this.#nextOffset = this.#range.endOffset;
@@ -147,6 +149,14 @@ function joined(parts: readonly Buffer[]): Buffer {
   return Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset);
 }
 
-function damaged(key: string): ArchiveError {
-  return new ArchiveError({ code: "ARCHIVE_BAD_MANIFEST", key, what: "content" });
+function damaged(key: string, what = "it is cut or no such file"): ArchiveError {
+  return archiveFailure({ code: "ARCHIVE_CORRUPT", key, what });
+}
+
+function demandCrc(batch: BatchView, key: string): void {
+  try {
+    batch.verifyCrc();
+  } catch (error) {
+    throw damaged(key, `CRC of the batch at offset ${batch.baseOffset}: ${toError(error).message}`);
+  }
 }
