@@ -5,6 +5,7 @@ import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
 import type { Selection } from "../topology/patterns.ts";
 import type { RecordFilter } from "../topology/record-filter.ts";
+import type { Backfill } from "./backfill.ts";
 import type { WantedLane } from "./discovery.ts";
 import type { LaneFault } from "./errors.ts";
 import type { LaneHooks } from "./lane-options.ts";
@@ -59,6 +60,8 @@ export interface FlowDeps {
   readonly barred?: (wanted: WantedLane) => Promise<LaneFault | undefined>;
   /** Shared by all flows of a mirror. */
   readonly pace?: Pace | undefined;
+  /** Likewise. */
+  readonly backfill?: Backfill | undefined;
   /** See `LaneHooks`. */
   readonly hooks?: LaneHooks;
   /** Told of every topic that the flow itself made on the target; must not reject. */

@@ -112,9 +112,11 @@ class CopyRun {
           continue;
         }
         mode.admit(batch);
-        if (mode.isTurnDue()) {
+        const held = deps.backfill?.enter(batch, signal);
+        if ((held !== undefined && !(await this.#passesSoon(held))) || mode.isTurnDue()) {
           await this.#sendWaiting();
           if (await this.#turn()) return;
+          await held;
         }
         if (plan.kind === "forward") {
           await this.#forward(batch);
@@ -126,6 +128,20 @@ class CopyRun {
       }
       await this.#sendWaiting();
       this.#endChunk(chunk);
+    }
+  }
+
+  /** False when the old records that come next have to wait for longer than anything should be held open for them. */
+  async #passesSoon(held: Promise<void>): Promise<boolean> {
+    const late = Promise.withResolvers<boolean>();
+    const timer = this.#context.deps.clock.after(HELD_MS_MAX, () => late.resolve(false));
+    const passed = held.then(() => true);
+    try {
+      return await Promise.race([passed, late.promise]);
+    } finally {
+      timer.cancel();
+      // Whoever waits on meets the failure.
+      passed.catch(() => undefined);
     }
   }
 
@@ -266,6 +282,8 @@ class CopyRun {
 const LANE_BYTES_MAX = 8 * 1024 * 1024;
 /** A chunk of this size is worth merging as a whole: sent one by one, its first batches would take up the window. */
 const BULK_BYTES_MIN = 128 * 1024;
+/** Longer waits for the rate of old records end what the mode holds open: a transaction would else time out. */
+const HELD_MS_MAX = 500;
 /** With acknowledgements this far away, five small batches in flight would be the limit: 16 KiB each are 8 MB/s at most. */
 const MERGE_ACK_MS = 10;
 /** Batches of one or a few records, as producers without linger write them: nearby too a request costs more than copying so little,

@@ -3,6 +3,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Random } from "../core/random.ts";
+import type { Backfill } from "./backfill.ts";
 import type { LaneIdentity, ProgressStore } from "./offset-ports.ts";
 import type { Pace } from "./pace.ts";
 import type { PlanRules } from "./plan.ts";
@@ -37,6 +38,8 @@ export interface LaneDeps {
   readonly logger: Logger;
   /** Of the mirror; without limits when there is none. */
   readonly pace?: Pace | undefined;
+  /** Likewise, for old records. */
+  readonly backfill?: Backfill | undefined;
   /** Breaks the exactly-once machinery on purpose, so that tests can prove that their checks fail. */
   readonly hooks?: LaneHooks;
 }

@@ -6,6 +6,7 @@ import { backoffMs } from "../core/backoff.ts";
 import { sleep } from "../core/clock.ts";
 import { TributaryError, toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
+import type { Backfill } from "../mirror/backfill.ts";
 import { Flow } from "../mirror/flow.ts";
 import type { LaneNames } from "../mirror/flow-options.ts";
 import { type GroupSyncReport, runGroupSync } from "../mirror/groups.ts";
@@ -35,6 +36,7 @@ export interface FlowRunnerDeps {
   readonly acls: AclDuty;
   /** Of the flow's mirror. */
   readonly pace: Pace;
+  readonly backfill: Backfill | undefined;
   /** All flows of the topology, whoever runs them. */
   readonly declared: readonly FlowDeclaration[];
   readonly logger: Logger;
@@ -176,6 +178,7 @@ export class FlowRunner implements AsyncDisposable {
         random: nodeRandom(),
         logger: this.#deps.logger,
         pace: this.#deps.pace,
+        backfill: this.#deps.backfill,
         companyOf: (lane, names) => this.#companyOf(lane, names),
         onTopicMade: metadata.onTopicMade,
         ...(barred === undefined ? {} : { barred }),

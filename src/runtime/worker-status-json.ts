@@ -42,6 +42,11 @@ function workerJson(worker: WorkerStatus): object {
       in_flight_bytes_max: limit.inFlightBytesMax,
       in_flight_bytes: limit.inFlightBytes,
       throttled_ms: Math.round(limit.throttledMs),
+      backfill: limit.backfill && {
+        bytes_per_second: limit.backfill.bytesPerSecond,
+        older_than_ms: limit.backfill.olderThanMs,
+        throttled_ms: Math.round(limit.backfill.throttledMs),
+      },
     })),
   };
 }

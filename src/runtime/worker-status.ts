@@ -1,5 +1,6 @@
 /** What a mirror worker tells about itself: one snapshot, plain JSON, that `mirror status`, `lag` and everything else render. */
 
+import type { BackfillStatus } from "../mirror/backfill.ts";
 import { addLatencies, LATENCY_BOUNDS_MS, noLatency } from "../mirror/latency.ts";
 import type { FlowStatus, LaneStatus, TopicTrouble } from "../mirror/status.ts";
 import { flowReason, laneReason } from "./lane-reason.ts";
@@ -43,6 +44,8 @@ export interface LimitSnapshot {
   readonly inFlightBytes: number;
   /** For how long batches waited for the rate. */
   readonly throttledMs: number;
+  /** The rate of old records; null without one. */
+  readonly backfill: BackfillStatus | null;
 }
 
 /** A flow of a worker. */

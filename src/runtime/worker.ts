@@ -7,6 +7,7 @@ import { PrefetchBudget } from "../adapters/prefetch-budget.ts";
 import type { Timer } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { VERSION } from "../core/version.ts";
+import { Backfill } from "../mirror/backfill.ts";
 import { Pace } from "../mirror/pace.ts";
 import { type Flow, flowsOf } from "../topology/model.ts";
 import { ControlServer } from "./control-server.ts";
@@ -48,6 +49,7 @@ export class MirrorWorker implements AsyncDisposable {
   readonly #stopping = new AbortController();
   /** By mirror. */
   readonly #paces: ReadonlyMap<string, Pace>;
+  readonly #backfills: ReadonlyMap<string, Backfill>;
   readonly #runners: readonly FlowRunner[];
   #server: ControlServer | undefined;
   #timer: Timer | undefined;
@@ -73,11 +75,17 @@ export class MirrorWorker implements AsyncDisposable {
       logger: deps.logger,
     };
     this.#paces = new Map(run.flows.map(({ mirror }) => [mirror.name, paceOf(mirror)]));
+    this.#backfills = new Map(
+      run.flows.flatMap(({ mirror: { name, backfill } }) =>
+        backfill === undefined ? [] : [[name, new Backfill(backfill, nodeClock())] as const],
+      ),
+    );
     this.#runners = run.flows.map((flow) => {
       const pace = this.#paces.get(flow.mirror.name) ?? paceOf(flow.mirror);
       const declared = flowsOf(run.world.topology);
       const acls = aclDuty(flow, run.world.topology, run.flows);
-      return FlowRunner.start(flow, { ...runnerDeps, acls, pace, declared });
+      const backfill = this.#backfills.get(flow.mirror.name);
+      return FlowRunner.start(flow, { ...runnerDeps, acls, pace, backfill, declared });
     });
   }
 
@@ -115,7 +123,8 @@ export class MirrorWorker implements AsyncDisposable {
       flows: this.#runners.map((runner) => runner.snapshot),
       links: [...this.#open.values()].map((link) => link.snapshot),
       limits: [...this.#paces].map(([mirror, { status }]) => {
-        return { mirror, ...status, bytesPerSecond: status.bytesPerSecond ?? null };
+        const backfill = this.#backfills.get(mirror)?.status ?? null;
+        return { mirror, ...status, bytesPerSecond: status.bytesPerSecond ?? null, backfill };
       }),
     };
   }

@@ -66,6 +66,8 @@ export interface Mirror {
   /** Absent: every record is copied as it is. */
   readonly filter?: RecordFilter;
   readonly limits: MirrorLimits;
+  /** Absent: old records go like any others. */
+  readonly backfill?: BackfillLimits;
   readonly create: TopicCreation;
   /** Present: records for MirrorMaker 2's readers are written beside the copies. */
   readonly compat?: Mm2Compatibility;
@@ -84,6 +86,13 @@ export interface MirrorLimits {
   readonly bytesPerSecond?: number;
   /** Written without an acknowledgement. */
   readonly inFlightBytes: number;
+}
+
+/** What all lanes of a mirror together may write of old records. */
+export interface BackfillLimits {
+  readonly bytesPerSecond: number;
+  /** By the records' own time. */
+  readonly olderThanMs: number;
 }
 
 /** What MirrorMaker 2's readers find; see `mirror/mm2/compat.ts`. */

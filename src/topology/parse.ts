@@ -146,7 +146,8 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
   const origin: Origin = { yaml, path: ["mirrors", index], defaults: { yaml, path: ["defaults", "mirror"] } };
   const { value, issues } = check(mirrorSchema, entry, origin, labelOf("mirror", entry, index));
   if (value === undefined) return { value, issues };
-  const { groups, provenance, create, compat, deleteAfter, warnOpenTransaction, filter, limits, ...rest } = value;
+  const { groups, provenance, create, compat, deleteAfter, warnOpenTransaction, filter, limits, backfill, ...rest } =
+    value;
   const policy = policyOf(value.rename);
   const mirror: Mirror = {
     ...rest,
@@ -160,6 +161,9 @@ function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror>
       inFlightBytes: limits.inFlight,
       ...(limits.bytesPerSecond === undefined ? {} : { bytesPerSecond: limits.bytesPerSecond }),
     },
+    ...(backfill === undefined
+      ? {}
+      : { backfill: { bytesPerSecond: backfill.bytesPerSecond, olderThanMs: backfill.olderThan } }),
     ...(filter === undefined ? {} : { filter: recordFilter(filter) }),
     place: yaml.placeOf(["mirrors", index]),
     ...(compat === undefined || policy === undefined ? {} : { compat: { policy, ...compat.mm2 } }),

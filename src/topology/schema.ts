@@ -178,6 +178,16 @@ const limits = z.strictObject({
     .describe("What all lanes of the mirror together may have written without an acknowledgement."),
 });
 
+/** What is younger is on its way as it comes, and no backfill. */
+const BACKFILL_OLDER_THAN_MS = 10 * 60_000;
+
+const backfill = z.strictObject({
+  bytesPerSecond: size
+    .refine((bytes) => bytes > 0, "a rate of 0 would stop the mirror; write a positive size, or leave the key out")
+    .describe("What all lanes of the mirror together may write of old records in a second."),
+  olderThan: duration.default(BACKFILL_OLDER_THAN_MS).describe("Records are old from this age on, by their own time."),
+});
+
 /** Patterns of one list; each is tried on every record. */
 const FILTER_PATTERNS_MAX = 64;
 
@@ -263,6 +273,7 @@ export const mirrorSchema = z.strictObject({
     .describe("A transaction of the source that is open for longer is told as trouble: nothing behind it can be read."),
   provenance: z.literal(["local", "all"]).optional(),
   limits: limits.prefault({}),
+  backfill: backfill.optional().describe("A rate for old records, apart from the mirror's limits, which hold for all."),
   filter: filter.optional().describe("Records and headers that are left out."),
   create: create.prefault({}),
   compat: compat.optional().describe("mm2: also write checkpoints, heartbeats and offset syncs as MirrorMaker 2 does."),

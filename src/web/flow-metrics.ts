@@ -278,7 +278,10 @@ export function workerMetrics(status: WorkerStatus, folded: number): readonly Me
       name: "tributary_mirror_throttled_seconds_total",
       help: "Time during which batches of a mirror waited for its own limit of bytes per second.",
       type: "counter",
-      samples: status.limits.map(({ mirror, throttledMs }) => one({ mirror, by: "limit" }, throttledMs / 1_000)),
+      samples: status.limits.flatMap(({ mirror, throttledMs, backfill }) => [
+        one({ mirror, by: "limit" }, throttledMs / 1_000),
+        ...(backfill === null ? [] : [one({ mirror, by: "backfill" }, backfill.throttledMs / 1_000)]),
+      ]),
     },
     {
       name: "tributary_region_throttled_seconds_total",

@@ -67,6 +67,35 @@ test("lane keeps to the rate of its mirror, and stops at once although it waits 
   assert.equal(worker.lane.status.state, "drained");
 });
 
+test("lane keeps old records to the rate of the backfill, and lets new ones go as they come", async () => {
+  const backfill = { bytesPerSecond: 1_000, olderThanMs: 600_000 };
+  const world = openWorld({ backfill });
+  const oldMs = world.clock.nowMs() - 3_600_000;
+  for (let i = 0; i < 100; i++) world.produce(2, {}, oldMs);
+  const worker = world.spawn();
+  await world.until(() => worker.lane.status.counts.forwardedBytes > 0);
+  const bytes = () => worker.lane.status.counts.forwardedBytes;
+  const before = bytes();
+  await world.until(() => false, 5_000);
+  const perSecond = (bytes() - before) / 5;
+  assert.ok(perSecond > 800 && perSecond < 1_200, `${perSecond} B/s`);
+  await caughtUp(world, worker);
+  for (let i = 0; i < 100; i++) world.produce(2);
+  assert.ok(await world.until(() => worker.lane.isAtEnd, 1_000), "new ones do not wait");
+  assertExact(world, worker);
+});
+
+test("lane holds no transaction open while old records wait for their rate", async () => {
+  // A batch has about 100 bytes: it waits for longer than the coordinator leaves a transaction open.
+  const world = openWorld({ backfill: { bytesPerSecond: 5, olderThanMs: 600_000 }, history: {} });
+  const oldMs = world.clock.nowMs() - 3 * MODEL_LIMITS.producerIdExpirationMs;
+  for (let i = 0; i < 10; i++) world.produce(2, {}, oldMs);
+  const worker = world.spawn();
+  assert.ok(await world.until(() => worker.lane.map?.progress.sourceNext === world.source.endOffset, 600_000));
+  assert.deepEqual(worker.lane.status.faults, {});
+  assertExact(world, worker);
+});
+
 test("A chunk is released only after everything read from it is acknowledged", async () => {
   const world = openWorld({ replicatesMs: 20 });
   for (let i = 0; i < 200; i++) world.produce(1 + (i % 5));

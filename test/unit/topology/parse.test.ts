@@ -57,6 +57,17 @@ test("limits of a mirror have their defaults and their units", () => {
   });
 });
 
+test("backfill of a mirror has a rate, and an age from which on records are old", () => {
+  const backfillOf = (lines: string) =>
+    parseTopology({ file: "t.yaml", text: framed(MIRROR + lines) }).mirrors[0]?.backfill;
+  assert.equal(backfillOf(""), undefined);
+  assert.deepEqual(backfillOf("    backfill: { bytesPerSecond: 20MiB }\n"), {
+    bytesPerSecond: 20 * 2 ** 20,
+    olderThanMs: 600_000,
+  });
+  assert.equal(backfillOf("    backfill: { bytesPerSecond: 1B, olderThan: 2h }\n")?.olderThanMs, 7_200_000);
+});
+
 const cases: readonly { readonly id: string; readonly text: string; readonly want: readonly string[] }[] = [
   { id: "accepts a minimal file", text: framed(MIRROR), want: [] },
   { id: "accepts regions without mirrors", text: framed(""), want: [] },

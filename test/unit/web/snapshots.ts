@@ -74,7 +74,16 @@ export function workerOf(flows: readonly FlowSnapshot[], changes: Partial<Worker
       { region: "west", fetchedBytes: 7, inFlightBytes: 0, throttledMs: { fetch: 1_500, produce: 0 } },
       { region: "hub", fetchedBytes: 0, inFlightBytes: 9, throttledMs: { fetch: 0, produce: 0 } },
     ],
-    limits: [{ mirror: "in", bytesPerSecond: null, inFlightBytesMax: 64, inFlightBytes: 9, throttledMs: 250 }],
+    limits: [
+      {
+        mirror: "in",
+        bytesPerSecond: null,
+        inFlightBytesMax: 64,
+        inFlightBytes: 9,
+        throttledMs: 250,
+        backfill: { bytesPerSecond: 1_000, olderThanMs: 60_000, throttledMs: 1_250 },
+      },
+    ],
     ...changes,
   };
 }

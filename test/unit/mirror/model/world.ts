@@ -6,6 +6,7 @@ import type { Uuid } from "../../../../src/core/brand.ts";
 import type { Clock } from "../../../../src/core/clock.ts";
 import { type Logger, silentLogger } from "../../../../src/core/logger.ts";
 import type { Random } from "../../../../src/core/random.ts";
+import { Backfill, type BackfillLimits } from "../../../../src/mirror/backfill.ts";
 import type { HistoryTarget } from "../../../../src/mirror/history/ports.ts";
 import { Lane } from "../../../../src/mirror/lane.ts";
 import { producerIdOf, reverseLane } from "../../../../src/mirror/lane-id.ts";
@@ -65,6 +66,8 @@ export interface WorldOptions {
   readonly limits?: TargetLimits;
   /** Each worker's own. */
   readonly pace?: PaceLimits;
+  /** Each worker's own. */
+  readonly backfill?: BackfillLimits;
   /** The target knows transactions. */
   readonly history?: TransactionMistakes;
   /** How often a worker stores its progress. */
@@ -213,6 +216,7 @@ export class World {
         random,
         logger: this.#options.logger ?? silentLogger,
         pace: this.#options.pace && new Pace(this.#options.pace, mortal),
+        backfill: this.#options.backfill && new Backfill(this.#options.backfill, mortal),
         ...(this.#options.hooks === undefined ? {} : { hooks: this.#options.hooks }),
       },
     );
