@@ -110,7 +110,7 @@ export async function runRestore(
   const jobs: Job[] = [];
   for (const { plan, targetTopic } of prepared.topics) {
     const made = await topicFor(plan, targetTopic, to);
-    warnings.push(...made.warnings);
+    warnings.push(...made.warnings, ...undecidedIn(plan));
     if (made.created) createdTopics.push(targetTopic);
     jobs.push(...plan.partitions.map((partition) => jobOf(plan, partition, made)));
   }
@@ -120,6 +120,16 @@ export async function runRestore(
     warnings.push(...(await finishTopic(plan, targetTopic, { retentionMs: options.retentionMs, to })));
   const groups = await moveGroups(prepared.groups ?? [], outcomes, to);
   return { partitions: outcomes, createdTopics, groups, warnings };
+}
+
+function undecidedIn({ topic, partitions }: TopicRestore): readonly string[] {
+  return partitions.flatMap(({ partition: { partition }, range, undecidedUntil }) =>
+    undecidedUntil === undefined
+      ? []
+      : [
+          `${topic}-${partition} is restored up to ${range.endOffset} of ${undecidedUntil}: what follows waits for the end of a transaction, which is not archived yet`,
+        ],
+  );
 }
 
 interface Job {

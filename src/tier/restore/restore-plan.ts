@@ -43,6 +43,8 @@ export interface PartitionRestore {
   /** Offsets without a record to be restored: transaction markers and what compaction removed. With none, every record can have
    *  its own offset again. */
   readonly holes: bigint;
+  /** Set when the range ends in front of a transaction that the archive does not decide yet: where the archive ends. */
+  readonly undecidedUntil: bigint | undefined;
   /** In front of these all offsets stay the same, whatever follows. */
   readonly firstHoleFrom: bigint | undefined;
 }
@@ -129,7 +131,9 @@ async function planPartition(manifest: Manifest, request: RestoreRequest, deps: 
   const inRange = segments.filter(({ baseOffset, nextOffset }) => nextOffset > fromOffset && baseOffset < endOffset);
   // Aborted transactions may have their markers behind the range.
   const range = { fromOffset, endOffset, segments: segments.filter(({ nextOffset }) => nextOffset > fromOffset) };
-  return { partition, range, ...costOf(inRange), ...holesOf(inRange, range) };
+  const archivedEnd = segments.at(-1)?.nextOffset ?? end;
+  const undecidedUntil = endOffset === end && end < archivedEnd ? archivedEnd : undefined;
+  return { partition, range, undecidedUntil, ...costOf(inRange), ...holesOf(inRange, range) };
 }
 
 /** Of the first record at or after the time; the range's end when there is none. */

@@ -1,11 +1,14 @@
 /** `tier restore`: archived topics back into a cluster, each record once, with their groups. */
 
+import { join } from "node:path";
 import { nodeClock } from "../../../adapters/node-clock.ts";
 import { nodeRandom } from "../../../adapters/node-random.ts";
+import { nodeStorage } from "../../../adapters/node-storage.ts";
 import { openPinoLogger } from "../../../adapters/pino-logger.ts";
 import { openClient, regionAddress } from "../../../runtime/connect.ts";
 import { declaredStores } from "../../../runtime/declared-stores.ts";
 import { boundHeap } from "../../../runtime/heap-bounds.ts";
+import { lockDirectory } from "../../../runtime/lock-file.ts";
 import { openStore } from "../../../runtime/open-store.ts";
 import {
   type PreparedRestore,
@@ -60,6 +63,9 @@ export async function tierRestore(context: CliContext, options: TierRestoreOptio
   const store = await chosenStore(context, options, wanted.topics);
   using _closed = { [Symbol.dispose]: () => store.close() };
   const address = regionAddress(topology, state, options.into);
+  // Of two at once each would take the other's records for foreign ones.
+  using _lock =
+    options.dryRun === true ? undefined : lockDirectory(join(state.path, "restore", address.region), nodeStorage());
   const client = await openClient(address, { clientId: "tributary-restore", logger, signal: stop.signal });
   await using _client = { [Symbol.asyncDispose]: () => client.close() };
   await using to = new RestoreTarget({ client, clock: nodeClock(), random: nodeRandom(), logger });
