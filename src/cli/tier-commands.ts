@@ -10,6 +10,7 @@ import {
   rate,
   share,
   time,
+  wholeBigint,
   wholeNumber,
 } from "./option-values.ts";
 import type { Runner } from "./program.ts";
@@ -20,6 +21,8 @@ export function addTierCommands(program: Command, run: Runner): void {
   addOffload(tier, run);
 
   addLs(tier, run);
+
+  addExplain(tier, run);
 
   addVerify(tier, run);
 
@@ -71,6 +74,14 @@ function addLs(tier: Command, run: Runner): void {
   ofRegion(tier.command("ls").summary("what is archived")).action(
     run(async () => (await import("./commands/tier/ls.ts")).tierLs),
   );
+}
+
+function addExplain(tier: Command, run: Runner): void {
+  ofRegion(tier.command("explain").summary("why an offset is, or is not, archived, local or restorable"))
+    .argument("<topic>")
+    .argument("<partition>", "number of the partition", wholeNumber)
+    .argument("<offset>", "offset of the record", wholeBigint)
+    .action(run(async () => (await import("./commands/tier/explain.ts")).tierExplain));
 }
 
 function addVerify(tier: Command, run: Runner): void {

@@ -6,6 +6,7 @@ import { nodeNetwork } from "../adapters/node-network.ts";
 import { nodeRandom } from "../adapters/node-random.ts";
 import { nodeStorage } from "../adapters/node-storage.ts";
 import { EmbeddedRegion } from "../broker/embedded-region.ts";
+import type { SegmentInfo } from "../broker/log/segment-files.ts";
 import { hasFaultCode } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Storage } from "../core/storage.ts";
@@ -171,10 +172,30 @@ function routes(record: RegionRecord, { region, tier, onShutdown }: RouteDeps) {
     "GET /status": () => ({ ...record, runningBrokers: region.runningBrokers, tier: tier.status }),
     "POST /brokers/:id/stop": ([id]: readonly string[]) => region.stopBroker(Number(id)),
     "POST /brokers/:id/start": ([id]: readonly string[]) => region.startBroker(Number(id)),
+    "GET /tier/segments/:topic/:partition": ([topic, index]: readonly string[]) => ({
+      segments:
+        region
+          .partitionLog(topic ?? "", Number(index))
+          ?.closedSegments()
+          .map(segmentFacts) ?? [],
+    }),
     "POST /tier/offload": async () => ({ ...(await tier.offloadNow()), cold: coldRanges(region) }),
     // Answers first: the caller waits for the answer, then for the process.
     "POST /shutdown": () => void setImmediate(onShutdown),
   };
+}
+
+/** A closed segment of a region's log, as its control channel tells it. */
+export interface SegmentFacts {
+  readonly baseOffset: string;
+  readonly nextOffset: string;
+  readonly sizeBytes: number;
+  readonly maxTimestampMs: number;
+}
+
+function segmentFacts({ baseOffset, nextOffset, sizeBytes, maxTimestampMs }: SegmentInfo): SegmentFacts {
+  const offsets = { baseOffset: String(baseOffset), nextOffset: String(nextOffset) };
+  return { ...offsets, sizeBytes, maxTimestampMs: Number(maxTimestampMs) };
 }
 
 /** Offsets that brokers hold only in the object store. */
