@@ -37,13 +37,21 @@ export async function readCold(fetch: ColdFetch, context: RequestContext): Promi
     const reading = coldStore.read({ topic, topicId, partition: index, offset, maxBytes, isCommittedOnly });
     const read = await inTime(reading, { clock: context.clock, waitMs: COLD_WAIT_MS_MAX });
     if (read === "late") return {};
-    if (read === undefined) return ErrorCode.OFFSET_OUT_OF_RANGE;
+    if (read === undefined) return lost(fetch, context);
     return { records: read.records, abortedTransactions: isCommittedOnly ? allAborted(fetch, read) : null };
   } catch (error) {
     if (!(error instanceof TributaryError)) throw error;
     context.logger.error("could not read from the cold store", { topic, partition: index, error: error.message });
     return ErrorCode.KAFKA_STORAGE_ERROR;
   }
+}
+
+/** What went from the disk was in the store, and retention raises the log's start: if nothing is there, then an archive lost its
+ *  end. Readers wait for it to be put back: told "out of range" they would go on elsewhere and never read those records. */
+function lost({ partition, offset }: ColdFetch, { logger }: RequestContext): number {
+  const { topic, index } = partition;
+  logger.error("the cold store lacks records that are nowhere else", { topic, partition: index, offset });
+  return ErrorCode.KAFKA_STORAGE_ERROR;
 }
 
 /** What the store answers, or "late" after `waitMs`; what it answers then only fills its caches. */

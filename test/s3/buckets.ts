@@ -11,13 +11,17 @@ let buckets = 0;
 
 /** Makes an empty bucket and tells how to reach it. */
 export async function newBucket(server: S3Server): Promise<S3StoreOptions> {
-  const { CreateBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
   const bucket = `bucket-${++buckets}`;
-  const { endpoint, keys } = server;
-  const client = new S3Client({ endpoint, region: "us-east-1", credentials: keys, forcePathStyle: true });
+  await makeBucket(server, bucket);
+  return { bucket, prefix: "archive/", endpoint: server.endpoint, credentials: server.keys };
+}
+
+/** Makes a bucket of this name. */
+export async function makeBucket({ endpoint, keys: credentials }: S3Server, bucket: string): Promise<void> {
+  const { CreateBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
+  const client = new S3Client({ endpoint, region: "us-east-1", credentials, forcePathStyle: true });
   await client.send(new CreateBucketCommand({ Bucket: bucket }));
   client.destroy();
-  return { bucket, prefix: "archive/", endpoint, credentials: keys };
 }
 
 /** Opens the store of a bucket, perhaps through a proxy or with other keys. */

@@ -4,11 +4,13 @@
 import {
   type ClientRequest,
   createServer,
+  type IncomingHttpHeaders,
   type IncomingMessage,
   request,
   type Server,
   type ServerResponse,
 } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** What becomes of a request. */
 export type HttpFault =
@@ -21,10 +23,23 @@ export type HttpFault =
   /** The answer's body, where it has one, ends early, though its head promised more. */
   | "cut-answer"
   /** The answer does not come. */
-  | "hang";
+  | "hang"
+  /** The store has no room. It has not seen the request. */
+  | "full"
+  /** The store says that the clocks differ, whatever the time. It has not seen the request. */
+  | "skewed"
+  /** The answer's body comes in small pieces, with pauses. */
+  | "slow"
+  /** The signature is wrong when the request arrives. */
+  | "spoil-signature"
+  /** The answer is that of the first such request. */
+  | "old-answer";
 
 /** Which fault a request meets; undefined lets it pass. */
-export type FaultChoice = (request: { readonly method: string; readonly url: string }) => HttpFault | undefined;
+export type FaultChoice = (request: {
+  readonly method: string;
+  readonly url: string;
+}) => HttpFault | undefined | Promise<HttpFault | undefined>;
 
 /** A proxy. */
 export interface FaultProxy extends AsyncDisposable {
@@ -39,14 +54,17 @@ export interface FaultProxy extends AsyncDisposable {
 export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
   const { hostname, port } = new URL(upstream);
   const requests: { readonly method: string; readonly url: string }[] = [];
-  const server = createServer((incoming, outgoing) => {
+  const answers = new Map<string, Answer>();
+  const server = createServer(async (incoming, outgoing) => {
     const seen = { method: incoming.method ?? "", url: incoming.url ?? "" };
     requests.push(seen);
-    const fault = proxy.choose(seen);
-    if (fault === "slow-down") refuse(incoming, outgoing);
+    const fault = await proxy.choose(seen);
+    if (fault === "slow-down") refuse(incoming, outgoing, SLOW_DOWN);
+    else if (fault === "full") refuse(incoming, outgoing, FULL);
+    else if (fault === "skewed") refuse(incoming, outgoing, SKEWED);
     else if (fault === "reset-request") reset(incoming);
     else if (fault === "hang") incoming.resume();
-    else forward(incoming, outgoing, { hostname, port, fault });
+    else forward(incoming, outgoing, { hostname, port, fault, answers });
   });
   const own = await listen(server);
   const proxy: FaultProxy = {
@@ -66,24 +84,76 @@ interface Onward {
   readonly hostname: string;
   readonly port: string;
   readonly fault: HttpFault | undefined;
+  readonly answers: Map<string, Answer>;
 }
 
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+const SLOW_DOWN = { status: 503, code: "SlowDown", message: "Please reduce your request rate." };
+const FULL = {
+  status: 507,
+  code: "XMinioStorageFull",
+  message: "Storage backend has reached its minimum free drive threshold.",
+};
+const SKEWED = { status: 403, code: "RequestTimeTooSkewed", message: "The difference is too large." };
+/** Pieces and pauses of a slow answer. */
+const SLOW_PIECE_BYTES = 4_096;
+const SLOW_PAUSE_MS = 5;
+
 /** The host header stays as it was signed. */
-function forward(incoming: IncomingMessage, outgoing: ServerResponse, { hostname, port, fault }: Onward): void {
-  const { method, url: path, headers } = incoming;
+function forward(incoming: IncomingMessage, outgoing: ServerResponse, onwardTo: Onward): void {
+  const { hostname, port, fault, answers } = onwardTo;
+  const { method, url: path } = incoming;
+  const old = fault === "old-answer" ? answers.get(`${method} ${path}`) : undefined;
+  if (old !== undefined) {
+    incoming.resume();
+    outgoing.writeHead(old.status, old.headers);
+    outgoing.end(old.body);
+    return;
+  }
+  const headers = fault === "spoil-signature" ? spoilt(incoming.headers) : incoming.headers;
   const onward: ClientRequest = request({ hostname, port, method, path, headers }, (answer) => {
     if (fault === "lose-answer") {
       answer.resume();
       answer.once("end", () => incoming.socket.destroy());
       return;
     }
+    if (fault === "old-answer") remember(answer, (kept) => answers.set(`${method} ${path}`, kept));
     outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
     const hasBody = answer.headers["content-length"] !== "0" && answer.statusCode !== 204 && method !== "HEAD";
     if (fault === "cut-answer" && hasBody) answer.once("data", (chunk: Buffer) => cut(outgoing, chunk));
+    else if (fault === "slow") void trickle(answer, outgoing);
     else answer.pipe(outgoing);
   });
   onward.once("error", () => incoming.socket.destroy());
   incoming.pipe(onward);
+}
+
+function spoilt(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { authorization = "" } = headers;
+  return { ...headers, authorization: authorization.replace(/Signature=./, "Signature=x") };
+}
+
+function remember(answer: IncomingMessage, keep: (kept: Answer) => void): void {
+  const chunks: Buffer[] = [];
+  answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+  answer.once("end", () =>
+    keep({ status: answer.statusCode ?? 500, headers: answer.headers, body: Buffer.concat(chunks) }),
+  );
+}
+
+async function trickle(answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    for (let at = 0; at < chunk.length; at += SLOW_PIECE_BYTES) {
+      outgoing.write(chunk.subarray(at, at + SLOW_PIECE_BYTES));
+      await delay(SLOW_PAUSE_MS);
+    }
+  }
+  outgoing.end();
 }
 
 function cut(outgoing: ServerResponse, chunk: Buffer): void {
@@ -97,10 +167,14 @@ function reset(incoming: IncomingMessage): void {
   else incoming.socket.destroy();
 }
 
-function refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
+function refuse(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  { status, code, message }: { readonly status: number; readonly code: string; readonly message: string },
+): void {
   incoming.resume();
-  outgoing.writeHead(503, { "content-type": "application/xml" });
-  outgoing.end("<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>");
+  outgoing.writeHead(status, { "content-type": "application/xml" });
+  outgoing.end(`<Error><Code>${code}</Code><Message>${message}</Message></Error>`);
 }
 
 function listen(server: Server): Promise<number> {

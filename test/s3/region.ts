@@ -8,38 +8,13 @@ import { test } from "node:test";
 import { hasFaultCode } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { RegionProcess } from "../../src/runtime/region-process.ts";
-import type { RegionSpec } from "../../src/runtime/region-spec.ts";
 import type { S3Access } from "../../src/topology/store-schema.ts";
 import { servesArchivedSegments } from "../support/cold-region.ts";
 import { newBucket, openStore } from "./buckets.ts";
+import { specWith } from "./region-spec.ts";
 import { SERVERS } from "./shared-servers.ts";
 
 const timeout = 120_000;
-
-function specWith(stateRoot: string, store: string, s3: S3Access): RegionSpec {
-  const rule = {
-    topics: { include: ["*"], exclude: [] },
-    olderThanMs: 0,
-    keepLocalBytes: 0,
-    everyMs: 60_000,
-    limits: {},
-    upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 0 },
-  };
-  return {
-    region: "hub",
-    topology: "t",
-    stateRoot,
-    host: "127.0.0.1",
-    brokers: 1,
-    port: undefined,
-    partitions: 1,
-    replicationFactor: 1,
-    topicDefaults: {},
-    tiering: [{ ...rule, store, s3, deleteLocal: "after-verify" }],
-    attached: false,
-    logLevel: "silent",
-  };
-}
 
 for (const { name, skip, get: server } of SERVERS) {
   test(`region serves from a bucket of ${name} what it moved there, also after a restart`, {

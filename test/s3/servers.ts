@@ -107,11 +107,11 @@ export interface S3Server extends AsyncDisposable {
   start(): Promise<void>;
 }
 
-/** Starts one, with an empty directory. */
-export async function startServer(kind: ServerKind): Promise<S3Server> {
+/** Starts one, with an empty directory of its own, or in a given one that stays. */
+export async function startServer(kind: ServerKind, given?: string): Promise<S3Server> {
   const program = await buildServer(kind);
   const [port = 0, spare = 0] = await freePorts(2);
-  const directory = mkdtempSync(join(tmpdir(), `${kind.name}-`));
+  const directory = given ?? mkdtempSync(join(tmpdir(), `${kind.name}-`));
   const keys = { accessKeyId: randomBytes(8).toString("hex"), secretAccessKey: randomBytes(16).toString("hex") };
   const endpoint = `http://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
@@ -142,7 +142,7 @@ export async function startServer(kind: ServerKind): Promise<S3Server> {
     start,
     [Symbol.asyncDispose]: async () => {
       await stop();
-      rmSync(directory, { recursive: true, force: true });
+      if (given === undefined) rmSync(directory, { recursive: true, force: true });
     },
   };
 }

@@ -59,11 +59,22 @@ export async function connect(world: World, region: EmbeddedRegion): Promise<Kaf
 
 /** Writes the topic `flights`, of many segments. */
 export async function produceAll(client: KafkaClient): Promise<void> {
+  const replicationFactor = Math.min(3, client.metadata.brokers.size);
   await createTopics(client, [
-    { name: TOPIC, partitions: 1, replicationFactor: 3, configs: { "segment.bytes": "16384" } },
+    { name: TOPIC, partitions: 1, replicationFactor, configs: { "segment.bytes": "16384" } },
   ]);
   await client.metadata.refresh("topic created", { all: true });
-  for (let i = 0; i < BATCHES; i++) {
+  await produceBatches(client, 0, BATCHES);
+}
+
+/** As many records again; answers the offset after them. */
+export async function produceAgain(client: KafkaClient): Promise<bigint> {
+  await produceBatches(client, BATCHES, 2 * BATCHES);
+  return BigInt(2 * BATCHES * 10);
+}
+
+async function produceBatches(client: KafkaClient, from: number, to: number): Promise<void> {
+  for (let i = from; i < to; i++) {
     const records = Array.from({ length: 10 }, (_, r) => ({
       timestampMs: START_MS + BigInt(i * 10 + r),
       key: null,
@@ -80,9 +91,9 @@ function leaderOf(client: KafkaClient): number {
 }
 
 /** Every record's offset and value, reading on from `start` until the end. */
-async function readAll(client: KafkaClient, start = 0n): Promise<readonly string[]> {
+export async function readAll(client: KafkaClient, start = 0n, end = BigInt(BATCHES * 10)): Promise<readonly string[]> {
   const seen: string[] = [];
-  for (let next = start; next < BigInt(BATCHES * 10); ) {
+  for (let next = start; next < end; ) {
     const at = {
       topic: TOPIC,
       topicId: ZERO_UUID,

@@ -55,8 +55,10 @@ export class S3Calls {
       } catch (error) {
         if (isTooMuch(error)) this.#limit.shrink();
         const fault = storeError(call, error);
-        const mayPass = fault instanceof StoreError && fault.fault.code === "STORE_UNAVAILABLE";
-        if (!mayPass || attempt === ATTEMPTS_MAX) throw fault;
+        const code = fault instanceof StoreError ? fault.fault.code : undefined;
+        // The SDK learns the server's time from such an answer, and signs the next request with that.
+        if (code === "STORE_CLOCK_SKEW" && attempt === 1) continue;
+        if (code !== "STORE_UNAVAILABLE" || attempt === ATTEMPTS_MAX) throw fault;
         await sleep(this.#clock, backoffMs(attempt, this.#random, BACKOFF));
       }
     }
