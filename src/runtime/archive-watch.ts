@@ -10,6 +10,7 @@ import type { ColdReader } from "../tier/cold-reader.ts";
 import { ArchiveError } from "../tier/errors.ts";
 import { manifestKey } from "../tier/manifest.ts";
 import type { ObjectStore } from "../tier/ports.ts";
+import { readTopicRecord } from "../tier/topic-record.ts";
 
 /** Every so many looks the whole store is listed, for new topics; the others ask each partition for its next manifest. */
 const LOOKS_PER_CATALOG = 8;
@@ -41,6 +42,8 @@ export interface ShownTopic {
 
 interface Watched {
   readonly topic: ArchivedTopic;
+  /** How many partitions it had, where that was archived: those that never held a closed segment count too. */
+  readonly partitionCount: number;
   readonly partitions: Map<number, Reach>;
 }
 
@@ -172,13 +175,26 @@ export class ArchiveWatch {
   }
 
   async #compare(topic: ArchivedTopic, changed: Set<Watched>): Promise<void> {
-    const watched = this.#topics.get(topic.topicId) ?? { topic, partitions: new Map<number, Reach>() };
+    const watched = this.#topics.get(topic.topicId) ?? (await this.#begun(topic));
     this.#topics.set(topic.topicId, watched);
     await inTurns(topic.entries, async (entry) => {
       const known = watched.partitions.get(entry.partition.partition);
       const newest = known === undefined ? undefined : manifestKey(entry.partition, known.number);
       if (entry.manifestKeys.at(-1) !== newest) await this.#reach(watched, entry, changed);
     });
+  }
+
+  async #begun(topic: ArchivedTopic): Promise<Watched> {
+    const { name, clusterId, topicId } = topic;
+    const partitions = new Map<number, Reach>();
+    try {
+      const record = await readTopicRecord(this.#deps.store, { topic: name, clusterId, topicId });
+      return { topic, partitions, partitionCount: record?.partitions ?? 0 };
+    } catch (error) {
+      if (!(error instanceof ArchiveError)) throw error;
+      this.#tellOnce(name, "what is archived of a topic beside its records cannot be read", { cause: error.message });
+      return { topic, partitions, partitionCount: 0 };
+    }
   }
 
   async #askForNext(changed: Set<Watched>): Promise<void> {
@@ -201,10 +217,10 @@ export class ArchiveWatch {
     changed.add(watched);
   }
 
-  #tell({ topic, partitions }: Watched): void {
+  #tell({ topic, partitions, partitionCount }: Watched): void {
     if (this.#show === undefined || partitions.size === 0) return;
     const { name, topicId } = topic;
-    const count = Math.max(...partitions.keys()) + 1;
+    const count = Math.max(partitionCount, ...[...partitions.keys()].map((index) => index + 1));
     const extents = Array.from({ length: count }, (_, index) => partitions.get(index)?.extent);
     try {
       this.#show({ name, topicId, partitions: extents });

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore } from "../../src/adapters/memory-store.ts";
+import { nodeClock } from "../../src/adapters/node-clock.ts";
 import { hasFaultCode } from "../../src/core/errors.ts";
 import { storeFailure } from "../../src/tier/store-failure.ts";
+import { captureTopics } from "../../src/tier/topic-record.ts";
 import {
   inOrder,
   openArchiveSource,
@@ -121,6 +123,29 @@ test("a topic of two clusters is served once one of them is chosen", async () =>
   assert.equal((await readInGroup(served.kafka, { groupId: "b", records: 80 })).length, 80);
   await using none = await serveArchive(store, { wants: () => false });
   assert.deepEqual(none.server.topics, []);
+});
+
+test("a served topic has as many partitions as it had, those without an archive being empty", async () => {
+  const store = createMemoryStore();
+  await using source = await openArchiveSource(store);
+  await writeFlights(source, 0, 30);
+  await source.archive();
+  const [topic] = source.region.topics();
+  assert.ok(topic !== undefined);
+  const shape = { topic: TOPIC, topicId: topic.topicId, partitions: 5, replicationFactor: 1, configs: new Map() };
+  await captureTopics("cluster-a", [TOPIC], async () => [shape], { store, clock: nodeClock() });
+  await using served = await serveArchive(store);
+  const admin = served.kafka.admin();
+  await admin.connect();
+  const ends = (await admin.fetchTopicOffsets(TOPIC)).map(({ partition, high }) => [partition, Number(high) > 0]);
+  await admin.disconnect();
+  assert.deepEqual(ends.toSorted(), [
+    [0, true],
+    [1, true],
+    [2, false],
+    [3, false],
+    [4, false],
+  ]);
 });
 
 test("a store that is away for a while only delays readers", async () => {

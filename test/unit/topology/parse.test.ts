@@ -264,7 +264,9 @@ const cases: readonly { readonly id: string; readonly text: string; readonly wan
   },
   {
     id: "accepts tiering of an existing cluster",
-    text: framed("tiering:\n  - {region: c, topics: t, store: 'file://x', margin: 0, spool: 10GiB}\n"),
+    text: framed(
+      "tiering:\n  - {region: c, topics: t, store: 'file://x', margin: 0, spool: 10GiB, readCache: 512MiB}\n",
+    ),
     want: [],
   },
   {
