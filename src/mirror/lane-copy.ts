@@ -262,6 +262,8 @@ class CopyRun {
     if (doubt !== undefined) return doubt;
     this.#ackFloorMs = Math.min(this.#ackFloorMs, deps.clock.monotonicMs() - sent.sentAtMs);
     for (const chunk of sent.ended) chunk.release();
+    // In history mode what was sent is kept until it is published; its memory need not be.
+    sent.ended.length = 0;
     return undefined;
   }
 

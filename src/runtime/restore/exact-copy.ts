@@ -29,7 +29,7 @@ import { type PartitionResult, type PartitionTask, STALL_MS_MAX } from "./partit
 import type { RestoreTarget } from "./restore-target.ts";
 
 /** Bytes in flight; a larger batch goes alone. */
-const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+const IN_FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
 /** Epochs are 16 bits wide; one is taken by each attempt. */
 const EPOCH_MAX = 32_766;
 
