@@ -159,7 +159,8 @@ test("fetch below the local start is answered by the cold store, and above it fr
   const first = await fetched(client, "orders", { maxWaitMs: 1_000 });
   assert.deepEqual([first.errorCode, first.batches[0]?.bytes.equals(cold.bytes)], [0, true]);
   assert.deepEqual([asked[0]?.topic, asked[0]?.partition, asked[0]?.offset], ["orders", 0, 0n]);
-  assert.equal((await fetched(client, "orders", { fetchOffset: 1n })).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE);
+  // Kafka says "out of range" here, and its clients go on elsewhere: of an archive that lost its end nobody would notice that.
+  assert.equal((await fetched(client, "orders", { fetchOffset: 1n })).errorCode, ErrorCode.KAFKA_STORAGE_ERROR);
   assert.equal((await fetched(client, "orders", { fetchOffset: 2n })).batches[0]?.baseOffset, 2n);
   assert.equal(asked.length, 2);
   const start = await client.ask(listOffsets, 8, {
