@@ -10,7 +10,7 @@ export interface Cost {
 export const ROUNDS = 5;
 
 /** Runs `work` once and measures this process. */
-export async function costOf(work: () => void | Promise<void>): Promise<Cost> {
+export async function costOf(work: () => unknown): Promise<Cost> {
   const startCpu = process.cpuUsage();
   const startMs = performance.now();
   await work();

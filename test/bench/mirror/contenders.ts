@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { MirrorMaker } from "../../peers/mirror-maker.ts";
 import { freePorts } from "../../peers/ports.ts";
 import { KAFKA_JVM, type Side } from "./brokers.ts";
-import { freeze } from "./processes.ts";
 
 /** `-eos`: with its exactly-once support; Tributary always is. */
 export type ContenderName = "tributary" | "relay" | "mm2-shipped" | "mm2-shipped-eos" | "mm2-tuned" | "mm2-tuned-eos";
@@ -115,7 +114,7 @@ export interface MirrorMakerJob {
   readonly codec: string;
 }
 
-/** Starts one and stops it at once: whoever measures lets it run. */
+/** Starts one. It needs some seconds more until it copies; stopped before, it would not survive. */
 export async function startMirrorMaker(name: MirrorMakerName, job: MirrorMakerJob): Promise<Contender> {
   const [port] = await freePorts(1);
   const properties = { ...mirrorMakerProperties(name, job), listeners: `http://127.0.0.1:${port}` };
@@ -126,7 +125,6 @@ export async function startMirrorMaker(name: MirrorMakerName, job: MirrorMakerJo
     jvm: KAFKA_JVM,
     properties,
   });
-  freeze(peer.pid);
   return {
     pid: peer.pid,
     targetTopicOf: (topic) => targetTopicOf(name, topic),

@@ -1,7 +1,11 @@
 /** All cases in bounded time: brokers are started once, MirrorMaker 2 once for each of its settings and each codec, and cases share
  *  what time is left. */
 
-import { makeTopic, openSide, type Side } from "./brokers.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { ZERO_UUID } from "../../../src/core/brand.ts";
+import { encodeBatch } from "../../../src/wire/records.ts";
+import { appendAll } from "./append.ts";
+import { makeTopic, openSide, type Side, stableEnd } from "./brokers.ts";
 import type { Measured } from "./budgets.ts";
 import { type Case, CODEC_NAMES } from "./cases.ts";
 import {
@@ -12,7 +16,13 @@ import {
   startMirrorMaker,
   TITLES,
 } from "./contenders.ts";
+import { freeze } from "./processes.ts";
 import { measureCase } from "./rounds.ts";
+
+/** A topic of one record more for each MirrorMaker: what it copies of it shows that all of it runs. */
+const READY_TOPIC = "bench-ready";
+const READY_MS_MAX = 120_000;
+const READY_POLL_MS = 100;
 
 /** What to run. */
 export interface MatrixOptions {
@@ -31,6 +41,7 @@ export async function measureMatrix(options: MatrixOptions): Promise<void> {
   await using source = await openSide();
   await using target = await openSide();
   const named = options.cases.map((shape, index) => ({ shape, topic: `bench-${index}` }));
+  await makeTopic(source, READY_TOPIC, 1);
   const codecs = [...new Set(options.cases.map(({ codec }) => codec))];
   for (const codec of codecs) {
     const group = named.filter(({ shape }) => shape.codec === codec);
@@ -62,14 +73,31 @@ async function startMirrorMakers(
     group.flatMap(({ shape }) => shape.contenders.filter((name): name is MirrorMakerName => !isNode(name))),
   );
   for (const name of wanted) {
-    const topics = group.filter(({ shape }) => shape.contenders.includes(name)).map(({ topic }) => topic);
+    const own = group.filter(({ shape }) => shape.contenders.includes(name)).map(({ topic }) => topic);
+    const topics = [READY_TOPIC, ...own];
     const codec = CODEC_NAMES[group[0]?.shape.codec ?? 0];
     try {
-      started.set(name, stack.use(await startMirrorMaker(name, { source, target, topics, codec })));
-      say(`${TITLES[name]}: started for ${topics.length} topics`);
+      const mirror = stack.use(await startMirrorMaker(name, { source, target, topics, codec }));
+      await isCopying({ source, target }, mirror.targetTopicOf(READY_TOPIC));
+      freeze(mirror.pid);
+      started.set(name, mirror);
+      say(`${TITLES[name]}: copies ${own.length} topics`);
     } catch (error) {
       say(`${TITLES[name]}: FAILED to start: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   return started;
+}
+
+/** Waits until one more record is copied. @throws {Error} when it is not */
+async function isCopying({ source, target }: Pick<Group, "source" | "target">, targetTopic: string): Promise<void> {
+  const before = await stableEnd(target, targetTopic, 1);
+  const [leader = -1] = source.kafka.endpoints.keys();
+  const records = encodeBatch([{ timestampMs: BigInt(Date.now()), key: null, value: Buffer.from("ready") }]).bytes;
+  await appendAll(source.client, leader, [{ topic: READY_TOPIC, topicId: ZERO_UUID, index: 0, records }]);
+  const deadline = performance.now() + READY_MS_MAX;
+  while ((await stableEnd(target, targetTopic, 1)) === before) {
+    if (performance.now() > deadline) throw new Error(`it copies nothing within ${READY_MS_MAX / 1_000} s`);
+    await delay(READY_POLL_MS);
+  }
 }

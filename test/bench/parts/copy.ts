@@ -21,6 +21,7 @@ import { encodeBatch } from "../../../src/wire/records.ts";
 
 const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
 const PRODUCE_BATCHES = 64;
+const COPY_MS_MAX = 120_000;
 
 /** What the topic holds. */
 export interface Shape {
@@ -70,8 +71,17 @@ export async function fill(bootstrap: readonly Endpoint[], shape: Shape): Promis
   return BigInt(batches * perBatch);
 }
 
+/** How a copy went. */
+export interface Copied {
+  /** Until the first records were acknowledged: connections, discovery, takeover. */
+  readonly startSeconds: number;
+  /** Records that were acknowledged after that, per second. */
+  readonly recordsPerSecond: number;
+}
+
 /** Copies so many records, exactly once; resolves when all are acknowledged. */
-export async function copy(source: Side, target: Side, records: bigint): Promise<void> {
+export async function copy(source: Side, target: Side, records: bigint): Promise<Copied> {
+  const startMs = performance.now();
   await using sourceClient = await openClient(source);
   await using targetClient = await openClient(target);
   await using progress = await openKafkaProgress({}, { ...deps, client: targetClient });
@@ -93,11 +103,16 @@ export async function copy(source: Side, target: Side, records: bigint): Promise
       progress,
     },
   );
-  const endMs = performance.now() + 120_000;
+  let first: { readonly records: bigint; readonly atMs: number } | undefined;
   for (;;) {
     const copied = flow.status.lanes.reduce((sum, lane) => sum + (lane.count ?? 0n), 0n);
-    if (copied >= records) return;
-    if (performance.now() > endMs)
+    const nowMs = performance.now();
+    if (copied > 0n) first ??= { records: copied, atMs: nowMs };
+    if (copied >= records && first !== undefined) {
+      const startSeconds = (first.atMs - startMs) / 1_000;
+      return { startSeconds, recordsPerSecond: (Number(copied - first.records) * 1_000) / (nowMs - first.atMs) };
+    }
+    if (nowMs - startMs > COPY_MS_MAX)
       throw new Error(`only ${copied} of ${records} records were copied: ${JSON.stringify(flow.status.troubles)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
