@@ -9,23 +9,13 @@ import { hasFaultCode } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { RegionProcess } from "../../src/runtime/region-process.ts";
 import type { S3Access } from "../../src/topology/store-schema.ts";
-import { servesArchivedSegments } from "../support/cold-region.ts";
-import { newBucket, openStore } from "./buckets.ts";
+import { newBucket } from "./buckets.ts";
 import { specWith } from "./region-spec.ts";
 import { SERVERS } from "./shared-servers.ts";
 
 const timeout = 120_000;
 
 for (const { name, skip, get: server } of SERVERS) {
-  test(`region serves from a bucket of ${name} what it moved there, also after a restart`, {
-    skip,
-    timeout,
-  }, async () => {
-    const store = await openStore(await newBucket(await server()));
-    await servesArchivedSegments(store);
-    store.close();
-  });
-
   test(`region does not start with keys that ${name} refuses, and starts while it is away`, {
     skip,
     timeout,
