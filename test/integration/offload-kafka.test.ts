@@ -137,6 +137,37 @@ test("two offloaders of one cluster into one store harm nothing", async () => {
   const manifest = await manifestOf(store, partitionOf(side));
   assert.deepEqual(await archivedBytes(store, manifest), await clusterBytes(side.client, TOPIC, 0));
   await assertWhole(store);
+  for (const source of sources) {
+    await offloadAll(source, store);
+    assert.equal(source.spoolBytes, 0, "what the other one archived is given up");
+  }
+});
+
+test("offloader gives up what another one archived meanwhile, and goes on behind it", async () => {
+  await using world = new MirrorWorld();
+  const side = await world.side("west");
+  await world.topic(side, TOPIC, 1);
+  const store = createMemoryStore();
+  const [slow, fast] = [segmentsOf(side.client, new MemoryStorage()), segmentsOf(side.client, new MemoryStorage())];
+  fast.closeAll = true;
+  for (let i = 0; i < 4; i++) await world.produce(side, TOPIC, 0, 10);
+  await offloadAll(slow, store);
+  assert.ok(slow.spoolBytes > 0 && store.objects.size === 0);
+  for (let i = 0; i < 4; i++) await world.produce(side, TOPIC, 0, 10);
+  await offloadAll(fast, store);
+  for (let i = 0; i < 4; i++) await world.produce(side, TOPIC, 0, 10);
+  slow.closeAll = true;
+  await offloadAll(slow, store);
+  assert.equal(slow.spoolBytes, 0);
+  const manifest = await manifestOf(store, partitionOf(side));
+  assert.deepEqual(
+    manifest?.segments.map(({ baseOffset, nextOffset }) => [baseOffset, nextOffset]),
+    [
+      [0n, 80n],
+      [80n, 120n],
+    ],
+  );
+  assert.deepEqual(await archivedBytes(store, manifest), await clusterBytes(side.client, TOPIC, 0));
 });
 
 test("records that were deleted before they could be archived are a gap with its cause, or stop the partition", async () => {
