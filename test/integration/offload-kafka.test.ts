@@ -200,6 +200,33 @@ test("records that were deleted before they could be archived are a gap with its
   await assertWhole(store);
 });
 
+test("records that the cluster loses again leave the spool, and stop the partition once they are archived", async () => {
+  await using world = new MirrorWorld();
+  const side = await world.side("west", { brokers: 1 });
+  await world.topic(side, TOPIC, 1);
+  const log = side.region.partitionLog(TOPIC, 0);
+  /** What an unclean election does: the log is shorter, and another leader writes on. */
+  const lose = async (offset: bigint): Promise<void> => {
+    await side.region.stopBroker(1);
+    log?.truncateTo(offset);
+    await side.region.startBroker(1);
+    await world.produce(side, TOPIC, 0, 10);
+  };
+  const [store, storage] = [createMemoryStore(), new MemoryStorage()];
+  const source = segmentsOf(side.client, storage);
+  for (let i = 0; i < 4; i++) await world.produce(side, TOPIC, 0, 10);
+  await offloadAll(source, store);
+  await lose(20n);
+  source.closeAll = true;
+  await offloadAll(source, store);
+  const archived = await archivedBytes(store, await manifestOf(store, partitionOf(side)));
+  assert.deepEqual(archived, await clusterBytes(side.client, TOPIC, 0));
+  await lose(10n);
+  for (const again of [source, segmentsOf(side.client, new MemoryStorage())])
+    await assert.rejects(offloadAll(again, store), (error) => hasFaultCode(error, "ARCHIVE_DIVERGED"));
+  assert.deepEqual(await archivedBytes(store, await manifestOf(store, partitionOf(side))), archived);
+});
+
 test("topics that are made anew, grow or go are archived for what each of them was", async () => {
   await using world = new MirrorWorld();
   const side = await world.side("west");
