@@ -41,13 +41,18 @@ export interface KafkaHistoryDeps {
   readonly worker: string;
 }
 
+interface StoredRecord {
+  readonly value: Buffer;
+  decoded: HistoryRecord | undefined;
+}
+
 /** See the file's comment. */
 export class KafkaHistory implements HistoryTarget {
   readonly worker: string;
   readonly #deps: KafkaHistoryDeps;
   readonly #slots = new Slots(OPEN_TRANSACTIONS_MAX);
   /** Latest values by lane: about a kilobyte for each lane that was ever in history mode. */
-  readonly #records = new Map<string, Buffer>();
+  readonly #records = new Map<string, StoredRecord>();
   /** Of the last markers by producer: one for each such lane and about a week. */
   readonly #epochs = new Map<bigint, number>();
   readonly #writers: KafkaWriters;
@@ -112,8 +117,11 @@ export class KafkaHistory implements HistoryTarget {
   }
 
   #latest(lane: LaneIdentity): HistoryRecord | undefined {
-    const value = this.#records.get(laneKey(lane));
-    return value && decodeHistory(value);
+    const stored = this.#records.get(laneKey(lane));
+    if (stored === undefined) return undefined;
+    // A lane that stands by looks at the same bytes many times.
+    stored.decoded ??= decodeHistory(stored.value);
+    return stored.decoded;
   }
 
   async open(lane: LaneIdentity, at: TopicPartition): Promise<HistoryWriter> {
@@ -187,7 +195,7 @@ export class KafkaHistory implements HistoryTarget {
     await this.#topic?.readNew(
       (key, value) => {
         if (value === null) this.#records.delete(key);
-        else this.#records.set(key, value);
+        else this.#records.set(key, { value, decoded: undefined });
       },
       (producerId, producerEpoch) => this.#epochs.set(producerId, producerEpoch),
     );

@@ -49,7 +49,7 @@ interface Seeking {
 }
 
 /** Between two looks at the record of a lane that is left to another worker: all lanes of a worker share one request. */
-const STANDBY_POLL_MS = 100;
+const STANDBY_POLL_MS = 150;
 
 /** Of one lane, for its whole life. */
 export class LanePlace {

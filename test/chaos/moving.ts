@@ -12,7 +12,7 @@ export interface Kill {
   /** From the start of the load. */
   readonly atMs: number;
   readonly workers: readonly Worker[];
-  /** A broker of the target was away, or had just come back, or went before all lanes moved: then elections take their time too. */
+  /** A broker of the target was away, or had just come back, or went within the time that is promised: elections take theirs too. */
   readonly brokerAway: boolean;
   /** By partition: until the lane moved; undefined when another fault came within the time that is promised, or the end. */
   readonly lanesMs: readonly (number | undefined)[];
@@ -61,9 +61,10 @@ export class MovingAgain {
     for (const { killedMs, open } of this.#kills) if (nowMs - killedMs < MOVING_AGAIN_MS_MAX) open.clear();
   }
 
-  /** A broker of the target goes. */
-  brokerGoes(): void {
-    for (const kill of this.#kills) kill.brokerAway ||= kill.open.size > 0;
+  /** A broker of the target goes: no excuse for what had its time. */
+  brokerGoes(nowMs: number): void {
+    for (const kill of this.#kills)
+      kill.brokerAway ||= kill.open.size > 0 && nowMs - kill.killedMs < MOVING_AGAIN_MS_MAX;
   }
 
   /** To be told of every record that appears. */

@@ -74,6 +74,7 @@ export function failuresOf(result: ChaosResult): readonly string[] {
     ...(findings.mirrored === 0 ? ["nothing was mirrored"] : []),
     ...(findings.mirroredOld === 0 ? ["no record of 2001 was mirrored"] : []),
     ...(kills.length === 0 ? ["no worker was killed"] : []),
+    ...(movingFigures(result).bothKilled === undefined ? ["no kill tells how soon lanes move again"] : []),
   ];
   const late = lateOf(result);
   const worstMs = late.reduce((worst, { ms }) => Math.max(worst, ms), 0);

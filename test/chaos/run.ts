@@ -146,7 +146,7 @@ class Run {
   async #bounce({ broker, how, forMs }: Fault & { readonly kind: "bounce" }): Promise<void> {
     const { clusters, moving } = this.#parts;
     const { target } = clusters;
-    moving.brokerGoes();
+    moving.brokerGoes(Date.now());
     this.#brokerAwayUntilMs = Number.POSITIVE_INFINITY;
     await target.stopBroker(broker, how);
     await delay(forMs);

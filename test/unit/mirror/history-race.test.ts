@@ -129,7 +129,8 @@ function disturbOnce(world: World, workers: Worker[], tally: Tally): void {
   if (dice < 0.3) {
     tally.crashes++;
     workers[victim]?.crash();
-    workers[victim] = world.spawn();
+    // Another worker, or the same one started again.
+    workers[victim] = world.spawn({}, random.next() < 0.5 ? workers[victim]?.name : undefined);
   } else if (dice < 0.7) {
     tally.freezes++;
     workers[victim]?.freeze(random.next() * FREEZE_MS);

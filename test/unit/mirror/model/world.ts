@@ -80,6 +80,8 @@ export interface WorldOptions {
 
 /** A worker that runs the lane. */
 export interface Worker {
+  /** What it calls itself in records. */
+  readonly name: string;
   readonly lane: Lane;
   readonly target: ModelTarget;
   readonly store: MemoryProgressStore;
@@ -233,6 +235,7 @@ export class World {
     };
     clock.after(everyMs * random.next(), tick);
     return {
+      name,
       lane,
       target,
       store,
