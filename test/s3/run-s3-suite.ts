@@ -6,3 +6,4 @@ import "./region.ts";
 import "./restore.ts";
 import "./serve.ts";
 import "./store.ts";
+import "./upkeep.ts";
