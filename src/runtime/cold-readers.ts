@@ -40,9 +40,9 @@ export function openColdReaders(
   });
 }
 
-/** A short name for a store that is the same each time. */
-export function storeName({ location }: ObjectStore): string {
-  return createHash("sha256").update(location).digest("hex").slice(0, 16);
+/** A short name for a store, or one cluster's part of it, that is the same each time. */
+export function storeName({ location }: ObjectStore, clusterId = ""): string {
+  return createHash("sha256").update(`${location}\0${clusterId}`).digest("hex").slice(0, 16);
 }
 
 function openFiles(

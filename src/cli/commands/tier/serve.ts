@@ -53,8 +53,8 @@ export async function tierServe(context: CliContext, options: TierServeOptions):
         port: options.port,
         wants: (topic) => wanted?.some((pattern) => pattern.matches(topic)) ?? true,
         clusterId: options.cluster,
-        // Groups go on where they were when the same store is served again.
-        stateDirectory: resolve(join(context.options.state, "serve", storeName(store))),
+        // Groups go on where they were when the same is served again; a topic of another cluster has other offsets.
+        stateDirectory: resolve(join(context.options.state, "serve", storeName(store, options.cluster))),
         cacheBytesMax: options.cache,
         refreshMs: options.refresh ?? REFRESH_DEFAULT_MS,
       },
