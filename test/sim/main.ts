@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { toError } from "../../src/core/errors.ts";
+import { type ArchiveSeeds, simulateArchive } from "./archive/command.ts";
 import { type Job, runJobs } from "./jobs.ts";
 import { allMarks, MARKS, type Mark } from "./marks.ts";
 import { runMutants } from "./mutant-run.ts";
@@ -26,19 +27,22 @@ const MARKS_FROM_SEEDS = 500;
 const FAILURES_MAX = 20;
 const PERCENT = 100;
 
-const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--jobs N] [--shrink] | --seed S | --plan FILE | --mutants
+const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--jobs N] [--shrink] | --seed S | --plan FILE | --mutants | --archive
   --seeds N    run N seeds (default 100)
   --from S     the first of them (default 1)
   --seed S     run one seed, twice, and print its plan and result
   --plan FILE  run a stored plan, twice
   --shrink     cut failing plans down and store them where \`npm test\` runs them again (test/sim/regressions)
   --mutants    plant mistakes, one after the other, and see that each is found out
+  --archive    interrupt offloaders, retention and gc of an archive at every step, and at random ones of N seeds
   --jobs N     processes (default: one per core)`;
 
 /** What the command line asks for. */
 interface Request {
   readonly jobs: number;
   readonly isMutants: boolean;
+  /** Asked for instead of whole worlds. */
+  readonly archive: ArchiveSeeds | undefined;
   readonly isShrinking: boolean;
   readonly plans: Iterable<SimPlan>;
   readonly count: number;
@@ -95,6 +99,7 @@ async function main(): Promise<number> {
     return EXIT_USAGE;
   }
   if (request.isMutants) return await mutants(request.jobs);
+  if (request.archive !== undefined) return (await simulateArchive(request.archive, printLine)) === 0 ? 0 : EXIT_FAILED;
   const summary = new Summary();
   const failed: SimPlan[] = [];
   await runJobs(jobsOf(request), request.jobs, (result, { plan }) => {
@@ -110,6 +115,10 @@ async function main(): Promise<number> {
   if (request.count < MARKS_FROM_SEEDS || summary.missedMarks.length === 0) return 0;
   process.stdout.write(`FAILED: no seed reached ${summary.missedMarks.join(", ")}\n`);
   return EXIT_FAILED;
+}
+
+function printLine(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Cuts plans down and writes each to a file of its own. */
@@ -157,17 +166,19 @@ function requested(args: readonly string[]): Request {
       plan: { type: "string" },
       jobs: { type: "string" },
       mutants: { type: "boolean" },
+      archive: { type: "boolean" },
       shrink: { type: "boolean" },
     },
   });
   const jobs = values.jobs === undefined ? availableParallelism() : natural("--jobs", values.jobs);
   if (jobs === 0 || jobs > PERCENT) throw new Error("--jobs is a number from 1 to 100");
-  const modes = { isMutants: values.mutants === true, isShrinking: values.shrink === true };
+  const count = natural("--seeds", values.seeds ?? "100");
+  const from = natural("--from", values.from ?? "1");
+  const archive = values.archive === true ? { from, count } : undefined;
+  const modes = { isMutants: values.mutants === true, isShrinking: values.shrink === true, archive };
   const one = (plan: SimPlan): Request => ({ ...modes, jobs: 1, plans: [plan], count: 1, isVerbose: true });
   if (values.plan !== undefined) return one(parsePlan(readFileSync(values.plan, "utf8")));
   if (values.seed !== undefined) return one(planOf(natural("--seed", values.seed)));
-  const count = natural("--seeds", values.seeds ?? "100");
-  const from = natural("--from", values.from ?? "1");
   return { ...modes, jobs, plans: seedPlans(from, count), count, isVerbose: false };
 }
 

@@ -1,15 +1,20 @@
 /** What processes do with an archive, each from its start to its end. */
 
-import { publish, readHead } from "../../../src/tier/archive.ts";
 import { readCatalog } from "../../../src/tier/catalog.ts";
 import { collect } from "../../../src/tier/gc.ts";
+import { decodeManifest } from "../../../src/tier/manifest.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
+import type { ObjectStore } from "../../../src/tier/ports.ts";
+import { retainPartition } from "../../../src/tier/retention.ts";
 import { storeNowMs } from "../../../src/tier/store-clock.ts";
 import { PARTITION } from "../../support/segments.ts";
 import { type ArchiveProcess, type ArchiveWorld, GRACE_MS } from "./world.ts";
 
 /** Work of one process. */
 export type Job = (process: ArchiveProcess, world: ArchiveWorld) => Promise<void>;
+
+/** By retention, of six. */
+const KEPT_SEGMENTS = 2;
 
 const POLICY = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "after-verify" } as const;
 
@@ -24,13 +29,24 @@ export const gc: Job = async ({ store }) => {
     await collect(entry, { graceMs: GRACE_MS, dryRun: false }, { store, nowMs: await storeNowMs(store) });
 };
 
-/** Takes the oldest segment out of the archive. */
+/** Retention down to two segments: what it takes out may be gone from then on, and only what no broker has any more. */
 export const retire: Job = async ({ store, clock }, world) => {
-  const head = await readHead(store, PARTITION);
-  const [oldest, ...segments] = head?.manifest.segments ?? [];
-  if (head === undefined || oldest === undefined || segments.length === 0) return;
-  if (oldest.nextOffset > world.retiredTo) world.retiredTo = oldest.nextOffset;
-  await publish(store, head, { ...head.manifest, segments, writtenAtMs: clock.nowMs() });
+  const watched: ObjectStore = {
+    ...store,
+    putIfAbsent: (key, bytes) => {
+      const { removed } = decodeManifest(key, bytes);
+      const to = removed?.nextOffset ?? 0n;
+      if ([...world.local].some((baseOffset) => baseOffset < to))
+        world.violations.push("the archive keeps at least what is local");
+      if (to > world.retiredTo) world.retiredTo = to;
+      return store.putIfAbsent(key, bytes);
+    },
+  };
+  const kept = world.written.slice(0, KEPT_SEGMENTS);
+  const retention = { bytes: kept.reduce((sum, { info }) => sum + info.sizeBytes, 0) };
+  const localStart = [...world.local].sort((a, b) => Number(a - b))[0];
+  const bounds = { nowMs: clock.nowMs(), localStart };
+  await retainPartition(PARTITION, { retention, bounds }, { store: watched, clock });
 };
 
 /** One after the other. */
