@@ -5,6 +5,7 @@ import {
   byteSize,
   collected,
   duration,
+  httpAddress,
   jsonColumns,
   rangeBound,
   rate,
@@ -65,6 +66,11 @@ function addOffload(tier: Command, run: Runner): void {
     .option("--topic <topic>", "only this topic of the rules")
     .addOption(new Option("--once", "one pass, which is the default").conflicts("follow"))
     .option("--follow", "go on until interrupted")
+    .addOption(
+      new Option("--http <host:port>", "with --follow: serve /metrics, /healthz and /api/status").argParser(
+        httpAddress,
+      ),
+    )
     .option("--close", "close segments although they are not full, so that all there is now is archived")
     .option("--dry-run", "move nothing; tell what would be deleted in the cluster")
     .action(run(async () => (await import("./commands/tier/offload.ts")).tierOffload));

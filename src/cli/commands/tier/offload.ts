@@ -4,12 +4,15 @@ import type { LocalDeletion } from "../../../adapters/kafka-local-deletion.ts";
 import { nodeClock } from "../../../adapters/node-clock.ts";
 import { openPinoLogger } from "../../../adapters/pino-logger.ts";
 import { sleep } from "../../../core/clock.ts";
-import { ClusterOffloader, type ClusterPass, type PartitionStatus } from "../../../runtime/cluster-offload.ts";
+import type { Endpoint } from "../../../core/network.ts";
+import { ClusterOffloader, type ClusterPass } from "../../../runtime/cluster-offload.ts";
 import { control } from "../../../runtime/control-client.ts";
 import { boundHeap } from "../../../runtime/heap-bounds.ts";
 import { regionNamed } from "../../../runtime/region-spec.ts";
+import { type TierRow, tierLag, tierRowJson } from "../../../runtime/tier-status-json.ts";
 import type { OffloadReport } from "../../../tier/offload.ts";
 import { formatBytes } from "../../../topology/units.ts";
+import type { HttpServer } from "../../../web/http-server.ts";
 import type { CliContext } from "../../context.ts";
 import { CommandError } from "../../errors.ts";
 import type { ExitCode } from "../../exit-codes.ts";
@@ -29,6 +32,8 @@ export interface TierOffloadOptions {
   /** Closes segments although they are not full. */
   readonly close?: boolean;
   readonly dryRun?: boolean;
+  /** Where to serve metrics and status while it goes on; nowhere without it. */
+  readonly http?: Endpoint;
 }
 
 /** Regions with tiering rules, apart by who moves their segments: their own process, or this one. */
@@ -37,54 +42,92 @@ interface Regions {
   readonly existing: readonly string[];
 }
 
+/** What comes together for the output. */
+interface Outcome {
+  readonly passes: object[];
+  readonly rows: TierRow[];
+  readonly deletions: DeletionRow[];
+  readonly failures: Error[];
+}
+
+interface Run {
+  readonly context: CliContext;
+  readonly options: TierOffloadOptions;
+  readonly world: TopologyInUse;
+  readonly signal: AbortSignal;
+  readonly outcome: Outcome;
+  /** Those at work now, by region. */
+  readonly open: Map<string, ClusterOffloader>;
+}
+
 /** Prints what was moved and deleted, and how each partition of an existing cluster stands. Throws the first failure after that. */
 export async function tierOffload(context: CliContext, options: TierOffloadOptions): Promise<ExitCode> {
   boundHeap();
   const world = topologyInUse(context);
   const regions = tieredRegions(world, options.region);
   using interrupted = interruption((name) => context.talk(`${name}: finishing what is under way; again quits at once`));
-  const passes: object[] = [];
-  const failures: Error[] = [];
-  for (const region of regions.embedded) {
-    if (options.dryRun === true) continue;
-    const report = await embeddedPass(world, region);
-    passes.push({ region, segments_offloaded: report.segmentsOffloaded, bytes_offloaded: report.bytesOffloaded });
-    context.talk(`${region}: ${summary(report)}`);
-  }
-  const rows: Row[] = [];
-  const deletions: DeletionRow[] = [];
-  const followed: Promise<void>[] = [];
-  for (const region of regions.existing) {
-    const logger = await openPinoLogger({
-      level: context.logLevel,
-      format: "pretty",
-      fields: { role: "tier", region },
-    });
-    const { topology, state } = world;
-    state.create();
-    const run = async (): Promise<void> => {
-      await using offloader = await ClusterOffloader.open(
-        { topology, state, region, topic: options.topic, readOnly: options.dryRun === true },
-        { logger, signal: interrupted.signal },
-      );
-      const pass = await passesOf(offloader, { context, options, region, signal: interrupted.signal });
-      // What a pass of many meets is logged when it begins and ends.
-      if (options.follow !== true) failures.push(...pass.failures);
-      deletions.push(...pass.deletions.map((deletion) => deletionRow(region, deletion)));
-      rows.push(...(await offloader.status()).map((status) => ({ region, ...status })));
-      passes.push({ region, segments_offloaded: pass.segmentsOffloaded, bytes_offloaded: pass.bytesOffloaded });
-    };
-    if (options.follow === true) followed.push(run());
-    else await run();
-  }
-  await Promise.all(followed);
-  const json = { dry_run: options.dryRun ?? false, regions: passes, partitions: rows.map(rowJson), deletions };
+  const outcome: Outcome = { passes: [], rows: [], deletions: [], failures: [] };
+  const failed = new AbortController();
+  const signal = AbortSignal.any([interrupted.signal, failed.signal]);
+  const run: Run = { context, options, world, signal, outcome, open: new Map() };
+  await using _http = await served(run);
+  for (const region of regions.embedded) if (options.dryRun !== true) await offloadEmbedded(region, run);
+  if (options.follow === true) {
+    // One that cannot begin ends the others, too: whoever watches this process starts it again.
+    const started = regions.existing.map((region) => offloadExisting(region, run));
+    for (const one of started) one.catch((error: unknown) => failed.abort(error));
+    await Promise.allSettled(started);
+    await Promise.all(started);
+  } else for (const region of regions.existing) await offloadExisting(region, run);
+  const { passes, rows, deletions, failures } = outcome;
+  const json = { dry_run: options.dryRun ?? false, regions: passes, partitions: rows.map(tierRowJson), deletions };
   context.data(json, () => tables(rows, deletions, options.dryRun === true));
-  if (failures[0] !== undefined) {
-    for (const { message } of failures.slice(1)) context.talk(message);
-    throw failures[0];
-  }
-  return interrupted.exitCode;
+  if (failures[0] === undefined) return interrupted.exitCode;
+  for (const { message } of failures.slice(1)) context.talk(message);
+  throw failures[0];
+}
+
+async function offloadEmbedded(region: string, { context, world, outcome }: Run): Promise<void> {
+  const report = await embeddedPass(world, region);
+  outcome.passes.push(passJson(region, report));
+  context.talk(`${region}: ${summary(report)}`);
+}
+
+async function offloadExisting(region: string, run: Run): Promise<void> {
+  const { context, options, world, signal, outcome, open } = run;
+  const { topology, state } = world;
+  state.create();
+  const fields = { role: "tier", region };
+  const logger = await openPinoLogger({ level: context.logLevel, format: "pretty", fields });
+  await using offloader = await ClusterOffloader.open(
+    { topology, state, region, topic: options.topic, readOnly: options.dryRun === true },
+    { logger, signal },
+  );
+  open.set(region, offloader);
+  const pass = await passesOf(offloader, { context, options, region, signal });
+  open.delete(region);
+  // What a pass of many meets is logged when it begins and ends.
+  if (options.follow !== true) outcome.failures.push(...pass.failures);
+  outcome.passes.push(passJson(region, pass));
+  outcome.deletions.push(...pass.deletions.map((deletion) => deletionRow(region, deletion)));
+  outcome.rows.push(...(await rowsOf(region, offloader)));
+}
+
+function passJson(region: string, moved: Pick<ClusterPass, "segmentsOffloaded" | "bytesOffloaded">): object {
+  return { region, segments_offloaded: moved.segmentsOffloaded, bytes_offloaded: moved.bytesOffloaded };
+}
+
+async function rowsOf(region: string, offloader: ClusterOffloader): Promise<readonly TierRow[]> {
+  return (await offloader.status()).map((status) => ({ region, ...status }));
+}
+
+async function served({ options: { http, follow }, open }: Run): Promise<HttpServer | undefined> {
+  if (http === undefined || follow !== true) return undefined;
+  const { openTierHttp } = await import("../../../web/tier-http.ts");
+  return openTierHttp(http, async () => {
+    const rows = await Promise.all([...open].map(([region, offloader]) => rowsOf(region, offloader)));
+    return rows.flat();
+  });
 }
 
 function tieredRegions({ topology, state }: TopologyInUse, wanted: string | undefined): Regions {
@@ -143,10 +186,6 @@ function summary({ segmentsOffloaded, bytesOffloaded }: Pick<ClusterPass, "segme
   return `${counted(segmentsOffloaded, "segment")} archived (${formatBytes(bytesOffloaded)})`;
 }
 
-interface Row extends PartitionStatus {
-  readonly region: string;
-}
-
 interface DeletionRow {
   readonly region: string;
   readonly topic: string;
@@ -175,32 +214,13 @@ function deletionRow(region: string, deletion: LocalDeletion): DeletionRow {
   };
 }
 
-function lagOf({ archivedTo, clusterEnd, logStart }: Row): bigint | undefined {
-  return clusterEnd === undefined ? undefined : clusterEnd - (archivedTo ?? logStart ?? 0n);
-}
-
-function rowJson(row: Row): object {
-  const text = (offset: bigint | undefined): string | null => (offset === undefined ? null : String(offset));
-  const { region, partition, store, archivedTo, clusterEnd, logStart, bytesOffloaded, bytesPerSecond, error } = row;
-  return {
-    ...{ region, topic: partition.topic, topic_id: partition.topicId, partition: partition.partition, store },
-    ...{
-      archived_to: text(archivedTo),
-      log_start: text(logStart),
-      cluster_end: text(clusterEnd),
-      lag: text(lagOf(row)),
-    },
-    ...{ bytes_offloaded: bytesOffloaded, bytes_per_second: bytesPerSecond, error: error ?? null },
-  };
-}
-
-const COLUMNS: readonly Column<Row>[] = [
+const COLUMNS: readonly Column<TierRow>[] = [
   { title: "REGION", value: ({ region }) => region },
   { title: "TOPIC", value: ({ partition }) => partition.topic },
   { title: "PARTITION", align: "right", value: ({ partition }) => partition.partition },
   { title: "ARCHIVED TO", align: "right", value: ({ archivedTo }) => archivedTo ?? "" },
   { title: "END", align: "right", value: ({ clusterEnd }) => clusterEnd ?? "" },
-  { title: "LAG", align: "right", value: (row) => lagOf(row) ?? "" },
+  { title: "LAG", align: "right", value: (row) => tierLag(row) ?? "" },
   { title: "ERROR", value: ({ error }) => error ?? "" },
 ];
 
@@ -214,7 +234,7 @@ const DELETION_COLUMNS: readonly Column<DeletionRow>[] = [
   { title: "NO MORE, BECAUSE OF", value: ({ limit, refusal }) => refusal ?? limit },
 ];
 
-function tables(rows: readonly Row[], deletions: readonly DeletionRow[], isDryRun: boolean): string {
+function tables(rows: readonly TierRow[], deletions: readonly DeletionRow[], isDryRun: boolean): string {
   const parts = rows.length === 0 ? [] : [renderTable(COLUMNS, rows)];
   if (deletions.length > 0) {
     const title = isDryRun ? "would be deleted in the cluster:" : "deleted in the cluster:";
