@@ -10,6 +10,8 @@ import type { Finding } from "../tier/verify-segment.ts";
 
 /** Retention is in days, and each look costs a list of the store. */
 const EVERY_MS = 10 * 60_000;
+/** Every manifest is kept for its grace period and names all segments, so gc keeps them from growing with the square of these. */
+const COLLECT_EVERY_MS = 6 * 3_600_000;
 const DAY_MS = 86_400_000;
 /** Told in the status; more of them say nothing new. */
 const FINDINGS_MAX = 100;
@@ -49,6 +51,7 @@ export class TierUpkeep {
   readonly #spec: UpkeepSpec;
   readonly #deps: TierUpkeepDeps;
   #lastMs: number | undefined;
+  #collectedMs: number | undefined;
   /** Bytes that may be read; below zero after a large segment. */
   #allowance = 0;
   #findings: Finding[] = [];
@@ -81,7 +84,7 @@ export class TierUpkeep {
     const sinceMs = nowMs - (this.#lastMs ?? nowMs - EVERY_MS);
     this.#lastMs = nowMs;
     try {
-      await this.#keepUp(logs);
+      await this.#keepUp(logs, nowMs);
       await this.#scrub(sinceMs);
       this.#failure = undefined;
     } catch (error) {
@@ -95,9 +98,11 @@ export class TierUpkeep {
     }
   }
 
-  async #keepUp(logs: LocalLogs): Promise<void> {
+  async #keepUp(logs: LocalLogs, nowMs: number): Promise<void> {
     const { store, clock, logger, wants } = this.#deps;
-    const report = await keepUp(this.#spec, wants, { store, clock, logs });
+    const collects = this.#collectedMs === undefined || nowMs - this.#collectedMs >= COLLECT_EVERY_MS;
+    const report = await keepUp(this.#spec, wants, { store, clock, logs, collects });
+    if (collects) this.#collectedMs = nowMs;
     this.#status.segmentsRemoved += report.segmentsRemoved;
     this.#status.objectsCollected += report.objectsCollected;
     if (report.segmentsRemoved > 0)

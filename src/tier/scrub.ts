@@ -14,6 +14,9 @@ import type { Finding } from "./verify-segment.ts";
 /** Where the last scrub stopped; no key of an archive. */
 const PLACE_KEY = "scrub/place.json";
 
+/** Of a chain, only the latest are read: each names all segments, and a scrub looks at them in every run. */
+const MANIFESTS_MAX = 10;
+
 /** What one run of a scrub did. */
 export interface ScrubReport {
   readonly segments: number;
@@ -38,7 +41,8 @@ export async function scrub(store: ObjectStore, options: ScrubOptions): Promise<
   const after = await readPlace(store);
   for (const entry of await readCatalog(store)) {
     if (after !== undefined && placeOf(entry, undefined) < after.slice(0, entry.prefix.length)) continue;
-    const chain = await verifyChain(entry, store);
+    const manifestKeys = entry.manifestKeys.slice(-MANIFESTS_MAX);
+    const chain = await verifyChain({ ...entry, manifestKeys }, store);
     findings.push(...chain.findings);
     for (const segment of chain.newest?.manifest.segments ?? []) {
       const place = placeOf(entry, segment);

@@ -41,11 +41,8 @@ export interface UpkeepDeps {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly logs: LocalLogs;
-}
-
-/** True when there is anything to do at all. */
-export function needsUpkeep({ retention, onTopicDeleted }: UpkeepPolicy): boolean {
-  return retention.ageMs !== undefined || retention.bytes !== undefined || onTopicDeleted === "delete";
+  /** Whether gc is done too, which reads every manifest that is kept: not needed every time. */
+  readonly collects: boolean;
 }
 
 /** All partitions of the cluster in the store whose topic is wanted. @throws {ArchiveError | StoreError} */
@@ -57,13 +54,16 @@ export async function keepUp(
   const { store, logs } = deps;
   let [segmentsRemoved, bytesRemoved, objectsCollected] = [0, 0, 0];
   const blockedBy: string[] = [];
-  if (!needsUpkeep(policy)) return { segmentsRemoved, bytesRemoved, objectsCollected, blockedBy };
+  const { retention, onTopicDeleted } = policy;
+  const removes = retention.ageMs !== undefined || retention.bytes !== undefined || onTopicDeleted === "delete";
+  if (!removes && !deps.collects) return { segmentsRemoved, bytesRemoved, objectsCollected, blockedBy };
   const nowMs = await storeNowMs(store);
   for (const entry of await readCatalog(store, `${logs.clusterId}/`)) {
     if (!wanted(entry.partition.topic)) continue;
-    const removed = await removeFrom(entry, policy, { ...deps, nowMs });
+    const removed = removes ? await removeFrom(entry, policy, { ...deps, nowMs }) : undefined;
     segmentsRemoved += removed?.segments.length ?? 0;
     for (const { logBytes } of removed?.segments ?? []) bytesRemoved += logBytes;
+    if (!deps.collects) continue;
     const report = await collect(entry, { graceMs: policy.graceMs, dryRun: false }, { store, nowMs });
     objectsCollected += report.objects.length + report.manifests.length;
     if (report.blockedBy !== undefined) blockedBy.push(report.blockedBy);

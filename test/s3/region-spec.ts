@@ -11,7 +11,7 @@ export function specWith(stateRoot: string, store: string, s3: S3Access): Region
     keepLocalBytes: 0,
     everyMs: 60_000,
     limits: {},
-    upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 0 },
+    upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 86_400_000 },
   };
   return {
     region: "hub",

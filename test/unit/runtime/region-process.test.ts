@@ -56,7 +56,7 @@ const RULE = {
   keepLocalBytes: 0,
   everyMs: 60_000,
   limits: {},
-  upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 0 },
+  upkeep: { retention: {}, onTopicDeleted: "keep" as const, graceMs: 86_400_000 },
 };
 
 const DEPS = { logger: silentLogger, onShutdown: () => {} };

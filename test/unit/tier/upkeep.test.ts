@@ -22,7 +22,12 @@ async function openWorld() {
   const run = (local: LocalStart, rule = EVERYTHING, wanted = (_topic: string) => true) => {
     const { clusterId } = PARTITION;
     const raiseStart = async (_: unknown, offset: bigint): Promise<void> => void raised.push(offset);
-    return keepUp(rule, wanted, { store, clock, logs: { clusterId, localStart: async () => local, raiseStart } });
+    return keepUp(rule, wanted, {
+      store,
+      clock,
+      logs: { clusterId, localStart: async () => local, raiseStart },
+      collects: true,
+    });
   };
   return { clock, store, raised, run };
 }
