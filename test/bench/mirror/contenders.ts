@@ -80,12 +80,19 @@ function startRelay({ source, target, topic, partitions }: Job): Contender {
   return nodeContender("relay", args, directory);
 }
 
-/** Ends when this process ends. */
+/** Processes that run, or are stopped: those would not notice that this one has ended. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 function nodeContender(name: NodeContenderName, args: readonly string[], directory: string): Contender {
   const logPath = join(directory, "log");
   const log = openSync(logPath, "a");
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", log, "ipc"] });
   closeSync(log);
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   return {
     pid: child.pid ?? -1,
     targetTopicOf: (topic) => targetTopicOf(name, topic),

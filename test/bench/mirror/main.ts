@@ -23,23 +23,22 @@ async function main(): Promise<number> {
   const startMs = performance.now();
   const all: Measured[] = [];
   const say = (line: string): void => console.error(`${((performance.now() - startMs) / 1_000).toFixed(0)} s: ${line}`);
-  let broken: unknown;
+  // Whatever ends it, what was measured until then is told.
+  const tell = (): void => {
+    if (all.length > 0) print(options, all, settingOf(options, args, (performance.now() - startMs) / 1_000));
+  };
+  // Ctrl-C ends the brokers and mirrors too: they are killed when this process exits.
+  for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
+    process.once(signal, () => {
+      tell();
+      process.exit(code);
+    });
+  }
   try {
     await measureMatrix({ ...options, say, onMeasured: (measured) => all.push(measured) });
-  } catch (error) {
-    // What was measured until then is told all the same.
-    broken = error;
+  } finally {
+    tell();
   }
-  const [cpu] = cpus();
-  const setting: Setting = {
-    cpus: cpus().length,
-    cpuModel: cpu?.model ?? "unknown",
-    rounds: options.rounds,
-    seconds: (performance.now() - startMs) / 1_000,
-    command: ["npm run bench:mirror", ...(args.length === 0 ? [] : ["--", ...args])].join(" "),
-  };
-  if (all.length > 0) print(options, all, setting);
-  if (broken !== undefined) throw broken;
   const failures = all.flatMap(({ shape, failures }) => failures.map((one) => ({ ...one, shape })));
   for (const { shape, contender, error } of failures)
     console.error(`FAILED ${shape.name}: ${TITLES[contender]}: ${error}`);
@@ -48,15 +47,17 @@ async function main(): Promise<number> {
   return budgets.length === 0 && failures.length === 0 ? 0 : 1;
 }
 
+function settingOf({ rounds }: BenchOptions, args: readonly string[], seconds: number): Setting {
+  const [cpu] = cpus();
+  const command = ["npm run bench:mirror", ...(args.length === 0 ? [] : ["--", ...args])].join(" ");
+  return { cpus: cpus().length, cpuModel: cpu?.model ?? "unknown", rounds, seconds, command };
+}
+
 function print({ output }: BenchOptions, all: readonly Measured[], setting: Setting): void {
   if (output === "json") console.log(renderJson(reportJson(all, setting)));
   else console.log(output === "markdown" ? reportMarkdown(all, setting) : reportText(all));
 }
 
-// Ctrl-C ends the brokers and mirrors too: they are killed when this process exits.
-for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
-  process.once(signal, () => process.exit(code));
-}
 try {
   process.exitCode = await main();
 } catch (error) {
