@@ -52,21 +52,24 @@ export function clusterIdOf(client: KafkaClient): string {
   throw new ClientError({ code: "CLIENT_UNREACHABLE", bootstrap: "", reason: "the cluster does not tell its id" });
 }
 
-/** The topics that are wanted, in the order of their names, without internal ones. @throws {ClientError} */
+/** The topics that are wanted, in the order of their names, without internal ones. Settings are asked for where none are `known`, by
+ *  topic. @throws {ClientError} */
 export async function archivedTopics(
   client: KafkaClient,
   wanted: (topic: string) => boolean,
+  known: ReadonlyMap<string, SegmentSettings>,
 ): Promise<readonly ArchivedTopic[]> {
   const topics = (await listTopics(client))
     .filter(({ name, isInternal }) => !isInternal && !name.startsWith("__") && !name.startsWith(OWN_PREFIX))
     .filter(({ name }) => wanted(name))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const [settings, bounds] = await Promise.all([settingsOf(client, topics), boundsOfAll(client, topics)]);
+  const isNew = ({ name }: TopicMetadata): boolean => !known.has(name);
+  const [found, bounds] = await Promise.all([settingsOf(client, topics.filter(isNew)), boundsOfAll(client, topics)]);
   let at = 0;
   return topics.map(({ name, topicId, partitions }) => {
     const own = bounds.slice(at, at + partitions.length);
     at += partitions.length;
-    return { topic: name, topicId, settings: settings.get(name) ?? DEFAULTS, bounds: own };
+    return { topic: name, topicId, settings: known.get(name) ?? found.get(name) ?? DEFAULTS, bounds: own };
   });
 }
 

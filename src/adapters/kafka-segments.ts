@@ -18,6 +18,9 @@ import { type CutOptions, KafkaSegmentCutter } from "./kafka-segment-cutter.ts";
 /** Ids are 22 characters, and names may hold dashes, as ids may. */
 const TOPIC_DIRECTORY = /^(.+)-([\w-]{22})$/;
 
+/** Settings change seldom, and passes are seconds apart. */
+const SETTINGS_MS_MAX = 60_000;
+
 /** What to archive, and how its segments are cut. */
 export interface KafkaSegmentsOptions {
   readonly wanted: (topic: string) => boolean;
@@ -59,6 +62,8 @@ export class KafkaSegments implements SegmentSource {
   readonly #cutters = new Map<string, Promise<KafkaSegmentCutter>>();
   readonly #opened = new Set<KafkaSegmentCutter>();
   #seen: ReadonlyMap<string, SeenPartition> = new Map();
+  #settings: ReadonlyMap<string, SegmentSettings> = new Map();
+  #settingsAtMs = Number.NEGATIVE_INFINITY;
 
   /** @throws {ClientError} when the cluster does not tell its id */
   constructor(options: KafkaSegmentsOptions, deps: KafkaSegmentsDeps) {
@@ -93,7 +98,13 @@ export class KafkaSegments implements SegmentSource {
 
   async partitions(): Promise<readonly ArchivedPartition[]> {
     const { clusterId } = this;
-    const topics = await archivedTopics(this.#deps.client, this.#options.wanted);
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (nowMs - this.#settingsAtMs > SETTINGS_MS_MAX) {
+      this.#settings = new Map();
+      this.#settingsAtMs = nowMs;
+    }
+    const topics = await archivedTopics(this.#deps.client, this.#options.wanted, this.#settings);
+    this.#settings = new Map(topics.map(({ topic, settings }) => [topic, settings]));
     const seen = topics.flatMap(({ topic, topicId, settings, bounds: all }) =>
       all.map((bounds, index): SeenPartition => {
         return { partition: { clusterId, topic, topicId, partition: index }, settings, bounds };
