@@ -123,7 +123,8 @@ function coldFetch({ segments }: Place, store: ObjectStore): Contender {
       await reader.refresh(partition);
       const offset = BigInt(Math.floor(Math.random() * end));
       const startMs = performance.now();
-      bytes += (await reader.read({ partition, offset, maxBytes: FETCH_BYTES }))?.bytes.length ?? 0;
+      const read = await reader.read({ partition, offset, maxBytes: FETCH_BYTES });
+      bytes += read?.bytes.length ?? 0;
       fetchesMs.push(performance.now() - startMs);
     }
     return { bytes, fetchesMs };
@@ -171,7 +172,8 @@ function sdkDownload({ bucket: Bucket, segments }: Place, { sdk, client }: Sdk):
       await inRanges(sizeBytes, RANGE_BYTES, async ({ start, endExclusive }) => {
         const Range = `bytes=${start}-${endExclusive - 1}`;
         const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket, Key: plainKey(at), Range }));
-        bytes += (await Body?.transformToByteArray())?.length ?? 0;
+        const read = await Body?.transformToByteArray();
+        bytes += read?.length ?? 0;
       });
     }
     return { bytes };
@@ -197,7 +199,8 @@ function fileRead({ segments }: Place): Contender {
     let bytes = 0;
     for (const { path, sizeBytes } of segments) {
       await inRanges(sizeBytes, RANGE_BYTES, async ({ start, endExclusive }) => {
-        bytes += (await readFrom(`${path}.log`, start, endExclusive)).length;
+        const read = await readFrom(`${path}.log`, start, endExclusive);
+        bytes += read.length;
       });
     }
     return { bytes };
