@@ -84,6 +84,12 @@ async function run(context: CliContext, { options, mirrors, interrupted }: Run):
   const started = setTimeout(() => nodeModule.flushCompileCache(), COMPILED_AFTER_MS);
   process.send?.({ kind: "ready", ready: { pid: process.pid } });
   context.talk(`mirroring ${flows.map(({ source, target }) => `${source} -> ${target}`).join(", ")}; Ctrl-C ends`);
+  const tiered = world.topology.tiering.map(({ region }) => region);
+  const existing = world.topology.regions.filter(({ name, local }) => local === undefined && tiered.includes(name));
+  if (existing.length > 0)
+    context.talk(
+      `tiering of ${existing.map(({ name }) => name).join(", ")} is done by tributary tier offload --follow`,
+    );
   const paint = (): void => context.progress(progressText(worker.status));
   // A snapshot of a thousand lanes takes some milliseconds: only where somebody looks.
   const painting = process.stderr.isTTY === true ? setInterval(paint, PROGRESS_EVERY_MS) : undefined;
