@@ -69,12 +69,13 @@ export interface CopyMode {
   finish(): Promise<void>;
 }
 
-/** Enters acknowledged records into the map and the counters: from now on they count as copied. */
-export function publish(context: CopyContext, sent: Sent, baseOffset: bigint): void {
+/** Enters acknowledged records into the map and the counters: from now on they count as copied. `targetEpoch` was known before they were
+ *  sent. */
+export function publish(context: CopyContext, sent: Sent, baseOffset: bigint, targetEpoch: number): void {
   const { memory, counts, deps } = context;
   let targetStart = baseOffset;
   for (const { sourceStart, length } of sent.runs) {
-    memory.map.append({ sourceStart, targetStart, length });
+    memory.map.append({ sourceStart, targetStart, length }, targetEpoch);
     targetStart += BigInt(length);
   }
   memory.map.advanceTo(sent.sourceNext);

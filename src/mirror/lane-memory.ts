@@ -158,7 +158,7 @@ export function toRecord(options: LaneOptions, memory: LaneMemory, nowMs: number
     era: memory.era,
     plan: memory.walkPlan,
     planBase: memory.planBase,
-    targetEpoch: -1,
+    targetEpoch: memory.map.targetEpoch,
     sourceEpoch: memory.sourceEpoch,
     floor: memory.map.floor,
     gaps: memory.gaps,

@@ -17,6 +17,8 @@ const NEVER_MS = -(2n ** 63n);
 export class LiveMode implements CopyMode {
   readonly #context: CopyContext;
   readonly #isExactlyOnce: boolean;
+  /** Of the leader that takeover looked at: what goes to another one is refused ("No batch follows a look at another leader"). */
+  readonly #targetEpoch: number;
   /** Until when the target surely remembers the producer. */
   #trustedUntilMs: number;
   /** Older batches do not fit into live mode; it leaves half of the expiration for the way to the target and back. */
@@ -28,6 +30,7 @@ export class LiveMode implements CopyMode {
     const { options, deps, limits } = context;
     this.#context = context;
     this.#isExactlyOnce = options.delivery === "exactly-once";
+    this.#targetEpoch = deps.target.history?.leaderEpoch(options.targetPartition) ?? -1;
     this.#trustedUntilMs = deps.clock.nowMs() + limits.producerIdExpirationMs / 2;
   }
 
@@ -82,7 +85,7 @@ export class LiveMode implements CopyMode {
   acked(sent: Sent, baseOffset: bigint): TargetFault | undefined {
     const { memory, limits } = this.#context;
     if (baseOffset < memory.map.progress.targetNext) return this.#doubt("acknowledged at an offset that is taken");
-    publish(this.#context, sent, baseOffset);
+    publish(this.#context, sent, baseOffset, this.#targetEpoch);
     const trustedMs = sent.maxTimestampMs + limits.producerIdExpirationMs / 2;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, trustedMs);
     this.#context.onAck();

@@ -94,7 +94,8 @@ export class OffsetMap implements OffsetTranslator {
   }
 
   /** Adds acked records: `length` source offsets from `sourceStart`, without a hole, as they lie on the target. Source
-   *  offsets passed over since the last call are holes. `targetEpoch`: see `LaneStateRecord.targetEpoch`. */
+   *  offsets passed over since the last call are holes. `targetEpoch`: see `LaneStateRecord.targetEpoch`; unknown
+   *  where takeover found them, and never lower than that of the records before. */
   append(run: Run, targetEpoch = -1): void {
     const row = { sourceStart: exact(run.sourceStart), targetStart: exact(run.targetStart), length: run.length };
     assertInvariant(
@@ -106,7 +107,7 @@ export class OffsetMap implements OffsetTranslator {
       this.#openBlock(this.#runs.tail.end);
       this.#runs.tail.append(row);
     }
-    this.#runs.tail.targetEpoch = targetEpoch;
+    this.#runs.tail.targetEpoch = Math.max(this.#runs.tail.targetEpoch, targetEpoch);
     this.#next = { source: row.sourceStart + row.length, target: row.targetStart + row.length };
     this.#dirty.add(this.tailNumber);
   }
@@ -226,6 +227,11 @@ export class OffsetMap implements OffsetTranslator {
       if (targetEpoch >= 0 && size > 0) ends.set(targetEpoch, targetEnd);
     }
     return [...ends].map(([targetEpoch, targetEnd]) => ({ targetEpoch, targetEnd: BigInt(targetEnd) }));
+  }
+
+  /** The highest epoch under which a record of the map's end was acked; -1 when unknown. */
+  get targetEpoch(): number {
+    return this.#runs.tail.targetEpoch;
   }
 
   /** The block that still grows. */

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openKafkaProgress } from "../../src/adapters/kafka-progress.ts";
+import { nodeClock } from "../../src/adapters/node-clock.ts";
+import { nodeRandom } from "../../src/adapters/node-random.ts";
 import { createTopics } from "../../src/client/admin.ts";
 import { alterConfigs } from "../../src/client/configs.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import type { StoredLane } from "../../src/mirror/offset-ports.ts";
 import { failingStorage } from "./failing-storage.ts";
 import { contents, type EmbeddedSide, eventually, type MirrorWorker, MirrorWorld, type Side } from "./mirror-world.ts";
 
@@ -101,6 +106,14 @@ test("lane goes on behind what the source lost where it is told to, in history m
   assert.equal(lane?.reason, undefined);
 });
 
+/** What is stored of the only lane. */
+async function storedOf({ client }: Side): Promise<StoredLane> {
+  const deps = { client, clock: nodeClock(), random: nodeRandom(), logger: silentLogger };
+  await using progress = await openKafkaProgress({ readOnly: true }, deps);
+  const [state] = await progress.list();
+  return progress.load(state?.lane ?? assert.fail("nothing is stored"));
+}
+
 test("lane sends again what the target lost in an unclean election", async () => {
   await using world = new MirrorWorld();
   const [west, central] = [await world.side("west", { brokers: 1 }), await world.side("central", STRICT)];
@@ -112,6 +125,12 @@ test("lane sends again what the target lost in an unclean election", async () =>
   await loseWhat(() => copyThree(world, west, central), central, "west.orders");
   await eventually(() => isCopied(world, west, central), "it is there again");
   await eventually(() => laneOf(worker)?.takeovers.truncated === 1, "the lane says so");
+  const leaderEpoch = central.region.partition("west.orders", 0)?.leaderEpoch ?? assert.fail("no leader");
+  for (const { brokerId } of central.region.endpoints) await central.region.startBroker(brokerId);
+  await worker.stop();
+  const stored = await storedOf(central);
+  assert.ok(leaderEpoch > 0);
+  assert.deepEqual([stored.state?.targetEpoch, stored.map?.targetEpoch], [leaderEpoch, leaderEpoch]);
 });
 
 test("lane waits while the target takes no batch of this size, and goes on when it does", async () => {

@@ -220,7 +220,7 @@ export class HistoryMode implements CopyMode {
     this.#bytes = 0;
     if (!(await this.#isSeen(record.progress.targetNext))) return;
     for (const step of this.#steps) {
-      if (step.kind === "sent") publish(this.#context, step.sent, step.baseOffset);
+      if (step.kind === "sent") publish(this.#context, step.sent, step.baseOffset, session.leaderEpoch);
       else publishSkipped(this.#context, step.nextOffset, step.leaderEpoch);
     }
     this.#steps = [];
