@@ -179,10 +179,17 @@ export class LanePlace {
 
   async #isTaken(peeked: Peeked): Promise<boolean> {
     const { record } = peeked;
+    // Of workers with different rules the one that began last goes on, and the other one finds out when it seeks: neither waits.
+    if (record !== undefined && !this.#isByOurRules(record)) return false;
     const look = this.#standby.look(peeked);
     if (look !== "resting" || record === undefined) return look === "taken";
     const { endOffset } = await this.#deps.source.bounds(this.#options.sourcePartition);
     return endOffset <= record.progress.sourceNext;
+  }
+
+  #isByOurRules({ plan }: HistoryRecord): boolean {
+    const rules = rulesOf(plan);
+    return rules !== undefined && planText(rules) === planText(this.#options.rules);
   }
 
   /** Whether only this worker can append now, or nothing can make it so. "Positions change their meaning behind a fence only": whoever
