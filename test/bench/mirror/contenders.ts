@@ -48,8 +48,8 @@ export function isNode(name: ContenderName): name is NodeContenderName {
   return name === "tributary" || name === "relay";
 }
 
-/** Where its mirrored topic is. */
-export function targetTopicOf(name: ContenderName, topic: string): string {
+/** Where a node contender's mirrored topic is. */
+function targetTopicOf(name: NodeContenderName, topic: string): string {
   return `${name}.${topic}`;
 }
 
@@ -124,9 +124,11 @@ export interface MirrorMakerJob {
 /** Starts one. It needs some seconds more until it copies; stopped before, it would not survive. */
 export async function startMirrorMaker(name: MirrorMakerName, job: MirrorMakerJob): Promise<Contender> {
   const [port] = await freePorts(1);
-  const properties = { ...mirrorMakerProperties(name, job), listeners: `http://127.0.0.1:${port}` };
+  // Its own for each codec: the one before was killed, and its group would wait for it as long as for one that is stopped.
+  const alias = `${name}-${job.codec}`;
+  const properties = { ...mirrorMakerProperties(name, alias, job), listeners: `http://127.0.0.1:${port}` };
   const peer = await MirrorMaker.start({
-    source: { alias: name, bootstrap: job.source.kafka.bootstrap },
+    source: { alias, bootstrap: job.source.kafka.bootstrap },
     target: { alias: "target", bootstrap: job.target.kafka.bootstrap },
     heapMiB: 2_048,
     jvm: KAFKA_JVM,
@@ -134,7 +136,7 @@ export async function startMirrorMaker(name: MirrorMakerName, job: MirrorMakerJo
   });
   return {
     pid: peer.pid,
-    targetTopicOf: (topic) => targetTopicOf(name, topic),
+    targetTopicOf: (topic) => `${alias}.${topic}`,
     log: () => peer.log,
     [Symbol.asyncDispose]: () => peer.close(),
   };
@@ -146,6 +148,7 @@ const FROZEN_MS_MAX = String(900_000);
 /** Tuned: large fetches and batches, a linger, as many records a poll as fit, a task per core, the source's codec. */
 export function mirrorMakerProperties(
   name: MirrorMakerName,
+  alias: string,
   { topics, codec }: Pick<MirrorMakerJob, "topics" | "codec">,
 ): Readonly<Record<string, string>> {
   const isTuned = name.startsWith("mm2-tuned");
@@ -159,10 +162,10 @@ export function mirrorMakerProperties(
     "target.producer.delivery.timeout.ms": FROZEN_MS_MAX,
     ...(isTuned && {
       "tasks.max": "2",
-      [`${name}.consumer.max.poll.records`]: "20000",
-      [`${name}.consumer.fetch.max.bytes`]: String(64 << 20),
-      [`${name}.consumer.max.partition.fetch.bytes`]: String(8 << 20),
-      [`${name}.consumer.receive.buffer.bytes`]: String(1 << 20),
+      [`${alias}.consumer.max.poll.records`]: "20000",
+      [`${alias}.consumer.fetch.max.bytes`]: String(64 << 20),
+      [`${alias}.consumer.max.partition.fetch.bytes`]: String(8 << 20),
+      [`${alias}.consumer.receive.buffer.bytes`]: String(1 << 20),
       "target.producer.batch.size": String(256 << 10),
       "target.producer.linger.ms": "20",
       "target.producer.buffer.memory": String(128 << 20),
@@ -171,7 +174,7 @@ export function mirrorMakerProperties(
     ...(isExactlyOnce && {
       "dedicated.mode.enable.internal.rest": "true",
       "target.exactly.once.source.support": "enabled",
-      [`${name}.consumer.isolation.level`]: "read_committed",
+      [`${alias}.consumer.isolation.level`]: "read_committed",
     }),
   };
 }

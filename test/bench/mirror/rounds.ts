@@ -8,7 +8,7 @@
 import { median } from "../measure.ts";
 import { dropTopic, type Side } from "./brokers.ts";
 import type { Case } from "./cases.ts";
-import { type Contender, type ContenderName, isNode, startNode, TITLES, targetTopicOf } from "./contenders.ts";
+import { type Contender, type ContenderName, isNode, startNode, TITLES } from "./contenders.ts";
 import { type Data, dataOf, fill } from "./data.ts";
 import { type Latency, measureLatency, PROBE_RECORDS } from "./latency.ts";
 import { type Mark, markOf, marksUntil, type Stretch, steadyStretch, stretchOf, type Watched } from "./marks.ts";
@@ -89,6 +89,7 @@ class CaseRun {
   readonly #shape: Case;
   readonly #topic: string;
   readonly #failures: Failure[] = [];
+  readonly #targetTopics: string[] = [];
   #entrants: Entrant[] = [];
   #written = 0;
 
@@ -121,6 +122,7 @@ class CaseRun {
       return;
     }
     if (isNode(name)) freeze(mirror.pid);
+    this.#targetTopics.push(mirror.targetTopicOf(this.#topic));
     const watched = { target, targetTopic: mirror.targetTopicOf(this.#topic), partitions, pid: mirror.pid };
     const entrant: Entrant = {
       name,
@@ -184,7 +186,7 @@ class CaseRun {
   async removeTopics(): Promise<void> {
     const { source, target } = this.#bench;
     await dropTopic(source, this.#topic);
-    for (const name of this.#shape.contenders) await dropTopic(target, targetTopicOf(name, this.#topic));
+    for (const topic of this.#targetTopics) await dropTopic(target, topic);
   }
 
   /** What fails is told and noted, and the mirror is out; the others go on. */

@@ -110,13 +110,13 @@ test("mirror bench makes batches of the size that a stock producer makes", () =>
 
 test("mirror bench tunes MirrorMaker 2 where it says so, and leaves it alone where it says that", () => {
   const job = { topics: ["t", "u"], codec: "lz4" };
-  const shipped = Object.keys(mirrorMakerProperties("mm2-shipped", job));
+  const shipped = Object.keys(mirrorMakerProperties("mm2-shipped", "a", job));
   assert.deepEqual(
     shipped.filter((name) => !/timeout/.test(name)),
     ["topics", "groups"],
   );
-  assert.equal(mirrorMakerProperties("mm2-tuned", job)["target.producer.compression.type"], "lz4");
-  const eos = mirrorMakerProperties("mm2-shipped-eos", job);
+  assert.equal(mirrorMakerProperties("mm2-tuned", "a", job)["target.producer.compression.type"], "lz4");
+  const eos = mirrorMakerProperties("mm2-shipped-eos", "a", job);
   assert.equal(eos["target.exactly.once.source.support"], "enabled");
 });
 
