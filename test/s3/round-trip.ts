@@ -1,7 +1,7 @@
 /** From one Apache Kafka through a bucket into another: mixed codecs and transactions are archived, deleted in the cluster, topic and all, and
  *  restored elsewhere; then every record, every group's place and the memory of both commands are compared.
  *
- *  By hand: `node test/s3/round-trip.ts --mib 2048`. */
+ *  By hand: `node test/s3/round-trip.ts --mib 2048 --server minio`. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -326,9 +326,12 @@ function usageOf(pid: number, before: Omit<CommandFigures, "seconds">): Omit<Com
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { mib: { type: "string", default: "256" } } });
-  const [kind] = SERVER_KINDS;
-  assert.ok(kind !== undefined);
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({
+    options: { mib: { ...text, default: "256" }, server: { ...text, default: "minio" } },
+  });
+  const kind = SERVER_KINDS.find(({ name }) => name === values.server);
+  assert.ok(kind !== undefined, `servers are ${SERVER_KINDS.map(({ name }) => name).join(", ")}`);
   await using server = await startServer(kind);
   console.log(await roundTrip(Number(values.mib), server));
 }
