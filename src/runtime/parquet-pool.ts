@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { ParquetOptions, SegmentTask } from "../adapters/parquet/segment-to-parquet.ts";
 import type { StoreDeclaration } from "../topology/store-schema.ts";
 
-/** Each holds one row group and one part of a segment in memory, some 100 MiB at most. */
+/** Each holds one row group and one part of a segment in memory, and what the collector has not freed yet. */
 const WORKERS_MAX = 4;
 
 /** What all segments of a run have in common. */
