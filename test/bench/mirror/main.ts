@@ -49,8 +49,13 @@ async function main(): Promise<number> {
 
 function settingOf({ rounds }: BenchOptions, args: readonly string[], seconds: number): Setting {
   const [cpu] = cpus();
-  const command = ["npm run bench:mirror", ...(args.length === 0 ? [] : ["--", ...args])].join(" ");
+  const command = ["npm run bench:mirror", ...(args.length === 0 ? [] : ["--", ...args.map(quoted)])].join(" ");
   return { cpus: cpus().length, cpuModel: cpu?.model ?? "unknown", rounds, seconds, command };
+}
+
+/** As a shell takes it. */
+function quoted(argument: string): string {
+  return /\s/.test(argument) ? `"${argument}"` : argument;
 }
 
 function print({ output }: BenchOptions, all: readonly Measured[], setting: Setting): void {
