@@ -22,8 +22,9 @@ export type Fault =
       readonly forMs: number;
     };
 
-/** Both workers must have copied something before the first fault. */
-const FIRST_MS = 4_000;
+/** Before the first fault every lane must have copied something, and the brokers' virtual machines must have compiled what they run:
+ *  a lane moves again only if it moved before. */
+const FIRST_MS = 10_000;
 /** A worker is killed every few seconds: sometimes while it still starts, mostly while it copies. */
 const KILL_EVERY_MS = [1_500, 5_000] as const;
 /** Long enough for the other worker to pass by, several times in a run. */
@@ -53,7 +54,7 @@ function workerFaults(seed: number, durationMs: number): readonly Fault[] {
 function brokerFaults(seed: number, durationMs: number): readonly Fault[] {
   const random = streamOf(seed, "brokers");
   const faults: Fault[] = [];
-  let atMs = between(random, 6_000, 10_000);
+  let atMs = between(random, 12_000, 16_000);
   while (atMs + BOUNCE_MS[1] < durationMs) {
     const broker = oneOf(random, TARGET_BROKERS);
     const how = oneOf<"term" | "kill">(random, ["term", "kill"]);

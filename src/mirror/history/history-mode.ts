@@ -20,8 +20,10 @@ import type { HistoryRecord } from "./record.ts";
 import type { ReturnRule } from "./return-rule.ts";
 import type { HistorySession } from "./session.ts";
 
-/** A writer's first transaction is short: whoever takes over shows soon that the lane moves again. */
+/** A writer's first transaction is short, and none lasts more than twice as long as the one before: whoever takes over shows soon that
+ *  the lane moves again, even when what waited fills more than one. */
 const FIRST_TRANSACTION_MS = 100;
+const GROWTH = 2;
 /** Later ones end after this time, or this many bytes, or when nothing more comes for a moment. Where ending them takes long they last
  *  up to the second time, so that most of it is spent copying. */
 const TRANSACTION_MS = 500;
@@ -225,7 +227,8 @@ export class HistoryMode implements CopyMode {
     }
     this.#steps = [];
     const commitMs = deps.clock.monotonicMs() - endedAtMs;
-    this.#transactionMs = Math.min(Math.max(TRANSACTION_MS, TIMES_COMMIT * commitMs), TRANSACTION_MS_MAX);
+    const wantedMs = Math.max(TRANSACTION_MS, TIMES_COMMIT * commitMs);
+    this.#transactionMs = Math.min(wantedMs, TRANSACTION_MS_MAX, GROWTH * this.#transactionMs);
     onCommitted(record, openMs + commitMs);
     onAck();
     onProgress();
