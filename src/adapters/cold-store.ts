@@ -6,6 +6,7 @@ import type { ColdReader } from "../tier/cold-reader.ts";
 import { archivedTo } from "../tier/manifest.ts";
 import type { ArchivedPartition } from "../tier/ports.ts";
 import { batchesIn } from "../wire/record-batch.ts";
+import type { AbortedTransaction, OffsetRange } from "../wire/segment/transaction-index.ts";
 
 /** Asks the archives in turn; `clusterId` is asked at each read: a new region has none before it is open, and a bucket may hold
  *  topics of several. */
@@ -15,16 +16,17 @@ export function coldStoreOver(readers: readonly ColdReader[], clusterId: (topicI
   };
   return {
     read: async (request) => {
-      const { offset, maxBytes, isCommittedOnly } = request;
+      const { offset, endOffset, maxBytes, isCommittedOnly } = request;
       const partition = archived(request);
       let afterHole: ColdBatches | undefined;
       for (const reader of readers) {
         const batches = await reader.read({ partition, offset, maxBytes });
         if (batches === undefined) continue;
         const { bytes: records, nextOffset } = batches;
-        const range = { fromOffset: offset, endOffset: nextOffset };
-        const abortedTransactions = isCommittedOnly ? await reader.abortedTransactions(partition, range) : [];
-        const answer = { records, abortedTransactions };
+        const isCut = nextOffset > endOffset;
+        const range = { fromOffset: offset, endOffset: isCut ? endOffset : nextOffset };
+        const asked = isCommittedOnly ? [reader, ...readers.filter((other) => other !== reader)] : [];
+        const answer = { records, abortedTransactions: await abortedAmong(asked, partition, range) };
         // What one archive lacks another one may have.
         if (baseOffsetOf(answer) <= offset) return answer;
         if (afterHole === undefined || baseOffsetOf(answer) < baseOffsetOf(afterHole)) afterHole = answer;
@@ -44,6 +46,21 @@ export function coldStoreOver(readers: readonly ColdReader[], clusterId: (topicI
   function inArchive(range: ColdRange) {
     return { partition: archived(range), startOffset: range.startOffset, endOffset: range.endOffset };
   }
+}
+
+/** As the first archive knows them, and where that ends too early as the next ones do. */
+async function abortedAmong(
+  readers: readonly ColdReader[],
+  partition: ArchivedPartition,
+  range: OffsetRange,
+): Promise<readonly AbortedTransaction[]> {
+  const found = new Map<string, AbortedTransaction>();
+  for (const reader of readers) {
+    const { transactions, isComplete } = await reader.abortedTransactions(partition, range);
+    for (const each of transactions) found.set(`${each.producerId} ${each.firstOffset}`, each);
+    if (isComplete) break;
+  }
+  return [...found.values()];
 }
 
 function baseOffsetOf({ records }: ColdBatches): bigint {

@@ -17,6 +17,8 @@ const COLD_WAIT_MS_MAX = 5_000;
 export interface ColdFetch {
   readonly partition: Partition;
   readonly offset: bigint;
+  /** What the reader may not see yet begins here: a served archive may hold transactions that it does not decide. */
+  readonly endOffset: bigint;
   readonly maxBytes: number;
   readonly isCommittedOnly: boolean;
 }
@@ -29,21 +31,32 @@ export type ColdAnswer =
 
 /** Never rejects for an operating error. */
 export async function readCold(fetch: ColdFetch, context: RequestContext): Promise<ColdAnswer> {
-  const { partition, offset, maxBytes, isCommittedOnly } = fetch;
+  const { partition, offset, endOffset, maxBytes, isCommittedOnly } = fetch;
   const { topic, topicId, index } = partition;
   const { coldStore } = context;
   if (coldStore === undefined) return ErrorCode.OFFSET_OUT_OF_RANGE;
   try {
-    const reading = coldStore.read({ topic, topicId, partition: index, offset, maxBytes, isCommittedOnly });
+    const reading = coldStore.read({ topic, topicId, partition: index, offset, endOffset, maxBytes, isCommittedOnly });
     const read = await inTime(reading, { clock: context.clock, waitMs: COLD_WAIT_MS_MAX });
     if (read === "late") return {};
     if (read === undefined) return lost(fetch, context);
-    return { records: read.records, abortedTransactions: isCommittedOnly ? allAborted(fetch, read) : null };
+    const records = below(endOffset, read.records);
+    return { records, abortedTransactions: isCommittedOnly ? allAborted(fetch, { ...read, records }) : null };
   } catch (error) {
     if (!(error instanceof TributaryError)) throw error;
     context.logger.error("could not read from the cold store", { topic, partition: index, error: error.message });
     return ErrorCode.KAFKA_STORAGE_ERROR;
   }
+}
+
+/** The batches that end there or before. */
+function below(endOffset: bigint, records: Buffer): Buffer {
+  let sizeBytes = 0;
+  for (const batch of batchesIn(records)) {
+    if (batch.nextOffset > endOffset) break;
+    sizeBytes += batch.sizeBytes;
+  }
+  return records.subarray(0, sizeBytes);
 }
 
 /** What went from the disk was in the store, and retention raises the log's start: if nothing is there, then an archive lost its

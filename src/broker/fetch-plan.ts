@@ -114,7 +114,7 @@ export class FetchPlan {
     const maxBytes = Math.min(asked.partitionMaxBytes, this.#leftBytes);
     if (fetchOffset >= readableTo || this.#leftBytes <= 0 || (maxBytes <= 0 && this.#readBytes > 0))
       return { ...base, records: NO_RECORDS };
-    if (fetchOffset < log.localStartOffset) return this.#readCold(partition, asked, { ...base, maxBytes });
+    if (fetchOffset < log.localStartOffset) return this.#readCold(partition, asked, { ...base, readableTo, maxBytes });
     const range = { fromOffset: fetchOffset, maxBytes: Math.max(0, maxBytes), endOffset: readableTo };
     const { bytes: records, nextOffset } = log.readSlice(range);
     this.#count(records.length);
@@ -137,13 +137,15 @@ export class FetchPlan {
   #readCold(
     partition: Partition,
     asked: RequestPartition,
-    { maxBytes, ...base }: Omit<PartitionAnswer, "records"> & { readonly maxBytes: number },
+    limits: Omit<PartitionAnswer, "records"> & { readonly readableTo: bigint; readonly maxBytes: number },
   ): PartitionAnswer {
+    const { readableTo: endOffset, maxBytes, ...base } = limits;
     const answer: { -readonly [K in keyof PartitionAnswer]: PartitionAnswer[K] } = { ...base, records: NO_RECORDS };
     // What the store returns is not known yet, so the whole allowance is taken.
     this.#count(Math.max(maxBytes, this.#request.minBytes));
     const { isCommittedOnly } = this;
-    const reading = readCold({ partition, offset: asked.fetchOffset, maxBytes, isCommittedOnly }, this.#context);
+    const fetch = { partition, offset: asked.fetchOffset, endOffset, maxBytes, isCommittedOnly };
+    const reading = readCold(fetch, this.#context);
     this.#cold.push(
       reading.then(
         (read) => void Object.assign(answer, typeof read === "number" ? refusedAnswer(asked.index, read) : read),

@@ -221,9 +221,13 @@ export class Partition {
   showArchived(extent: ArchivedExtent): void {
     // How many bytes came is not known, and does not matter: whoever waits looks.
     if (extent.endOffset > this.log.endOffset) this.#uncommittedBytes = Number.MAX_SAFE_INTEGER;
+    const stable = this.lastStableOffset;
     this.log.showArchived(extent);
     // The leader is at the log's end before it leads under another epoch, which would cut the log at its position.
     this.#settle();
+    // The last stable offset may have moved up to where the high watermark was already.
+    if (this.lastStableOffset > stable)
+      for (const watcher of this.#watchers) watcher.onProgress(0, Number.MAX_SAFE_INTEGER);
     const leaderEpoch = this.log.latestEpoch;
     if (leaderEpoch > this.#state.leaderEpoch) this.#deps.proposeIsr(this, { ...this.#state, leaderEpoch });
   }

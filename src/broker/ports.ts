@@ -14,6 +14,8 @@ export interface ColdPartition {
 export interface ColdRead extends ColdPartition {
   /** The first batch returned contains this offset, or is the first one after it. */
   readonly offset: bigint;
+  /** Batches from here on are not for the reader, whether or not they are returned. */
+  readonly endOffset: bigint;
   /** Whole batches up to about this many bytes, at least one. */
   readonly maxBytes: number;
   /** The reader has to know of aborted transactions. */
@@ -23,7 +25,7 @@ export interface ColdRead extends ColdPartition {
 /** What the store returned. */
 export interface ColdBatches {
   readonly records: Buffer;
-  /** Of the aborted transactions that touch the batches, those that end in the store; empty unless asked for. */
+  /** Of the aborted transactions that touch the batches below `endOffset`, those that end in the store; empty unless asked for. */
   readonly abortedTransactions: readonly AbortedTransaction[];
 }
 

@@ -7,8 +7,9 @@ import type { Logger } from "../core/logger.ts";
 import { type ArchivedExtent, type ArchivedTopic, extentOf, topicsIn, topicToShow } from "../tier/archived-topics.ts";
 import { type CatalogEntry, readCatalog } from "../tier/catalog.ts";
 import type { ColdReader } from "../tier/cold-reader.ts";
+import { type Decided, decidedBy, nextToWalk, stableOffsetOf, walkOver } from "../tier/decided.ts";
 import { ArchiveError } from "../tier/errors.ts";
-import { manifestKey } from "../tier/manifest.ts";
+import { type ArchivedSegment, type Manifest, manifestKey } from "../tier/manifest.ts";
 import type { ObjectStore } from "../tier/ports.ts";
 import { readTopicRecord } from "../tier/topic-record.ts";
 
@@ -16,6 +17,9 @@ import { readTopicRecord } from "../tier/topic-record.ts";
 const LOOKS_PER_CATALOG = 8;
 /** Requests at once. */
 const REQUESTS_MAX = 8;
+/** Data that one look goes through for transactions that the manifests of earlier versions do not tell of: ten seconds or so. Until
+ *  everything was gone through, committed readers see what was. */
+const WALK_BYTES_PER_LOOK = 1024 * 1024 * 1024;
 
 /** What to watch. */
 export interface ArchiveWatchOptions {
@@ -37,7 +41,12 @@ export interface ShownTopic {
   readonly name: string;
   readonly topicId: Uuid;
   /** By index; undefined where nothing is archived. */
-  readonly partitions: readonly (ArchivedExtent | undefined)[];
+  readonly partitions: readonly (ShownExtent | undefined)[];
+}
+
+/** An extent with the place where committed readers stop. */
+export interface ShownExtent extends ArchivedExtent {
+  readonly stableOffset: bigint;
 }
 
 interface Watched {
@@ -50,9 +59,10 @@ interface Watched {
 /** How far a partition's archive reached when it was looked at last. */
 interface Reach {
   readonly entry: CatalogEntry;
-  /** Of the newest manifest. */
-  readonly number: number;
+  /** The newest one. */
+  readonly manifest: Manifest;
   readonly extent: ArchivedExtent | undefined;
+  readonly decided: Decided;
 }
 
 /** Looks once when asked, and from `start` on from time to time. */
@@ -137,6 +147,7 @@ export class ArchiveWatch {
     const isFirst = this.#looks === 0;
     if (isWhole) for (const topic of await this.#catalog(isFirst)) await this.#compare(topic, changed);
     else await this.#askForNext(changed);
+    await this.#walkOn(changed);
     this.#looks++;
     for (const watched of changed) this.#tell(watched);
   }
@@ -179,7 +190,7 @@ export class ArchiveWatch {
     this.#topics.set(topic.topicId, watched);
     await inTurns(topic.entries, async (entry) => {
       const known = watched.partitions.get(entry.partition.partition);
-      const newest = known === undefined ? undefined : manifestKey(entry.partition, known.number);
+      const newest = known === undefined ? undefined : manifestKey(entry.partition, known.manifest.number);
       if (entry.manifestKeys.at(-1) !== newest) await this.#reach(watched, entry, changed);
     });
   }
@@ -202,7 +213,7 @@ export class ArchiveWatch {
       [...watched.partitions.values()].map((reach) => ({ watched, reach })),
     );
     await inTurns(all, async ({ watched, reach }) => {
-      const next = manifestKey(reach.entry.partition, reach.number + 1);
+      const next = manifestKey(reach.entry.partition, reach.manifest.number + 1);
       if ((await this.#deps.store.stat(next)) !== undefined) await this.#reach(watched, reach.entry, changed);
     });
   }
@@ -211,17 +222,51 @@ export class ArchiveWatch {
     const manifest = await this.#deps.reader.refresh(entry.partition);
     if (manifest === undefined) return;
     const { partition } = entry.partition;
-    const before = watched.partitions.get(partition)?.extent;
-    const extent = forward(before, extentOf(manifest));
-    watched.partitions.set(partition, { entry, number: manifest.number, extent });
+    const before = watched.partitions.get(partition);
+    const extent = forward(before?.extent, extentOf(manifest));
+    const decided = decidedBy(manifest, before?.decided);
+    watched.partitions.set(partition, { entry, manifest, extent, decided });
     changed.add(watched);
+  }
+
+  /** Goes through the data of archives whose manifests do not tell which transactions are open, one segment at a time. */
+  async #walkOn(changed: Set<Watched>): Promise<void> {
+    let leftBytes = WALK_BYTES_PER_LOOK;
+    for (const watched of this.#topics.values()) {
+      for (const [partition, reach] of watched.partitions) {
+        const { manifest } = reach;
+        let { decided } = reach;
+        for (let next = nextToWalk(manifest, decided); next !== undefined; next = nextToWalk(manifest, decided)) {
+          if (leftBytes <= 0 || this.#isClosed) return;
+          leftBytes -= next.logBytes;
+          const known = await this.#walkOver(next, decided, watched.topic.name);
+          if (known === undefined) break;
+          decided = known;
+          watched.partitions.set(partition, { ...reach, decided });
+          changed.add(watched);
+        }
+      }
+    }
+  }
+
+  /** Undefined when the segment cannot be read: then committed readers stop in front of it. */
+  async #walkOver(segment: ArchivedSegment, known: Decided, topic: string): Promise<Decided | undefined> {
+    try {
+      return await walkOver(segment, known, this.#deps.store);
+    } catch (error) {
+      if (!(error instanceof TributaryError)) throw error;
+      this.#tellOnce(topic, "committed readers stop at a segment that cannot be looked through for open transactions", {
+        cause: error.message,
+      });
+      return undefined;
+    }
   }
 
   #tell({ topic, partitions, partitionCount }: Watched): void {
     if (this.#show === undefined || partitions.size === 0) return;
     const { name, topicId } = topic;
     const count = Math.max(partitionCount, ...[...partitions.keys()].map((index) => index + 1));
-    const extents = Array.from({ length: count }, (_, index) => partitions.get(index)?.extent);
+    const extents = Array.from({ length: count }, (_, index) => shown(partitions.get(index)));
     try {
       this.#show({ name, topicId, partitions: extents });
     } catch (error) {
@@ -235,6 +280,10 @@ export class ArchiveWatch {
     this.#told.add(topic);
     this.#deps.logger.warn(message, { topic, ...fields });
   }
+}
+
+function shown(reach: Reach | undefined): ShownExtent | undefined {
+  return reach?.extent && { ...reach.extent, stableOffset: stableOffsetOf(reach.decided) };
 }
 
 /** What a region may be told next: neither end goes back, nor do epochs. Retention may have taken everything: then the partition

@@ -9,6 +9,7 @@ import { type ArchiveHead, readHead } from "./archive.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { CHUNK_BYTES, type ChunkFigures, ChunkReader, type ChunkReaderDeps, type WantedChunk } from "./chunk-reader.ts";
 import { dataOf, readBatches, readIndex, type SegmentBatches, seekOffset } from "./cold-segment.ts";
+import { decidedBy, stableOffsetOf } from "./decided.ts";
 import { type ArchivedSegment, archivedTo, type Manifest, partitionPrefix, segmentIndexAt } from "./manifest.ts";
 import type { ArchivedPartition } from "./ports.ts";
 
@@ -43,6 +44,13 @@ export interface TimedRecord {
   readonly offset: bigint;
   readonly timestampMs: bigint;
   readonly leaderEpoch: number;
+}
+
+/** What an archive knows of the aborted transactions of a range. */
+export interface AbortedAmong {
+  readonly transactions: readonly AbortedTransaction[];
+  /** False when others may have been aborted behind the archive. */
+  readonly isComplete: boolean;
 }
 
 /** A look at the newest manifest that is under way, and the one that follows it for those who came too late for it. */
@@ -104,18 +112,19 @@ export class ColdReader {
     }
   }
 
-  /** Aborted transactions that touch offsets from `fromOffset` up to `endOffset`, in the order of their markers; of those
-   *  that end behind the archive nothing is known here. @throws {ArchiveError | StoreError} */
-  async abortedTransactions(partition: ArchivedPartition, range: OffsetRange): Promise<readonly AbortedTransaction[]> {
-    const segments = await this.#segmentsPast(partition, range.endOffset);
-    const found: AbortedTransaction[] = [];
-    for (let i = segmentIndexAt(segments, range.fromOffset); i < segments.length; i++) {
-      const segment = segments[i];
-      if (segment === undefined || segment.txnindexBytes === 0) continue;
-      const parse = (bytes: Buffer) => TransactionIndex.parse(bytes, segment.baseOffset);
-      if ((await readIndex(this.#chunks, segment, { kind: "txnindex", parse })).collect(range, found)) break;
+  /** Aborted transactions that touch offsets from `fromOffset` up to `endOffset`, in the order of their markers, which may lie many
+   *  segments later. @throws {ArchiveError | StoreError} */
+  async abortedTransactions(partition: ArchivedPartition, range: OffsetRange): Promise<AbortedAmong> {
+    const known = this.#heads.get(partitionPrefix(partition))?.manifest;
+    try {
+      const told = known && (await this.#abortedAmong(known.segments, range));
+      if (told?.isComplete === true) return told;
+    } catch (error) {
+      // Repair replaced the object since the manifest was read.
+      if (!hasFaultCode(error, "STORE_MISSING")) throw error;
     }
-    return found;
+    // The markers may have been archived since.
+    return this.#abortedAmong((await this.refresh(partition))?.segments ?? [], range);
   }
 
   /** The first record of the range at or after a time; undefined when there is none.
@@ -140,6 +149,18 @@ export class ColdReader {
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  async #abortedAmong(segments: readonly ArchivedSegment[], range: OffsetRange): Promise<AbortedAmong> {
+    const transactions: AbortedTransaction[] = [];
+    for (let i = segmentIndexAt(segments, range.fromOffset); i < segments.length; i++) {
+      const segment = segments[i];
+      if (segment === undefined || segment.txnindexBytes === 0) continue;
+      const parse = (bytes: Buffer) => TransactionIndex.parse(bytes, segment.baseOffset);
+      const index = await readIndex(this.#chunks, segment, { kind: "txnindex", parse });
+      if (index.collect(range, transactions)) return { transactions, isComplete: true };
+    }
+    return { transactions, isComplete: stableOffsetOf(decidedBy({ segments })) >= range.endOffset };
   }
 
   #refresh(key: string, partition: ArchivedPartition): Promise<Manifest | undefined> {

@@ -2,13 +2,25 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore } from "../../src/adapters/memory-store.ts";
 import { nodeClock } from "../../src/adapters/node-clock.ts";
+import { nodeNetwork } from "../../src/adapters/node-network.ts";
+import { nodeRandom } from "../../src/adapters/node-random.ts";
+import { fetchFrom } from "../../src/client/fetch.ts";
+import { KafkaClient } from "../../src/client/kafka-client.ts";
+import { ZERO_UUID } from "../../src/core/brand.ts";
 import { hasFaultCode } from "../../src/core/errors.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { publish, readHead } from "../../src/tier/archive.ts";
+import { readCatalog } from "../../src/tier/catalog.ts";
+import type { ObjectStore } from "../../src/tier/ports.ts";
 import { storeFailure } from "../../src/tier/store-failure.ts";
 import { captureTopics } from "../../src/tier/topic-record.ts";
+import { batchesIn } from "../../src/wire/record-batch.ts";
 import {
+  type ArchiveSource,
   inOrder,
   openArchiveSource,
   readInGroup,
+  type ServedArchive,
   START_MS,
   serveArchive,
   TOPIC,
@@ -163,3 +175,72 @@ test("a store that is away for a while only delays readers", async () => {
   assert.equal((await readInGroup(served.kafka, { groupId: "patient", records: COMMITTED })).length, COMMITTED);
   assert.equal(failures, 0);
 });
+
+/** Writes ten records, a transaction of one record, another record behind it, and the transaction's end into the next segment. */
+async function writeAcrossSegments(source: ArchiveSource): Promise<void> {
+  const admin = source.kafka.admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 1 }] });
+  await admin.disconnect();
+  const writer = source.kafka.producer({ transactionalId: "across", maxInFlightRequests: 1, idempotent: true });
+  const plain = source.kafka.producer();
+  await Promise.all([writer.connect(), plain.connect()]);
+  for (let i = 0; i < 10; i++) await plain.send({ topic: TOPIC, messages: [{ value: `plain ${i}` }] });
+  const transaction = await writer.transaction();
+  await transaction.send({ topic: TOPIC, messages: [{ value: "aborted 10" }] });
+  await plain.send({ topic: TOPIC, messages: [{ value: "plain 11" }] });
+  source.region.partitionLog(TOPIC, 0)?.roll();
+  await transaction.abort();
+  await Promise.all([writer.disconnect(), plain.disconnect()]);
+}
+
+/** As an earlier version wrote it, which did not note what was open. */
+async function forgetOpenTransactions(store: ObjectStore): Promise<void> {
+  for (const { partition } of await readCatalog(store)) {
+    const head = await readHead(store, partition);
+    const segments = head?.manifest.segments.map((segment) => ({ ...segment, openTransactions: undefined }));
+    if (head !== undefined && segments !== undefined) await publish(store, head, { ...head.manifest, segments });
+  }
+}
+
+/** What one fetch from the start of the topic shows. */
+async function fetchedFrom({ server }: ServedArchive, isolation: "read_committed" | "read_uncommitted") {
+  const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
+  await using client = await KafkaClient.open({ bootstrap: [server.endpoint], clientId: "reader" }, deps);
+  await client.metadata.refresh("all topics", { all: true });
+  const at = { topic: TOPIC, topicId: ZERO_UUID, index: 0, lastFetchedEpoch: -1, currentLeaderEpoch: -1 };
+  const [fetched] = await fetchFrom(client, client.metadata.leaderOf(TOPIC, 0)?.leaderId ?? -1, {
+    ...{ partitions: [{ ...at, fetchOffset: 0n, maxBytes: 100_000 }], maxBytes: 100_000 },
+    ...{ maxWaitMs: 100, minBytes: 1, isolation },
+  });
+  const offsets = [...batchesIn(fetched?.records ?? Buffer.alloc(0))].map(({ baseOffset }) => baseOffset);
+  return {
+    errorCode: fetched?.errorCode,
+    ends: [fetched?.lastStableOffset, fetched?.highWatermark],
+    last: offsets.at(-1),
+    aborted: (fetched?.abortedTransactions ?? []).map(({ firstOffset }) => firstOffset),
+  };
+}
+
+for (const told of ["tells", "does not tell"] as const) {
+  test(`No reader of an archive takes an aborted record for a committed one, whose manifest ${told} what is open`, async () => {
+    const store = createMemoryStore();
+    await using source = await openArchiveSource(store);
+    await writeAcrossSegments(source);
+    await source.archiveClosed();
+    if (told === "does not tell") await forgetOpenTransactions(store);
+
+    await using served = await serveArchive(store);
+    const undecided = { errorCode: 0, ends: [10n, 12n], aborted: [] };
+    assert.deepEqual(await fetchedFrom(served, "read_committed"), { ...undecided, last: 9n });
+    assert.deepEqual(await fetchedFrom(served, "read_uncommitted"), { ...undecided, last: 11n });
+    await source.archive();
+    if (told === "does not tell") await forgetOpenTransactions(store);
+    await served.server.refresh();
+    const decided = { errorCode: 0, ends: [13n, 13n], last: 11n };
+    assert.deepEqual(await fetchedFrom(served, "read_committed"), { ...decided, aborted: [10n] });
+    assert.deepEqual(await fetchedFrom(served, "read_uncommitted"), { ...decided, aborted: [] });
+    const values = (await readInGroup(served.kafka, { groupId: "g", records: 11 })).map(({ value }) => value);
+    assert.deepEqual(values, [...Array.from({ length: 10 }, (_, i) => `plain ${i}`), "plain 11"]);
+  });
+}

@@ -37,6 +37,8 @@ export interface ArchiveSource extends AsyncDisposable {
   readonly kafka: Kafka;
   /** Moves everything written so far to the store. */
   archive(): Promise<void>;
+  /** Moves what was written before the newest segment was begun. */
+  archiveClosed(): Promise<void>;
 }
 
 /** Starts the region; it gives records of last year no trouble, and rolls after few of them. */
@@ -46,13 +48,16 @@ export async function openArchiveSource(store: ObjectStore, clusterId = "cluster
     { directory: "source", clusterId, brokers: 1, topicDefaults: { "retention.ms": "-1", "segment.bytes": "20000" } },
     { ...deps, storage: new MemoryStorage(), network: nodeNetwork() },
   );
+  const archiveClosed = async (): Promise<void> => {
+    const policy = { olderThanMs: -3_600_000, keepLocalBytes: 0, deleteLocal: "never" } as const;
+    await offloadOnce(policy, () => true, { ...deps, source: embeddedSegments(region), store });
+  };
   return {
-    region,
+    ...{ region, archiveClosed },
     kafka: kafkaAt(region.endpoints[0]),
     async archive() {
       for (const { partitions } of region.topics()) for (const { log } of partitions) log.roll();
-      const policy = { olderThanMs: -3_600_000, keepLocalBytes: 0, deleteLocal: "never" } as const;
-      await offloadOnce(policy, () => true, { ...deps, source: embeddedSegments(region), store });
+      await archiveClosed();
     },
     [Symbol.asyncDispose]: () => region.close(),
   };

@@ -7,6 +7,7 @@ import { ErrorCode } from "../../wire/error-codes.ts";
 import { inTime } from "../cold-fetch.ts";
 import { Refusal, refusal } from "../errors.ts";
 import { defineHandler, type RequestContext } from "../handler.ts";
+import { lowerOffset } from "../offset-order.ts";
 import type { Partition } from "../partition.ts";
 import { checkLeaderEpoch, checkLeads, requestedPartition, requestedTopic } from "../partition-lookup.ts";
 import type { ColdRange, ColdRecord, ColdStore } from "../ports.ts";
@@ -69,7 +70,7 @@ async function answer(name: string, asked: Asked, scope: Scope): Promise<Answer>
 
 type Found = { readonly timestampMs: bigint; readonly offset: bigint; readonly leaderEpoch: number };
 
-/** Local records follow those that only the cold store has; what is in the store is below the last stable offset. */
+/** Local records follow those that only the cold store has. */
 async function found(partition: Partition, timestampMs: bigint, scope: Scope): Promise<Found> {
   const { log } = partition;
   switch (timestampMs) {
@@ -121,11 +122,14 @@ async function tieredTo({ topic, topicId, index, log }: Partition, { context }: 
 
 /** Asks the store for a record among offsets that are no longer local. */
 async function coldRecord(
-  { topic, topicId, index, log }: Partition,
-  { context }: Scope,
+  partition: Partition,
+  scope: Scope,
   ask: (store: ColdStore, range: ColdRange) => Promise<ColdRecord | undefined>,
 ): Promise<ColdRecord | undefined> {
-  const { startOffset, localStartOffset: endOffset } = log;
+  const { topic, topicId, index, log } = partition;
+  const { context } = scope;
+  const { startOffset, localStartOffset } = log;
+  const endOffset = lowerOffset(localStartOffset, readableTo(partition, scope));
   const { coldStore } = context;
   if (coldStore === undefined || startOffset >= endOffset) return undefined;
   const range = { topic, topicId, partition: index, startOffset, endOffset };

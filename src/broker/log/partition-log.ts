@@ -56,6 +56,8 @@ export interface ArchivedExtent {
   readonly startOffset: bigint;
   /** Exclusive. */
   readonly endOffset: bigint;
+  /** Where committed readers stop: the first record of a transaction that the store does not decide, or the end. */
+  readonly stableOffset: bigint;
   /** The leader epochs that wrote it, oldest first. */
   readonly epochs: readonly EpochStart[];
 }
@@ -82,6 +84,8 @@ export class PartitionLog {
   #activeSinceMs: number;
   /** When records without a time were last written: retention counts from it, as Kafka does from the file's change. */
   #untimedWriteMs: number;
+  /** Of what a cold store shows of a log without local records, which tells nothing of producers. */
+  #archivedStable: bigint | undefined;
   #closed = false;
 
   private constructor(options: LogOptions, deps: LogDeps, loaded: LoadedLog) {
@@ -223,7 +227,7 @@ export class PartitionLog {
   /** How far committed readers may read, given the high watermark: up to the first transaction that is open, or whose marker
    *  the high watermark has not passed. */
   lastStableOffset(highWatermark: bigint): bigint {
-    const first = this.producers.firstUnstableOffset(highWatermark);
+    const first = this.#archivedStable ?? this.producers.firstUnstableOffset(highWatermark);
     return first === undefined ? highWatermark : lowerOffset(higherOffset(first, this.#start.offset), highWatermark);
   }
 
@@ -328,7 +332,7 @@ export class PartitionLog {
 
   /** Says that a cold store holds everything of this log, which has no local records: readers find it from `startOffset` up to
    *  `endOffset`. Neither may go back from call to call. */
-  showArchived({ startOffset, endOffset, epochs }: ArchivedExtent): void {
+  showArchived({ startOffset, endOffset, stableOffset, epochs }: ArchivedExtent): void {
     this.#assertOpen();
     const isForward = this.#start.offset <= startOffset && startOffset <= endOffset && this.#endOffset <= endOffset;
     assertInvariant(this.sizeBytes === 0 && isForward, "An archived log has no local records and only moves forward", {
@@ -340,6 +344,7 @@ export class PartitionLog {
       this.#endOffset = endOffset;
     }
     this.#start.set(startOffset);
+    this.#archivedStable = stableOffset;
     this.#epochs.adopt(epochs);
   }
 

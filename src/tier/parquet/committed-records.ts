@@ -4,6 +4,7 @@ import { transactionEndIn } from "../../wire/control-batch.ts";
 import type { BatchView } from "../../wire/record-batch.ts";
 import { type DecodedRecord, decodeRecords } from "../../wire/records.ts";
 import { type AbortedTransaction, TransactionIndex } from "../../wire/segment/transaction-index.ts";
+import { archiveFailure } from "../archive-failure.ts";
 import type { ArchivedSegment } from "../manifest.ts";
 import { OpenTransactions } from "../open-transactions.ts";
 import type { ObjectStore } from "../ports.ts";
@@ -28,7 +29,7 @@ export function decidingSegments(segments: readonly ArchivedSegment[], at: numbe
 }
 
 /** Reads the segment's transaction index, and goes on through later segments until all its transactions have ended.
- *  @throws {StoreError | WireError} */
+ *  @throws {StoreError | WireError} @throws {ArchiveError} `ARCHIVE_CORRUPT` */
 export async function outcomeOf(
   segment: ArchivedSegment,
   later: readonly ArchivedSegment[],
@@ -64,8 +65,12 @@ async function collectAborted(
   { aborted, store }: { readonly aborted: AbortedTransaction[]; readonly store: ObjectStore },
 ): Promise<void> {
   if (segment.txnindexBytes === 0) return;
-  const bytes = await store.get(`${segment.key}.txnindex`);
-  TransactionIndex.parse(bytes, segment.baseOffset)?.collect(range, aborted);
+  const key = `${segment.key}.txnindex`;
+  const index = TransactionIndex.parse(await store.get(key), segment.baseOffset);
+  // What it does not name would count as committed.
+  if (index === undefined || index.sizeBytes !== segment.txnindexBytes)
+    throw archiveFailure({ code: "ARCHIVE_CORRUPT", key, what: "it is cut or no such file" });
+  index.collect(range, aborted);
 }
 
 /** Leaves out control batches, and the batches of aborted transactions as a consumer does: from a transaction's first offset until its

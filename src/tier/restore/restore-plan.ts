@@ -5,10 +5,9 @@ import type { Uuid } from "../../core/brand.ts";
 import type { Clock } from "../../core/clock.ts";
 import { readCatalog } from "../catalog.ts";
 import { type ColdRange, ColdReader } from "../cold-reader.ts";
+import { decidedBy, nextToWalk, stableOffsetOf, walkOver } from "../decided.ts";
 import { type ArchivedSegment, decodeManifest, type Manifest } from "../manifest.ts";
-import { OpenTransactions } from "../open-transactions.ts";
 import type { ArchivedPartition, ObjectStore } from "../ports.ts";
-import { walkSegment } from "../segment-walk.ts";
 import { readTopicRecord, type TopicRecord } from "../topic-record.ts";
 import { type ArchiveRange, READ_BYTES } from "./range-reader.ts";
 import { restoreError } from "./restore-error.ts";
@@ -155,19 +154,13 @@ function costOf(
   return { requests, bytes, records, oldestMs: times.length === 0 ? -1 : Math.min(...times) };
 }
 
-/** What is not decided is not restored: segments are archived once their transactions are decided, but the markers may lie in later
- *  segments, which are not archived yet. Data alone cannot tell them from committed ones. */
-async function stableEnd({ segments }: Manifest, store: ObjectStore): Promise<bigint> {
-  const knownAt = segments.findLastIndex(({ openTransactions }) => openTransactions !== undefined);
-  const open = new OpenTransactions(segments[knownAt]?.openTransactions ?? []);
-  for (const { key, logBytes } of segments.slice(knownAt + 1)) {
-    const log = {
-      sizeBytes: logBytes,
-      read: (start: number, endExclusive: number) => store.get(`${key}.log`, { start, endExclusive }),
-    };
-    await walkSegment(log, (batch) => open.see(batch));
-  }
-  return open.list[0]?.firstOffset ?? segments.at(-1)?.nextOffset ?? 0n;
+/** What is not decided is not restored. */
+async function stableEnd(manifest: Manifest, store: ObjectStore): Promise<bigint> {
+  let decided = decidedBy(manifest);
+  // Without a bound: whoever restores reads the data anyway.
+  for (let next = nextToWalk(manifest, decided); next !== undefined; next = nextToWalk(manifest, decided))
+    decided = await walkOver(next, decided, store);
+  return stableOffsetOf(decided);
 }
 
 /** A segment counts as a whole: where in it its holes are, only its data tells. */

@@ -22,7 +22,7 @@ const EPOCHS = [
   { epoch: 3, startOffset: 100n },
   { epoch: 7, startOffset: 150n },
 ];
-const EXTENT = { startOffset: 100n, endOffset: 200n, epochs: EPOCHS };
+const EXTENT = { startOffset: 100n, endOffset: 200n, stableOffset: 200n, epochs: EPOCHS };
 const FOUND = { offset: 123n, timestampMs: 5_000n, leaderEpoch: 3 };
 const LATEST = { offset: 170n, timestampMs: 9_000n, leaderEpoch: 7 };
 
@@ -39,6 +39,25 @@ function coldStore(tieredTo?: bigint): ColdStore {
     offsetForTimestamp: async () => FOUND,
     latestRecord: async () => LATEST,
     endOffset: async () => tieredTo,
+  };
+}
+
+/** Has one record for each offset, without an end; the greatest times come last. */
+function recordsFrom100(): ColdStore {
+  const found = (offset: bigint) => ({ offset, timestampMs: offset, leaderEpoch: 3 });
+  return {
+    ...coldStore(),
+    read: async ({ offset }) => {
+      const batches = Array.from({ length: 50 }, (_, i) => {
+        const batch = batchOf(["record"]);
+        batch.setBaseOffset(offset + BigInt(i));
+        return batch.bytes;
+      });
+      return { records: Buffer.concat(batches), abortedTransactions: [] };
+    },
+    offsetForTimestamp: async ({ endOffset }, timestampMs) =>
+      timestampMs < endOffset ? found(timestampMs) : undefined,
+    latestRecord: async ({ endOffset }) => found(endOffset - 1n),
   };
 }
 
@@ -143,7 +162,7 @@ test("an archive that grows wakes who waits at its end, under the epoch of its l
     });
   await world.clock.advance(1_000);
   assert.equal(answered, false);
-  const partitions = [{ ...EXTENT, endOffset: 210n }, undefined];
+  const partitions = [{ ...EXTENT, endOffset: 210n, stableOffset: 210n }, undefined];
   world.region.showArchived({ name: "flights", topicId: TOPIC_ID, partitions });
   const [partition] = (await waiting).topics[0]?.partitions ?? [];
   assert.deepEqual([partition?.errorCode, partition?.highWatermark], [0, 210n]);
@@ -151,13 +170,53 @@ test("an archive that grows wakes who waits at its end, under the epoch of its l
   world.region.showArchived({
     name: "flights",
     topicId: TOPIC_ID,
-    partitions: [{ startOffset: 120n, endOffset: 220n, epochs }, undefined, EXTENT],
+    partitions: [{ startOffset: 120n, endOffset: 220n, stableOffset: 220n, epochs }, undefined, EXTENT],
   });
   assert.deepEqual(await offsetsAt(world, "flights", [-1n, -2n]), [
     [0, 220n, 8],
     [0, 120n, 3],
   ]);
   assert.equal((await client.ask(metadata, 12, { topics: null })).topics[0]?.partitions.length, 3);
+});
+
+test("committed readers of an archived partition stop where a transaction is undecided, and go on when the archive decides it", async () => {
+  await using world = await openTestRegion({ brokers: 1, readOnly: REASON }, { coldStore: recordsFrom100() });
+  const show = (endOffset: bigint, stableOffset: bigint) =>
+    world.region.showArchived({
+      ...{ name: "flights", topicId: TOPIC_ID },
+      partitions: [{ ...EXTENT, endOffset, stableOffset }],
+    });
+  show(110n, 105n);
+  const client = await world.connect(1);
+  const offsets = async (isolationLevel: number, fetchOffset = 100n) => {
+    const answer = await fetched(client, "flights", { fetchOffset, isolationLevel });
+    assert.deepEqual([answer.errorCode, answer.highWatermark], [0, 110n]);
+    return [answer.lastStableOffset, answer.batches[0]?.baseOffset, answer.batches.at(-1)?.baseOffset];
+  };
+  assert.deepEqual(await offsets(1), [105n, 100n, 104n]);
+  // What the store has beyond the high watermark is not shown either.
+  assert.deepEqual(await offsets(0), [105n, 100n, 109n]);
+  assert.deepEqual(await offsets(1, 105n), [105n, undefined, undefined]);
+  const ends = await client.ask(listOffsets, 11, {
+    ...{ replicaId: -1, isolationLevel: 1 },
+    topics: [{ name: "flights", partitions: [-1n, -3n, 107n].map((timestampMs) => ({ index: 0, timestampMs })) }],
+  });
+  assert.deepEqual(
+    ends.topics[0]?.partitions.map(({ offset }) => offset),
+    [105n, 104n, -1n],
+  );
+  const told: [number, number][] = [];
+  world.region.topics()[0]?.partitions[0]?.watch({
+    onProgress: (bytes, stableBytes) => told.push([bytes, stableBytes]),
+    onLeaderChange: () => undefined,
+  });
+  show(120n, 105n);
+  assert.ok(told.every(([, stableBytes]) => stableBytes === 0));
+  // Up to where the high watermark was before: committed readers hear of it all the same.
+  show(130n, 120n);
+  assert.ok(told.some(([, stableBytes]) => stableBytes > 0));
+  const { batches, lastStableOffset } = await fetched(client, "flights", { fetchOffset: 105n, isolationLevel: 1 });
+  assert.deepEqual([lastStableOffset, batches[0]?.baseOffset, batches.at(-1)?.baseOffset], [120n, 105n, 119n]);
 });
 
 test("a store that does not answer in time leaves a fetch empty and a lookup timed out, which clients repeat", async () => {
@@ -185,7 +244,7 @@ test("An archived log has no local records and only moves forward", async () => 
   const show = (startOffset: bigint, endOffset: bigint) =>
     world.region.showArchived({
       ...{ name: "flights", topicId: TOPIC_ID },
-      partitions: [{ startOffset, endOffset, epochs: EPOCHS }],
+      partitions: [{ startOffset, endOffset, stableOffset: endOffset, epochs: EPOCHS }],
     });
   assert.throws(() => show(100n, 199n), /An archived log has no local records and only moves forward/);
   assert.throws(() => show(99n, 200n), /An archived log has no local records and only moves forward/);
