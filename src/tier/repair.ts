@@ -14,11 +14,11 @@ import { type ArchiveHead, publish } from "./archive.ts";
 import type { CatalogEntry } from "./catalog.ts";
 import { ArchiveError, StoreError } from "./errors.ts";
 import type { IndexContents } from "./index-check.ts";
-import { type ArchivedSegment, segmentKey } from "./manifest.ts";
+import { type ArchivedSegment, type OpenTransaction, segmentKey } from "./manifest.ts";
 import type { ArchivedPartition, ObjectBody, ObjectStore } from "./ports.ts";
 import { type DamagedRange, damagedRanges } from "./repair-damage.ts";
 import { recoverHead } from "./repair-head.ts";
-import { fittingIndexes } from "./repair-indexes.ts";
+import { fittingIndexes, indexesBeside } from "./repair-indexes.ts";
 import { digestOf } from "./segment-walk.ts";
 import { verifySegment } from "./verify.ts";
 import type { Finding } from "./verify-segment.ts";
@@ -94,7 +94,9 @@ export async function repairPartition(
       continue;
     }
     const key = segmentKey(entry.partition, segment.baseOffset, writer);
-    const found = await mend({ partition: entry.partition, segment, key, findings }, options, deps);
+    const before = segments.at(-1);
+    const openBefore = before === undefined ? [] : before.openTransactions;
+    const found = await mend({ partition: entry.partition, segment, key, findings, openBefore }, options, deps);
     segments.push(found?.segment ?? segment);
     if (found === undefined) lost.push(...(await damagedRanges(segment, findings, deps.store)));
     else mended.push({ baseOffset: segment.baseOffset, nextOffset: segment.nextOffset, from: found.from });
@@ -113,6 +115,8 @@ interface Damaged {
   /** What the mended one will be called. */
   readonly key: string;
   readonly findings: readonly Finding[];
+  /** Where the segment begins; undefined when nobody knows. */
+  readonly openBefore: readonly OpenTransaction[] | undefined;
 }
 
 async function mend(
@@ -120,13 +124,13 @@ async function mend(
   { dryRun }: RepairOptions,
   deps: RepairDeps,
 ): Promise<{ readonly segment: ArchivedSegment; readonly from: string } | undefined> {
-  const { segment, findings } = damaged;
+  const { segment, findings, openBefore } = damaged;
   const logKey = `${segment.key}.log`;
   const isLogWhole = !findings.some(({ key }) => key === logKey);
   const own: SegmentCopies = { copiesOf: () => ownLog(segment, deps.store) };
   for (const copies of isLogWhole ? [own, ...deps.copies] : deps.copies) {
     for await (const copy of copies.copiesOf(damaged.partition, segment)) {
-      const wanted = await wholeCopy(segment, copy);
+      const wanted = await wholeCopy(segment, openBefore, copy);
       if (wanted === undefined) continue;
       const mended: ArchivedSegment = {
         ...segment,
@@ -141,19 +145,23 @@ async function mend(
   return undefined;
 }
 
-/** The damaged segment's own data, where only its indexes are wrong. */
+/** The damaged segment's own data, where only its indexes are wrong, and those that are not. */
 async function* ownLog(segment: ArchivedSegment, store: ObjectStore): AsyncGenerator<SegmentCopy, void, undefined> {
   const read = (start: number, endExclusive: number) => store.get(`${segment.key}.log`, { start, endExclusive });
   const log = { sizeBytes: segment.logBytes, read };
-  yield { from: "its own data", log, indexes: async () => ({}) };
+  yield { from: "its own data", log, indexes: () => indexesBeside(segment.key, store) };
 }
 
 /** The indexes to go with the copy; undefined when its bytes are not those that were archived, or it cannot be read. */
-async function wholeCopy(segment: ArchivedSegment, copy: SegmentCopy): Promise<IndexContents | undefined> {
+async function wholeCopy(
+  segment: ArchivedSegment,
+  openBefore: Damaged["openBefore"],
+  copy: SegmentCopy,
+): Promise<IndexContents | undefined> {
   try {
     if (copy.log.sizeBytes !== segment.logBytes) return undefined;
     if ((await digestOf(copy.log)).sha256 !== segment.logSha256) return undefined;
-    return await fittingIndexes(segment, copy);
+    return await fittingIndexes(segment, openBefore, copy);
   } catch (error) {
     // A copy that is damaged itself is no reason to give up: another one may be whole.
     if (error instanceof WireError || error instanceof StoreError) return undefined;

@@ -1,10 +1,9 @@
 /** Copies of archived segments in an object store: the other objects of the same partition and base, named or not. */
 
-import { StoreError } from "./errors.ts";
-import type { IndexContents } from "./index-check.ts";
-import { type ArchivedSegment, baseOffsetOf, type IndexSuffix, partitionPrefix } from "./manifest.ts";
+import { type ArchivedSegment, baseOffsetOf, partitionPrefix } from "./manifest.ts";
 import type { ArchivedPartition, ObjectStore } from "./ports.ts";
 import type { SegmentCopies, SegmentCopy } from "./repair.ts";
+import { indexesBeside } from "./repair-indexes.ts";
 
 /** Of one store, which may be the damaged one itself or another. */
 export function storedCopies(store: ObjectStore): SegmentCopies {
@@ -28,16 +27,4 @@ async function* copiesIn(
       indexes: () => indexesBeside(key, store),
     };
   }
-}
-
-async function indexesBeside(key: string, store: ObjectStore): Promise<IndexContents> {
-  const indexes: Partial<Record<IndexSuffix, Buffer>> = {};
-  for (const suffix of ["index", "timeindex", "txnindex"] as const) {
-    try {
-      indexes[suffix] = await store.get(`${key}.${suffix}`);
-    } catch (error) {
-      if (!(error instanceof StoreError) || error.fault.code !== "STORE_MISSING") throw error;
-    }
-  }
-  return indexes;
 }

@@ -3,12 +3,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore, type MemoryStore } from "../../../src/adapters/memory-store.ts";
-import { readHead } from "../../../src/tier/archive.ts";
+import { publish, readHead } from "../../../src/tier/archive.ts";
 import { readCatalog } from "../../../src/tier/catalog.ts";
+import { bodyOf } from "../../../src/tier/object-body.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
 import { type RepairReport, repairPartition, type SegmentCopies } from "../../../src/tier/repair.ts";
+import { SegmentIndexer } from "../../../src/tier/segment-cutting/segment-indexer.ts";
 import { storedCopies } from "../../../src/tier/stored-copies.ts";
 import { verifyPartition } from "../../../src/tier/verify.ts";
+import type { BatchView } from "../../../src/wire/record-batch.ts";
+import { encodeBatch } from "../../../src/wire/records.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { consecutiveSegments, fakeSegmentSource, PARTITION } from "../../support/segments.ts";
@@ -107,6 +111,66 @@ test("repair builds indexes anew from data that is whole", async () => {
     [[0n, "its own data"]],
   );
   assert.deepEqual(await world.findings(), []);
+});
+
+/** Producer 7 begins a transaction in segment 0, which is aborted in segment 1 after one of producer 8. */
+async function openAborted() {
+  const [store, clock, random] = [createMemoryStore(), createFakeClock(1_000), seededRandom(3)];
+  const batch = (offset: number, producerId: bigint, isAbort = false): BatchView => {
+    const key = isAbort ? Buffer.from([0, 0, 0, 0]) : null;
+    const record = { timestampMs: 1_000n, key, value: Buffer.alloc(isAbort ? 6 : 20) };
+    const writer = { producerId, producerEpoch: 0, baseSequence: isAbort ? -1 : offset, isTransactional: true };
+    return encodeBatch([record], { ...writer, baseOffset: BigInt(offset), isControl: isAbort });
+  };
+  const held = [
+    [batch(0, 7n), batch(1, 7n)],
+    [batch(2, 7n), batch(3, 8n), batch(4, 8n, true), batch(5, 7n, true)],
+  ].map((batches, at) => {
+    const baseOffset = BigInt(2 * at);
+    const earlierTransactions = at === 0 ? [] : [{ producerId: 7n, firstOffset: 0n }];
+    const indexer = new SegmentIndexer({ baseOffset, earlierTransactions }, { indexIntervalBytes: 100 });
+    for (const each of batches) indexer.add(each);
+    const bytes = Buffer.concat(batches.map((each) => each.bytes));
+    const { nextOffset, leaderEpochs } = indexer;
+    const info = { baseOffset, nextOffset, sizeBytes: bytes.length, maxTimestampMs: 1_000 };
+    return { info, files: { ...indexer.files(), bytes, log: bodyOf(bytes), leaderEpochs } };
+  });
+  await offloadOnce(POLICY, () => true, { source: fakeSegmentSource(held), store, clock, random });
+  return {
+    ...{ store, txnindex: held[1]?.files.txnindex },
+    repair: async () =>
+      repairPartition(
+        (await readCatalog(store))[0] ?? assert.fail("no archive"),
+        { dryRun: false },
+        {
+          ...{ store, clock, random, copies: [] },
+        },
+      ),
+    forgetOpen: async () => {
+      const head = (await readHead(store, PARTITION)) ?? assert.fail("no archive");
+      const segments = head.manifest.segments.map((segment) => ({ ...segment, openTransactions: undefined }));
+      await publish(store, head, { ...head.manifest, segments });
+    },
+    txnindexNow: async () => store.get(`${(await readHead(store, PARTITION))?.manifest.segments[1]?.key}.txnindex`),
+  };
+}
+
+test("repair rebuilds which transactions were aborted with those that began in earlier segments, or not at all", async () => {
+  const world = await openAborted();
+  world.store.objects.delete(keyOf(world.store, /\.txnindex$/, 0));
+  assert.equal((await world.repair()).mended.length, 1);
+  assert.deepEqual(await world.txnindexNow(), world.txnindex);
+
+  const kept = await openAborted();
+  await kept.forgetOpen();
+  kept.store.objects.delete(keyOf(kept.store, /\.timeindex$/, 1));
+  assert.equal((await kept.repair()).mended.length, 1);
+  assert.deepEqual(await kept.txnindexNow(), kept.txnindex);
+
+  const untold = await openAborted();
+  await untold.forgetOpen();
+  untold.store.objects.delete(keyOf(untold.store, /\.txnindex$/, 0));
+  assert.equal((await untold.repair()).mended.length, 0);
 });
 
 test("repair recovers a damaged newest manifest from the one before it and the objects", async () => {
