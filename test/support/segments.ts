@@ -3,7 +3,9 @@
 import type { Uuid } from "../../src/core/brand.ts";
 import { bodyOf } from "../../src/tier/object-body.ts";
 import type { ArchivedPartition, ClosedSegment, SegmentFiles, SegmentSource } from "../../src/tier/ports.ts";
-import { assembleBatch } from "../../src/wire/record-batch.ts";
+import { SegmentIndexer } from "../../src/tier/segment-cutting/segment-indexer.ts";
+import { assembleBatch, type BatchView } from "../../src/wire/record-batch.ts";
+import { encodeBatch } from "../../src/wire/records.ts";
 
 /** The partition that hand-made segments belong to. */
 export const PARTITION: ArchivedPartition = {
@@ -103,6 +105,30 @@ export function consecutiveSegments(
       maxTimestampMs: options.maxTimestampMs,
     };
     return { info, files };
+  });
+}
+
+/** Producer 7 begins a transaction at offset 0 in the first segment, which is aborted in the second one, from offset 2 on, after one of
+ *  producer 8 at offset 3. */
+export function abortedAcrossSegments(): HeldSegment[] {
+  const batch = (offset: number, producerId: bigint, isAbort = false): BatchView => {
+    const key = isAbort ? Buffer.from([0, 0, 0, 0]) : null;
+    const record = { timestampMs: 1_000n, key, value: Buffer.alloc(isAbort ? 6 : 20) };
+    const writer = { producerId, producerEpoch: 0, baseSequence: isAbort ? -1 : offset, isTransactional: true };
+    return encodeBatch([record], { ...writer, baseOffset: BigInt(offset), isControl: isAbort });
+  };
+  return [
+    [batch(0, 7n), batch(1, 7n)],
+    [batch(2, 7n), batch(3, 8n), batch(4, 8n, true), batch(5, 7n, true)],
+  ].map((batches, at) => {
+    const baseOffset = BigInt(2 * at);
+    const earlierTransactions = at === 0 ? [] : [{ producerId: 7n, firstOffset: 0n }];
+    const indexer = new SegmentIndexer({ baseOffset, earlierTransactions }, { indexIntervalBytes: 100 });
+    for (const each of batches) indexer.add(each);
+    const bytes = Buffer.concat(batches.map((each) => each.bytes));
+    const { nextOffset, leaderEpochs } = indexer;
+    const info = { baseOffset, nextOffset, sizeBytes: bytes.length, maxTimestampMs: 1_000 };
+    return { info, files: { ...indexer.files(), bytes, log: bodyOf(bytes), leaderEpochs } };
   });
 }
 

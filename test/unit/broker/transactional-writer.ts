@@ -80,19 +80,26 @@ export class TransactionalWriter {
   }
 }
 
-/** Values that a committed reader of partition 0 gets. */
+/** Values that a committed reader of partition 0 gets, who reads on until nothing more comes. */
 export async function readCommitted(world: TestRegion, topic: string): Promise<readonly string[]> {
-  const partition = { index: 0, fetchOffset: 0n, partitionMaxBytes: 1_000_000 };
-  const answer = await (await world.leader(topic)).ask(fetchApi, 11, {
-    ...{ maxWaitMs: 0, minBytes: 1, maxBytes: 10_000_000, isolationLevel: 1 },
-    topics: [{ name: topic, partitions: [partition] }],
-  });
-  const found = answer.topics[0]?.partitions[0];
-  assert.equal(found?.errorCode, 0);
-  const aborted = new AbortedTransactions(found.abortedTransactions ?? []);
-  return [...batchesIn(found.records ?? Buffer.alloc(0))].flatMap((batch) =>
-    aborted.covers(batch) || batch.isControl ? [] : [`${batch.producerId}/${batch.baseSequence}`],
-  );
+  const leader = await world.leader(topic);
+  const values: string[] = [];
+  for (let fetchOffset = 0n; ; ) {
+    const partition = { index: 0, fetchOffset, partitionMaxBytes: 1_000_000 };
+    const answer = await leader.ask(fetchApi, 11, {
+      ...{ maxWaitMs: 0, minBytes: 1, maxBytes: 10_000_000, isolationLevel: 1 },
+      topics: [{ name: topic, partitions: [partition] }],
+    });
+    const found = answer.topics[0]?.partitions[0];
+    assert.equal(found?.errorCode, 0);
+    const aborted = new AbortedTransactions(found.abortedTransactions ?? []);
+    const batches = [...batchesIn(found.records ?? Buffer.alloc(0))];
+    for (const batch of batches)
+      if (!aborted.covers(batch) && !batch.isControl) values.push(`${batch.producerId}/${batch.baseSequence}`);
+    const next = batches.at(-1)?.nextOffset;
+    if (next === undefined) return values;
+    fetchOffset = next;
+  }
 }
 
 function named(world: TestRegion, name: string, version: number) {

@@ -2,13 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { coldStoreOver } from "../../../src/adapters/cold-store.ts";
+import { embeddedSegments } from "../../../src/adapters/embedded-segments.ts";
 import { MemoryStorage } from "../../../src/adapters/memory-storage.ts";
+import { createMemoryStore } from "../../../src/adapters/memory-store.ts";
+import { nodeClock } from "../../../src/adapters/node-clock.ts";
 import { OffsetStore } from "../../../src/broker/groups/offset-store.ts";
 import { silentLogger } from "../../../src/core/logger.ts";
+import { ColdReader } from "../../../src/tier/cold-reader.ts";
+import { offloadOnce } from "../../../src/tier/offload.ts";
 import { fetchApi } from "../../../src/wire/apis/01-fetch.ts";
 import { deleteTopics } from "../../../src/wire/apis/20-delete-topics.ts";
 import { ErrorCode } from "../../../src/wire/error-codes.ts";
 import { batchesIn } from "../../../src/wire/record-batch.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
 import { batchOf, coldStoreReading, openTestRegion, send, type TestRegion } from "./region-fixture.ts";
 import { readCommitted, TransactionalWriter } from "./transactional-writer.ts";
 
@@ -226,6 +233,43 @@ test("a committed reader of batches in a cold store is told which of them were a
   kept.push(log?.read({ fromOffset: 0n, maxBytes: 10_000 }) ?? Buffer.alloc(0));
   log?.dropLocalSegment(0n);
   assert.deepEqual(await readCommitted(world, "orders"), [`${writer.producerId}/1`]);
+});
+
+test("a committed reader of a cold segment is told of the abort in a later one, while that is local and when it is cold too", async () => {
+  const [store, clock] = [createMemoryStore(), nodeClock()];
+  const reader = new ColdReader({ store, clock });
+  const coldStore = coldStoreOver([reader], () => "cluster-a");
+  const options = { clusterId: "cluster-a" };
+  const first = await openTestRegion(options, { coldStore });
+  await first.createTopic("orders", ORDERS);
+  const writer = await opened(first, "orders");
+  const log = first.region.partitionLog("orders", 0);
+  const archive = () => {
+    const policy = { olderThanMs: Number.NEGATIVE_INFINITY, keepLocalBytes: 0, deleteLocal: "after-verify" } as const;
+    const source = embeddedSegments(first.region);
+    return offloadOnce(policy, (topic) => topic === "orders", { source, store, clock, random: seededRandom(1) });
+  };
+  log?.roll();
+  // Nothing is archived before the transaction ends.
+  assert.equal((await archive()).segmentsOffloaded, 0);
+  await writer.end(false);
+  await writer.add("orders");
+  await writer.write("orders", 1);
+  await writer.end(true);
+  const committed = [`${writer.producerId}/1`];
+  const { segmentsDropped } = await archive();
+  assert.deepEqual([segmentsDropped, log?.localStartOffset], [1, 1n]);
+  assert.deepEqual(await readCommitted(first, "orders"), committed);
+  log?.roll();
+  await archive();
+  assert.equal(log?.localStartOffset, 4n);
+  assert.deepEqual(await readCommitted(first, "orders"), committed);
+
+  const storage = killed(first);
+  for (const name of storage.list(log?.directory ?? ""))
+    if (name.endsWith(".txnindex")) storage.remove(`${log?.directory}/${name}`);
+  await using second = await openTestRegion(options, { storage, coldStore });
+  assert.deepEqual(await readCommitted(second, "orders"), committed);
 });
 
 test("a full disk refuses a decision with a code on which writers try again, and changes nothing", async () => {

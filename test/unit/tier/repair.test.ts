@@ -5,17 +5,13 @@ import { test } from "node:test";
 import { createMemoryStore, type MemoryStore } from "../../../src/adapters/memory-store.ts";
 import { publish, readHead } from "../../../src/tier/archive.ts";
 import { readCatalog } from "../../../src/tier/catalog.ts";
-import { bodyOf } from "../../../src/tier/object-body.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
 import { type RepairReport, repairPartition, type SegmentCopies } from "../../../src/tier/repair.ts";
-import { SegmentIndexer } from "../../../src/tier/segment-cutting/segment-indexer.ts";
 import { storedCopies } from "../../../src/tier/stored-copies.ts";
 import { verifyPartition } from "../../../src/tier/verify.ts";
-import type { BatchView } from "../../../src/wire/record-batch.ts";
-import { encodeBatch } from "../../../src/wire/records.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
-import { consecutiveSegments, fakeSegmentSource, PARTITION } from "../../support/segments.ts";
+import { abortedAcrossSegments, consecutiveSegments, fakeSegmentSource, PARTITION } from "../../support/segments.ts";
 
 const POLICY = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "never" } as const;
 const SEGMENTS = 4;
@@ -113,28 +109,9 @@ test("repair builds indexes anew from data that is whole", async () => {
   assert.deepEqual(await world.findings(), []);
 });
 
-/** Producer 7 begins a transaction in segment 0, which is aborted in segment 1 after one of producer 8. */
 async function openAborted() {
   const [store, clock, random] = [createMemoryStore(), createFakeClock(1_000), seededRandom(3)];
-  const batch = (offset: number, producerId: bigint, isAbort = false): BatchView => {
-    const key = isAbort ? Buffer.from([0, 0, 0, 0]) : null;
-    const record = { timestampMs: 1_000n, key, value: Buffer.alloc(isAbort ? 6 : 20) };
-    const writer = { producerId, producerEpoch: 0, baseSequence: isAbort ? -1 : offset, isTransactional: true };
-    return encodeBatch([record], { ...writer, baseOffset: BigInt(offset), isControl: isAbort });
-  };
-  const held = [
-    [batch(0, 7n), batch(1, 7n)],
-    [batch(2, 7n), batch(3, 8n), batch(4, 8n, true), batch(5, 7n, true)],
-  ].map((batches, at) => {
-    const baseOffset = BigInt(2 * at);
-    const earlierTransactions = at === 0 ? [] : [{ producerId: 7n, firstOffset: 0n }];
-    const indexer = new SegmentIndexer({ baseOffset, earlierTransactions }, { indexIntervalBytes: 100 });
-    for (const each of batches) indexer.add(each);
-    const bytes = Buffer.concat(batches.map((each) => each.bytes));
-    const { nextOffset, leaderEpochs } = indexer;
-    const info = { baseOffset, nextOffset, sizeBytes: bytes.length, maxTimestampMs: 1_000 };
-    return { info, files: { ...indexer.files(), bytes, log: bodyOf(bytes), leaderEpochs } };
-  });
+  const held = abortedAcrossSegments();
   await offloadOnce(POLICY, () => true, { source: fakeSegmentSource(held), store, clock, random });
   return {
     ...{ store, txnindex: held[1]?.files.txnindex },
