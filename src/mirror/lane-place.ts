@@ -8,22 +8,14 @@
  *  Live mode begins no era of its own where history mode is possible: the fence of another worker would not hold it ("Eras begin
  *  in the history record"). */
 
-import { sleep } from "../core/clock.ts";
 import { assertInvariant } from "../core/errors.ts";
 import { isClusterId } from "../wire/topic-ids.ts";
 import type { CopyContext, CopyMode } from "./copy-mode.ts";
-import { hasFault, type LaneFault, MirrorError } from "./errors.ts";
-import { enterHistory } from "./history/entry.ts";
-import { HistoryMode } from "./history/history-mode.ts";
-import type { HistoryTarget, Peeked } from "./history/ports.ts";
-import type { HistoryRecord } from "./history/record.ts";
+import { hasFault, MirrorError } from "./errors.ts";
+import { LaneHistory } from "./history/lane-history.ts";
 import { resume } from "./history/resume.ts";
-import { ReturnRule } from "./history/return-rule.ts";
-import type { HistorySession } from "./history/session.ts";
-import { Standby } from "./history/standby.ts";
 import { type LaneMemory, noteGap, noteRecord, openMemory } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
-import { LiveMode } from "./live-mode.ts";
 import { OffsetMap } from "./offset-map.ts";
 import type { Progress } from "./offset-ports.ts";
 import { type ChoiceRules, planText, rulesOf } from "./plan.ts";
@@ -33,8 +25,6 @@ import { walkSource } from "./source-walk.ts";
 import { noTakeovers } from "./status.ts";
 import { allGaps } from "./stored-gaps.ts";
 import { type Found, type TakeoverContext, takeover } from "./takeover.ts";
-
-type HistoryNeeded = Extract<LaneFault, { readonly code: "HISTORY_NEEDED" }>;
 
 /** Takeovers that found no place before the lane looks for its records from the start of the target's log: what is only not committed
  *  yet shows sooner. */
@@ -48,13 +38,9 @@ interface Seeking {
   readonly signal: AbortSignal;
 }
 
-/** Between two looks at the record of a lane that is left to another worker: all lanes of a worker share one request. */
-const STANDBY_POLL_MS = 150;
-
 /** Of one lane, for its whole life. */
 export class LanePlace {
   readonly takeovers = noTakeovers();
-  readonly modes = { entries: 0, returns: 0, transactions: 0 };
   repeatsAvoided = 0n;
   readonly #options: LaneOptions;
   readonly #deps: LaneDeps;
@@ -70,28 +56,23 @@ export class LanePlace {
   #hasNotedRepeats = false;
   /** Takeovers in a row that did not find the place. */
   #unavailable = 0;
-  /** The lane's time as its transactional writer. */
-  #session: HistorySession | undefined;
-  /** How it writes in that time. */
-  #historyMode: HistoryMode | undefined;
-  /** Why the target refused history mode. */
-  #refusal: string | undefined;
-  /** The fault for which history mode was needed last. */
-  #needed: HistoryNeeded | undefined;
-  readonly #returnRule: ReturnRule;
-  readonly #standby: Standby;
+  readonly #history: LaneHistory;
 
   constructor(options: LaneOptions, deps: LaneDeps, save: (memory: LaneMemory) => void) {
     this.#options = options;
     this.#deps = deps;
     this.#save = save;
-    this.#returnRule = new ReturnRule(deps.clock);
-    this.#standby = new Standby(deps.clock, deps.target.history?.worker ?? "");
+    this.#history = new LaneHistory(options, deps, () => this.#memory?.map.progress.sourceNext ?? -1n);
   }
 
   /** What is known; undefined before the stored state was read. */
   get memory(): LaneMemory | undefined {
     return this.#memory;
+  }
+
+  /** How often the lane changed its mode, and transactions that it committed. */
+  get modes(): LaneHistory["modes"] {
+    return this.#history.modes;
   }
 
   /** Finds the place. @throws {MirrorError} `SOURCE_*`, `TARGET_*`, `LANE_UNEXPLAINED`, `HISTORY_NEEDED` */
@@ -122,74 +103,46 @@ export class LanePlace {
 
   /** True when only a new era makes the lane enter history mode, not the age of its records and no fence. */
   #isOptional({ history }: LaneMemory): boolean {
-    return history === undefined && this.#needed === undefined && this.#entering?.fence === undefined;
+    return history === undefined && !this.#history.isNeeded && this.#entering?.fence === undefined;
   }
 
   /** The mode in which the lane writes from the place found; `leave` when it is done. `signal` ends its waits. */
   mode(context: CopyContext, signal: AbortSignal): CopyMode {
-    const session = this.#session;
-    if (session === undefined) return new LiveMode(context);
-    const { history } = this.#deps.target;
-    assertInvariant(history !== undefined, "A session has a target with history");
-    const onCommitted = (record: HistoryRecord, tookMs: number): void =>
-      this.#committed(context.memory, record, tookMs);
-    const more = { history, session, returnRule: this.#returnRule, signal, onCommitted };
-    this.#historyMode = new HistoryMode({ ...context, ...more });
-    return this.#historyMode;
+    return this.#history.mode(context, signal, (record) => {
+      this.#hasChosenRules = true;
+      this.#entering = undefined;
+      noteRecord(context.memory, record);
+    });
   }
 
   /** True when the lane writes in history mode and its target partition has another leader than it looked at. */
   get hasOtherLeader(): boolean {
-    const leaderEpoch = this.#deps.target.history?.leaderEpoch(this.#options.targetPartition);
-    return this.#session !== undefined && leaderEpoch !== this.#session.leaderEpoch;
+    return this.#history.hasOtherLeader;
   }
 
   /** Ends the lane's time as a writer, if it was one. */
   leave(): void {
-    this.#session?.writer.close();
-    this.#session = undefined;
-    this.#historyMode = undefined;
+    this.#history.leave();
   }
 
   /** Takes in why copying ended; true when another mode can go on. @throws {MirrorError} the same, with what is known about it */
   turns(error: unknown): boolean {
     this.#noteFenced(error);
     if (!hasFault(error, "HISTORY_NEEDED")) return false;
-    this.#needed = error.fault;
-    const obstacle = this.#obstacle;
-    if (obstacle !== undefined) throw new MirrorError({ ...error.fault, obstacle });
+    this.#history.need(error.fault);
     this.#entering = { fence: undefined };
     return true;
   }
 
   #noteFenced(error: unknown): void {
     if (!hasFault(error, "TARGET_FENCED")) return;
-    this.#standby.fenced();
+    this.#history.fenced();
     this.#forget();
   }
 
   /** Waits while another worker writes the lane. @throws {MirrorError} */
-  async standBy(signal: AbortSignal): Promise<void> {
-    const { target, clock, random } = this.#deps;
-    const { history } = target;
-    if (history === undefined) return;
-    do await sleep(clock, STANDBY_POLL_MS * (1 + random.next() / 2), signal);
-    while (await this.#isTaken(await history.peek(this.#options.lane)));
-  }
-
-  async #isTaken(peeked: Peeked): Promise<boolean> {
-    const { record } = peeked;
-    // Of workers with different rules the one that began last goes on, and the other one finds out when it seeks: neither waits.
-    if (record !== undefined && !this.#isByOurRules(record)) return false;
-    const look = this.#standby.look(peeked);
-    if (look !== "resting" || record === undefined) return look === "taken";
-    const { endOffset } = await this.#deps.source.bounds(this.#options.sourcePartition);
-    return endOffset <= record.progress.sourceNext;
-  }
-
-  #isByOurRules({ plan }: HistoryRecord): boolean {
-    const rules = rulesOf(plan);
-    return rules !== undefined && planText(rules) === planText(this.#options.rules);
+  standBy(signal: AbortSignal): Promise<void> {
+    return this.#history.standBy(signal);
   }
 
   /** Whether only this worker can append now, or nothing can make it so. "Positions change their meaning behind a fence only": whoever
@@ -197,10 +150,10 @@ export class LanePlace {
    *  lane enters history mode next, and can ask again. */
   ownsPositions(): boolean {
     const memory = this.#memory;
-    if (this.#session !== undefined || this.#options.delivery !== "exactly-once" || memory === undefined) return true;
-    if (this.#obstacle === undefined) this.#entering = { fence: undefined };
+    if (this.#history.isWriting || this.#options.delivery !== "exactly-once" || memory === undefined) return true;
+    if (this.#history.obstacle === undefined) this.#entering = { fence: undefined };
     else memory.era = { epoch: memory.era.epoch + 1, base: memory.map.progress.count };
-    return this.#obstacle !== undefined;
+    return this.#history.obstacle !== undefined;
   }
 
   /** Goes on where both logs agreed last. What the target holds beyond stays there, before what the source has now, and is noted. The
@@ -209,7 +162,7 @@ export class LanePlace {
    *  @throws {MirrorError} `TARGET_*` */
   async passDivergence(endOffset: bigint): Promise<boolean> {
     const memory = this.#memory;
-    const writer = this.#historyMode;
+    const { writer } = this.#history;
     if (memory === undefined || (memory.history !== undefined && writer === undefined)) return false;
     const { sourceNext, targetNext, count } = memory.map.progress;
     if (endOffset >= sourceNext) {
@@ -232,7 +185,7 @@ export class LanePlace {
     memory.sourceEpoch = -1;
     memory.planBase = progress.count;
     const hasEras = this.#options.delivery === "exactly-once";
-    if (hasEras && this.#obstacle === undefined) this.#entering = { fence: undefined };
+    if (hasEras && this.#history.obstacle === undefined) this.#entering = { fence: undefined };
     else if (hasEras) memory.era = { epoch: memory.era.epoch + 1, base: progress.count };
   }
 
@@ -259,7 +212,7 @@ export class LanePlace {
     const hasOtherRules = this.#hasOtherRules(memory);
     const isNewEra =
       hasOtherRules || found.era.epoch !== memory.era.epoch || found.map.progress.count < memory.era.base;
-    if (isNewEra && this.#obstacle === undefined) {
+    if (isNewEra && this.#history.obstacle === undefined) {
       memory.repeats += found.repeats;
       this.#hasNotedRepeats = true;
       this.#entering = { fence: undefined };
@@ -359,80 +312,30 @@ export class LanePlace {
    *  out may have been forgotten, or whoever left may have died before it was renewed. */
   async #fenceReturn({ map, era, returned }: LaneMemory): Promise<void> {
     if (returned?.epoch !== era.epoch || map.progress.count > era.base) return;
-    const { targetPartition, producerId } = this.#options;
-    const fenced = await this.#history().fence(targetPartition, producerId, era.epoch);
-    if (fenced.kind === "impossible") throw this.#refused(fenced.why);
-    if (fenced.kind === "outrun") throw this.#moved("another worker keeps live writers out");
+    if (!(await this.#history.fence(era.epoch))) throw this.#moved("another worker keeps live writers out");
   }
 
   async #enter(memory: LaneMemory, { limits, signal }: Seeking): Promise<void> {
-    const history = this.#history();
     // A worker with other rules stands by for nobody: it is the one that was started last, or it stops.
-    if (!this.#hasOtherRules(memory) && (await this.#isTaken(await history.peek(this.#options.lane))))
-      throw this.#taken();
-    this.#standby.opened();
-    const entry = await enterHistory(
-      {
-        history,
-        lane: this.#options.lane,
-        takeover: this.#context(memory, limits),
-        nowMs: () => this.#deps.clock.monotonicMs(),
-      },
-      { ...memory, fence: this.#entering?.fence },
-      signal,
-    ).catch((error: unknown) => {
+    if (!this.#hasOtherRules(memory) && (await this.#history.isTaken())) throw this.#taken();
+    const held = { ...memory, fence: this.#entering?.fence };
+    const entry = await this.#history.enter(this.#context(memory, limits), held, signal).catch((error: unknown) => {
       this.#noteFenced(error);
       throw error;
     });
-    if (entry.kind === "impossible") throw this.#refused(entry.why);
     if (entry.kind === "moved") throw this.#moved("another worker changed the lane's mode");
     const isFromLive = memory.history === undefined;
-    const { session, map, sourceEpoch, walkedRecords, repeats, gaps } = entry;
+    const { map, sourceEpoch, walkedRecords, repeats, gaps } = entry;
     Object.assign(memory, allGaps(memory, gaps));
     memory.map = map;
     memory.sourceEpoch = sourceEpoch;
     this.#chooseRules(memory);
     if (!this.#hasNotedRepeats) memory.repeats += repeats;
     this.#hasNotedRepeats = false;
-    this.#session = session;
+    this.#history.begin(entry, { isFromLive });
     this.repeatsAvoided += walkedRecords;
-    this.modes.entries++;
-    if (isFromLive) this.#returnRule.entered();
     const what = isFromLive ? "lane enters history mode" : "lane goes on in history mode";
     this.#deps.logger.info(what, { count: map.progress.count, walkedRecords });
-  }
-
-  #committed(memory: LaneMemory, record: HistoryRecord, tookMs: number): void {
-    this.modes.transactions++;
-    this.#hasChosenRules = true;
-    this.#entering = undefined;
-    this.#standby.committed(tookMs);
-    noteRecord(memory, record);
-    if (record.mode === "history") return;
-    this.modes.returns++;
-    this.#deps.logger.info("lane returns to live mode", { era: record.epoch, count: record.progress.count });
-  }
-
-  /** Why history mode is not possible. */
-  get #obstacle(): string | undefined {
-    if (this.#deps.target.history === undefined) return "the target knows no transactions";
-    return this.#refusal;
-  }
-
-  #history(): HistoryTarget {
-    const { history } = this.#deps.target;
-    const obstacle = this.#obstacle;
-    if (history === undefined || obstacle !== undefined) throw this.#refused(obstacle ?? "");
-    return history;
-  }
-
-  #refused(obstacle: string): MirrorError {
-    this.#refusal = obstacle;
-    const { topic, partition } = this.#options.sourcePartition;
-    const offset = this.#memory?.map.progress.sourceNext ?? -1n;
-    const unknown = { offset, maxTimestampMs: -1n, producerIdExpirationMs: -1 };
-    const needed: HistoryNeeded = this.#needed ?? { code: "HISTORY_NEEDED", topic, partition, ...unknown };
-    return new MirrorError({ ...needed, obstacle });
   }
 
   #forget(): void {

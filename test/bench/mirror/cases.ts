@@ -28,9 +28,8 @@ export const CODEC_NAMES: Readonly<Record<Codec, string>> = { 0: "none", 3: "lz4
 const MIB = 1024 * 1024;
 const SIZE_NAMES: Readonly<Record<number, string>> = { 100: "100 B", 1024: "1 KiB", 65536: "64 KiB" };
 
-/** Until the compilers of V8 are done with the hot path: over the first 64 MiB Tributary took 9.5 CPU s per GB and the bare loop 7.2;
- *  the bare loop took 4.6 over the next five, and was level from 500 MB on. What this much before and a median over rounds leave of it
- *  was not measured. */
+/** Until the compilers of V8 are done with the hot path: the first 64 MiB cost the bare loop 7.2 CPU s per GB and Tributary 9.5, and
+ *  costs were level from 500 MB on. How much of it this much before and a median over rounds leave was not measured. */
 const WARM_BYTES = 384 * MIB;
 /** A second and a half at 130 MB/s: some forty ticks of the CPU clock for the cheapest mirror, so that one more is 2 %. */
 const ROUND_BYTES = 192 * MIB;
