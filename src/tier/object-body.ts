@@ -31,8 +31,9 @@ export async function wholeOf(body: ObjectBody): Promise<Buffer> {
 /** Smaller buffers may share their memory with others. */
 const OWN_BYTES_MIN = 64 * 1024;
 
-/** Gives memory back at once that nobody else has a part in. Whoever uses the buffer after that finds it empty. */
-export function freeMemory(bytes: Buffer): void {
-  if (bytes.length < OWN_BYTES_MIN || bytes.length !== bytes.buffer.byteLength) return;
+/** Gives memory back at once that nobody else has a part in, where it is at least `bytesMin`. Whoever uses the buffer after that
+ *  finds it empty. */
+export function freeMemory(bytes: Buffer, bytesMin = OWN_BYTES_MIN): void {
+  if (bytes.length < bytesMin || bytes.length !== bytes.buffer.byteLength) return;
   if (bytes.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0);
 }

@@ -1,4 +1,5 @@
-/** Uploads of large objects in parts, each with its checksum; memory is bounded by the parts under way. */
+/** Uploads of large objects in parts, each with its checksum; memory is bounded by the parts
+ *  under way, whatever the number of uploads. */
 
 import { StoreError } from "../../tier/errors.ts";
 import { partsOf } from "../../tier/object-body.ts";
@@ -9,7 +10,7 @@ import { crc32cText, type S3Session } from "./s3-session.ts";
 export const SINGLE_PUT_BYTES_MAX = 16 * 1024 * 1024;
 /** 10,000 parts, the most that S3 takes, make 80 GB: no segment is that large. */
 const PART_BYTES = 8 * 1024 * 1024;
-/** Parts in memory at once: 32 MiB. */
+/** Parts that one upload has under way, as far as others leave it room. */
 const PARTS_IN_FLIGHT_MAX = 4;
 
 interface Part {
@@ -77,9 +78,14 @@ async function sendParts(session: S3Session, upload: Upload, body: ObjectBody): 
   const sent: Part[] = [];
   const worker = async (): Promise<void> => {
     for (const [index, { start, endExclusive }] of waiting) {
-      const bytes = await body.read(start, endExclusive);
-      sent.push(await sendPart(session, { ...upload, PartNumber: index + 1 }, bytes));
-      body.release?.(bytes);
+      const giveBack = await session.parts.take();
+      try {
+        const bytes = await body.read(start, endExclusive);
+        sent.push(await sendPart(session, { ...upload, PartNumber: index + 1 }, bytes));
+        body.release?.(bytes);
+      } finally {
+        giveBack();
+      }
     }
   };
   await Promise.all(Array.from({ length: PARTS_IN_FLIGHT_MAX }, worker));

@@ -4,12 +4,16 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import type { Clock } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
 import { crc32c } from "../../wire/crc32c.ts";
+import { Slots } from "../slots.ts";
+import { ReusingHttpAgent, ReusingHttpsAgent } from "./s3-agent.ts";
 import { S3Calls } from "./s3-calls.ts";
 import { type S3StoreOptions, s3Location } from "./s3-options.ts";
 
 /** Below it servers of AWS's kind refuse the chunks of a streamed body. */
 const STREAM_BUFFER_BYTES = 64 * 1024;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Parts of uploads in memory at once, of all uploads together: 32 MiB. */
+const PARTS_MAX = 4;
 /** Connections kept open; more requests than the adaptive limit allows never run. */
 const SOCKETS_MAX = 32;
 
@@ -24,6 +28,8 @@ export interface S3Session {
   readonly sdk: typeof import("@aws-sdk/client-s3");
   readonly client: S3Client;
   readonly calls: S3Calls;
+  /** Whoever has a part of an upload in memory holds one. */
+  readonly parts: Slots;
   readonly bucket: string;
   readonly location: string;
 }
@@ -42,17 +48,19 @@ export async function openSession(options: S3StoreOptions, deps: S3Deps): Promis
     // Checksums are given with each object; those that the SDK adds by itself are refused by older servers.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
+    // Nobody has to ask before each part whether it may come.
+    expectContinueHeader: false,
     requestStreamBufferSize: STREAM_BUFFER_BYTES,
     // Attempts are counted, spaced and limited in S3Calls.
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
-      httpAgent: agent,
-      httpsAgent: ca === undefined ? agent : { ...agent, ca },
+      httpAgent: new ReusingHttpAgent(agent),
+      httpsAgent: new ReusingHttpsAgent(ca === undefined ? agent : { ...agent, ca }),
     },
   });
   signChecksumsOnly(client);
-  return { sdk, client, calls: new S3Calls(deps), bucket, location: s3Location(options) };
+  return { sdk, client, calls: new S3Calls(deps), parts: new Slots(PARTS_MAX), bucket, location: s3Location(options) };
 }
 
 /** What is sent with a CRC-32C, which is signed with the other headers, needs no SHA-256 too: that takes both sides more time

@@ -2,7 +2,7 @@
 
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { StoreError } from "../../tier/errors.ts";
-import { bodyOf } from "../../tier/object-body.ts";
+import { bodyOf, freeMemory } from "../../tier/object-body.ts";
 import { isPlainKey } from "../../tier/object-key.ts";
 import type { ByteRange, ObjectBody, ObjectFacts, ObjectStore } from "../../tier/ports.ts";
 import { storeFailure } from "../../tier/store-failure.ts";
@@ -14,6 +14,9 @@ import { crc32cText, openSession, type S3Deps, type S3Session } from "./s3-sessi
 
 /** Pages of 1,000 keys; more below one prefix is no archive of ours. */
 const LIST_PAGES_MAX = 10_000;
+
+/** Smaller chunks of an answer are not worth being given back one by one. */
+const CHUNK_BYTES_MIN = 4 * 1024;
 
 /** Connects and asks whether the server can do what the archive needs.
  *  @throws {StoreError} `STORE_UNSUPPORTED`, `STORE_DENIED`, `STORE_NO_BUCKET`, `STORE_UNAVAILABLE` */
@@ -113,13 +116,15 @@ async function get(session: S3Session, key: string, range: ByteRange | undefined
   }
 }
 
-/** A body that ends early is no answer. Each chunk is copied once, to where it stays. */
+/** A body that ends early is no answer. Each chunk is copied once, to where it stays, and its memory given back: the collector would
+ *  let tens of MiB of them gather. */
 async function wholeBody({ Body, ContentLength = 0 }: GetObjectCommandOutput): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(ContentLength);
   let at = 0;
   for await (const chunk of (Body as AsyncIterable<Buffer> | undefined) ?? []) {
     if (at + chunk.length <= ContentLength) chunk.copy(bytes, at);
     at += chunk.length;
+    freeMemory(chunk, CHUNK_BYTES_MIN);
   }
   if (at !== ContentLength) throw Object.assign(new Error("the body ended early"), { code: "BODY_CUT" });
   return bytes;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { nodeClock } from "../../../src/adapters/node-clock.ts";
 import { nodeRandom } from "../../../src/adapters/node-random.ts";
 import { crc32cText } from "../../../src/adapters/s3/s3-session.ts";
+import { boundHeap } from "../../../src/runtime/heap-bounds.ts";
 import { openStore } from "../../../src/runtime/open-store.ts";
 import { ColdReader } from "../../../src/tier/cold-reader.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
@@ -77,9 +78,11 @@ export async function openContender(name: ContenderName, place: Place): Promise<
   }
 }
 
+/** In a process like that of the commands. */
 function ownStore({ store, endpoint, keys, directory }: Place): Promise<ObjectStore> {
   const s3 = endpoint === undefined || keys === undefined ? undefined : { endpoint, ...keys };
   const deps = { clock: nodeClock(), random: nodeRandom(), statePath: directory };
+  boundHeap();
   return openStore({ store, s3 }, deps);
 }
 
