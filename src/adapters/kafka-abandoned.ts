@@ -11,6 +11,9 @@ import type { OpenRecord } from "./kafka-internal-topic.ts";
 
 /** A living worker commits sooner. If it does not, it copies some batches once more. */
 const ABANDONED_MS = 1_000;
+/** Who has just begun to look may have been started together with the lane's own worker, which ends the transaction itself when it opens
+ *  its writer: after that, ending it once more would fence that writer. */
+const HEAD_START_MS = 500;
 /** The writers opened here write nothing. */
 const TIMEOUT_MS = 10_000;
 
@@ -34,6 +37,7 @@ export class AbandonedTransactions {
   readonly #options: AbandonedOptions;
   /** When each was seen first, or ended, by the monotonic clock. */
   #sinceMs = new Map<string, number>();
+  #firstLookMs: number | undefined;
 
   constructor(deps: AbandonedDeps, options: AbandonedOptions) {
     this.#deps = deps;
@@ -43,6 +47,7 @@ export class AbandonedTransactions {
   /** Ends those of the records' transactions that rest; failures show in that they are still there at the next call. */
   async end(open: readonly OpenRecord[]): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
+    this.#firstLookMs ??= nowMs;
     const known = this.#sinceMs;
     this.#sinceMs = new Map();
     const ending: HistoryRecord[] = [];
@@ -51,7 +56,7 @@ export class AbandonedTransactions {
       if (record === undefined || this.#options.isOurs(record, one.producerEpoch)) continue;
       const name = `${one.producerId}/${one.producerEpoch}/${one.offset}`;
       const sinceMs = known.get(name) ?? this.#beganAtMs(record);
-      const isAbandoned = nowMs - sinceMs >= ABANDONED_MS;
+      const isAbandoned = nowMs - sinceMs >= ABANDONED_MS && (this.#isOwn(record) || this.#hasWaited(nowMs));
       if (isAbandoned) ending.push(record);
       this.#sinceMs.set(name, isAbandoned ? nowMs : sinceMs);
     }
@@ -63,10 +68,18 @@ export class AbandonedTransactions {
   }
 
   /** At first sight the record's own time counts. What a worker of this name left, it left before this one began. */
-  #beganAtMs({ worker, updatedMs }: HistoryRecord): number {
+  #beganAtMs(record: HistoryRecord): number {
     const { clock } = this.#deps;
-    if (worker !== "" && worker === this.#deps.worker) return Number.NEGATIVE_INFINITY;
-    return clock.monotonicMs() - Math.max(0, clock.nowMs() - updatedMs);
+    if (this.#isOwn(record)) return Number.NEGATIVE_INFINITY;
+    return clock.monotonicMs() - Math.max(0, clock.nowMs() - record.updatedMs);
+  }
+
+  #isOwn({ worker }: HistoryRecord): boolean {
+    return worker !== "" && worker === this.#deps.worker;
+  }
+
+  #hasWaited(nowMs: number): boolean {
+    return nowMs - (this.#firstLookMs ?? nowMs) >= HEAD_START_MS;
   }
 }
 
