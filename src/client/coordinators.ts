@@ -1,5 +1,6 @@
 /** Which broker coordinates a group or a transactional id: remembered, looked up again when it moved. */
 
+import type { BackoffOptions } from "../core/backoff.ts";
 import { findCoordinator } from "../wire/apis/10-find-coordinator.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { CallOptions, KafkaClient } from "./kafka-client.ts";
@@ -19,6 +20,9 @@ const COORDINATOR_CODES: ReadonlySet<number> = new Set([
   ErrorCode.GROUP_COORDINATOR_NOT_AVAILABLE,
   ErrorCode.NOT_COORDINATOR_FOR_GROUP,
 ]);
+
+/** The transaction before is complete as soon as its markers are written: some ten milliseconds. */
+export const TRANSACTION_BACKOFF: BackoffOptions = { initialMs: 10, maxMs: 80 };
 
 /** Coordinators remembered; beyond this the oldest is forgotten. A cluster with more groups is asked more often. */
 const REMEMBERED_MAX = 100_000;
@@ -108,6 +112,7 @@ export function askCoordinators<Q, A extends { readonly errorCode: number }>(
     ...options,
     locate: (pending, isRetry) =>
       client.coordinators.locate(options.kind, pending.map(options.keyOf), { isRetry, signal: options.signal }),
+    isElsewhere: isCoordinatorCode,
     isPassing: (errorCode) => isCoordinatorCode(errorCode) || options.isPassing?.(errorCode) === true,
   });
 }

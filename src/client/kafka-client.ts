@@ -1,5 +1,6 @@
 /** A client of one cluster: connections, metadata, and requests to a broker, any broker or the controller. */
 
+import { type BackoffOptions, DEFAULT_BACKOFF } from "../core/backoff.ts";
 import { toError } from "../core/errors.ts";
 import type { Endpoint } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
@@ -60,6 +61,8 @@ export interface CallOptions {
   /** For all attempts together; 30 s by default. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Between attempts; the client's own unless given. */
+  readonly backoff?: BackoffOptions | undefined;
 }
 
 /** An open client. The calls for single APIs are functions that take it: see the other files of this folder. */
@@ -156,12 +159,9 @@ export class KafkaClient implements AsyncDisposable {
 
   /** Repeats `attempt` with backoff while `isHarmless` holds for its error, within the call's time. */
   retry<T>(options: CallOptions, isHarmless: (error: unknown) => boolean, attempt: () => Promise<T>): Promise<T> {
-    const { timeoutMs = DEFAULT_RETRY_TIMEOUT_MS, signal } = options;
-    return retrying(
-      this.#deps,
-      { timeoutMs, signal, mayRetry: (error) => !this.#closed && isHarmless(error) },
-      attempt,
-    );
+    const { timeoutMs = DEFAULT_RETRY_TIMEOUT_MS, signal, backoff = DEFAULT_BACKOFF } = options;
+    const mayRetry = (error: unknown): boolean => !this.#closed && isHarmless(error);
+    return retrying(this.#deps, { timeoutMs, signal, backoff, mayRetry }, attempt);
   }
 
   /** Rejects everything pending with `CLIENT_CLOSED`. Idempotent. */

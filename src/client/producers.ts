@@ -3,7 +3,7 @@
 import { initProducerId as initProducerIdApi } from "../wire/apis/22-init-producer-id.ts";
 import { describeProducers as describeProducersApi } from "../wire/apis/61-describe-producers.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
-import { askCoordinators } from "./coordinators.ts";
+import { askCoordinators, TRANSACTION_BACKOFF } from "./coordinators.ts";
 import { brokerError, mayRetry } from "./errors.ts";
 import type { CallOptions, KafkaClient } from "./kafka-client.ts";
 import { askLeaders, byTopic, inOrder, type PartitionRef } from "./leaders.ts";
@@ -100,6 +100,7 @@ async function initTransactional(
 ): Promise<ProducerIdentity> {
   // The coordinator has to be looked up first: that creates the topic which it needs.
   const [answer] = await askCoordinators(client, [transactionalId], {
+    backoff: TRANSACTION_BACKOFF,
     ...options,
     kind: "transaction",
     keyOf: (id) => id,

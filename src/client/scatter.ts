@@ -18,6 +18,8 @@ export interface Scatter<Q, A extends { readonly errorCode: number }> {
   readonly failed: (item: Q, errorCode: number) => A;
   /** Whether an item with this code should be asked about again. */
   readonly isPassing: (errorCode: number) => boolean;
+  /** Whether such a code says that the place may have been wrong; always unless given. */
+  readonly isElsewhere?: (errorCode: number) => boolean;
   /** Whether a question that failed as a whole may be repeated; `mayRetry` unless given. */
   readonly isHarmless?: (error: unknown) => boolean;
 }
@@ -50,9 +52,11 @@ export async function scatter<Q, A extends { readonly errorCode: number }>(
       (error) => error === AGAIN,
       async () => {
         await askOnce(pending, isRetry, options);
-        isRetry = true;
         pending = pending.filter(
           ({ answer, isFinal }) => !isFinal && (answer === undefined || options.isPassing(answer.errorCode)),
+        );
+        isRetry = pending.some(
+          ({ answer }) => answer === undefined || options.isElsewhere?.(answer.errorCode) !== false,
         );
         const isLost = all.some(({ failure, isFinal }) => failure !== undefined && isFinal);
         if (pending.length > 0 && !isLost) throw AGAIN;

@@ -16,7 +16,7 @@ import { writeTxnMarkers } from "../wire/apis/27-write-txn-markers.ts";
 import { describeCluster } from "../wire/apis/60-describe-cluster.ts";
 import { OPERATIONS_NOT_ASKED } from "../wire/apis/authorized-operations.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
-import { askCoordinators } from "./coordinators.ts";
+import { askCoordinators, TRANSACTION_BACKOFF } from "./coordinators.ts";
 import { brokerError, ClientError, hadNoEffect, mayRetry } from "./errors.ts";
 import type { CallOptions, KafkaClient } from "./kafka-client.ts";
 import { askLeaders, byTopic, inOrder, type PartitionRef } from "./leaders.ts";
@@ -127,6 +127,7 @@ export class TransactionalWriter {
     isHarmless: (error: unknown) => boolean = mayRetry,
   ) {
     return askCoordinators(this.#client, [this.#options.transactionalId], {
+      backoff: TRANSACTION_BACKOFF,
       ...this.#options,
       kind: "transaction",
       keyOf: (id) => id,
