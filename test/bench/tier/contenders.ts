@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { nodeClock } from "../../../src/adapters/node-clock.ts";
 import { nodeRandom } from "../../../src/adapters/node-random.ts";
 import { crc32cText } from "../../../src/adapters/s3/s3-session.ts";
+import type { BrokerEndpoint } from "../../../src/broker/embedded-region.ts";
 import { boundHeap } from "../../../src/runtime/heap-bounds.ts";
 import { openStore } from "../../../src/runtime/open-store.ts";
 import { ColdReader } from "../../../src/tier/cold-reader.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
 import type { ObjectStore } from "../../../src/tier/ports.ts";
+import { plainRestore, type ReadRange, restore } from "./restores.ts";
 import { fileSource, partitionOfRound, readFrom, type SegmentFile } from "./segments.ts";
 
 /** Names of contenders, as the table shows them. */
@@ -20,6 +22,9 @@ export const TITLES = {
   "cold-read": "cold read, from the first offset to the last",
   "sdk-download": "download by the SDK",
   "file-read": "read of the files",
+  restore: "restore into a region",
+  "sdk-restore": "download by the SDK, plain produce",
+  "file-restore": "read of the files, plain produce",
   "cold-fetch": "one cold fetch of 1 MiB at a random offset",
 } as const;
 
@@ -38,12 +43,16 @@ export interface Place {
   /** Where copies of files go. */
   readonly directory: string;
   readonly segments: readonly SegmentFile[];
+  /** Of the region that is restored into. */
+  readonly bootstrap: readonly BrokerEndpoint[];
 }
 
 /** What one round moved; times of single fetches where these are what counts. */
 export interface Moved {
   readonly bytes: number;
   readonly fetchesMs?: readonly number[];
+  /** What is left to do and not part of the round. */
+  readonly tidy?: () => Promise<void>;
 }
 
 /** One contender, ready: each call is a round. */
@@ -67,6 +76,12 @@ export async function openContender(name: ContenderName, place: Place): Promise<
       return coldRead(place, await ownStore(place));
     case "cold-fetch":
       return coldFetch(place, await ownStore(place));
+    case "restore":
+      return restore(place, await ownStore(place));
+    case "sdk-restore":
+      return plainRestore(place, sdkRange(place, await sdkOf(place)));
+    case "file-restore":
+      return plainRestore(place, (at, ...range) => readFrom(`${place.segments[at]?.path}.log`, ...range));
     case "sdk-upload":
       return sdkUpload(place, await sdkOf(place));
     case "sdk-download":
@@ -168,15 +183,22 @@ function sdkUpload({ bucket: Bucket, segments }: Place, { sdk, client }: Sdk): C
   };
 }
 
-function sdkDownload({ bucket: Bucket, segments }: Place, { sdk, client }: Sdk): Contender {
+function sdkRange({ bucket: Bucket }: Place, { sdk, client }: Sdk): ReadRange {
+  return async (at, start, endExclusive) => {
+    const Range = `bytes=${start}-${endExclusive - 1}`;
+    const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket, Key: plainKey(at), Range }));
+    return (await Body?.transformToByteArray()) ?? new Uint8Array();
+  };
+}
+
+function sdkDownload(place: Place, sdk: Sdk): Contender {
+  const { segments } = place;
+  const read = sdkRange(place, sdk);
   return async () => {
     let bytes = 0;
     for (const [at, { sizeBytes }] of segments.entries()) {
       await inRanges(sizeBytes, RANGE_BYTES, async ({ start, endExclusive }) => {
-        const Range = `bytes=${start}-${endExclusive - 1}`;
-        const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket, Key: plainKey(at), Range }));
-        const read = await Body?.transformToByteArray();
-        bytes += read?.length ?? 0;
+        bytes += (await read(at, start, endExclusive)).length;
       });
     }
     return { bytes };

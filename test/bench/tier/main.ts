@@ -10,14 +10,23 @@ import type { ContenderName, Place } from "./contenders.ts";
 import { type BenchOptions, parseOptions, USAGE, UsageError } from "./options.ts";
 import type { RoundCost } from "./part.ts";
 import { Part } from "./parts.ts";
+import { startRegion } from "./region.ts";
 import { reportJson, reportMarkdown, reportText, type Setting } from "./report.ts";
 import { budgetLine, budgetsOf, isKept, type Result, type StoreName } from "./results.ts";
-import { type SegmentFile, writeSegments } from "./segments.ts";
+import { writeSegments } from "./segments.ts";
 
 const MIB = 1024 * 1024;
-/** In the order of a round: what is read was written before. */
-const ON_MINIO: readonly ContenderName[] = ["offload", "sdk-upload", "cold-read", "sdk-download", "cold-fetch"];
-const ON_FILES: readonly ContenderName[] = ["offload", "file-copy", "cold-read", "file-read", "cold-fetch"];
+/** In the order of a round, as below: what is read was written before. */
+const READS: readonly ContenderName[] = ["cold-fetch", "restore"];
+const ON_MINIO: readonly ContenderName[] = [
+  "offload",
+  "sdk-upload",
+  "cold-read",
+  "sdk-download",
+  ...READS,
+  "sdk-restore",
+];
+const ON_FILES: readonly ContenderName[] = ["offload", "file-copy", "cold-read", "file-read", ...READS, "file-restore"];
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -26,11 +35,10 @@ async function main(): Promise<number> {
     return 0;
   }
   await using directory = await scratch();
+  await using region = await startRegion(join(directory.path, "region"));
   const segments = await writeSegments(directory.path, { count: options.segments, segmentBytes: options.segmentBytes });
-  const results = [
-    ...(await onMinio(segments, directory.path, options)),
-    ...(await onFiles(segments, directory.path, options)),
-  ];
+  const shared = { segments, directory: directory.path, bootstrap: region.bootstrap };
+  const results = [...(await onMinio(shared, options)), ...(await onFiles(shared, options))];
   const [cpu] = cpus();
   const setting: Setting = {
     cpus: cpus().length,
@@ -46,11 +54,10 @@ async function main(): Promise<number> {
   return missed.length === 0 ? 0 : 1;
 }
 
-async function onMinio(
-  segments: readonly SegmentFile[],
-  directory: string,
-  options: BenchOptions,
-): Promise<readonly Result[]> {
+/** The same for both stores. */
+type Shared = Pick<Place, "segments" | "directory" | "bootstrap">;
+
+async function onMinio(shared: Shared, options: BenchOptions): Promise<readonly Result[]> {
   const kind = SERVER_KINDS.find(({ name }) => name === "minio");
   if (kind === undefined) return [];
   const missing = serverMissing(kind);
@@ -58,17 +65,13 @@ async function onMinio(
   await using server = await startServer(kind);
   const { bucket, prefix, endpoint, credentials: keys } = await newBucket(server);
   const store = `s3://${bucket}/${prefix}`;
-  return await measure("MinIO", ON_MINIO, { kind: "s3", store, endpoint, keys, bucket, directory, segments }, options);
+  return await measure("MinIO", ON_MINIO, { kind: "s3", store, endpoint, keys, bucket, ...shared }, options);
 }
 
-async function onFiles(
-  segments: readonly SegmentFile[],
-  directory: string,
-  options: BenchOptions,
-): Promise<readonly Result[]> {
-  const store = `file://${join(directory, "archive")}`;
+async function onFiles(shared: Shared, options: BenchOptions): Promise<readonly Result[]> {
+  const store = `file://${join(shared.directory, "archive")}`;
   const nothing = { endpoint: undefined, keys: undefined, bucket: "" };
-  return measure("file://", ON_FILES, { kind: "file", store, ...nothing, directory, segments }, options);
+  return measure("file://", ON_FILES, { kind: "file", store, ...nothing, ...shared }, options);
 }
 
 /** Rounds of all contenders take turns, so that whatever else the machine does meets all of them alike. */

@@ -22,8 +22,9 @@ const QUICK = { rounds: 5, segments: 4, roundMiB: 256 };
 /** The text of `--help`. */
 export const USAGE = `npm run bench:tier -- [--quick] [--rounds N] [--round-mib N] [-o FORMAT]
 
-Moves the same segments to MinIO and to a directory and reads them back, beside the SDK's own multipart upload and download and
-plain copies of the files: rate, CPU, requests, memory, and how long one cold fetch takes. Rounds of all contenders take turns.
+Moves the same segments to MinIO and to a directory, reads them back and restores half of them into an embedded region, beside the
+SDK's own multipart upload and download, plain copies of the files and plain produce: rate, CPU, requests, memory, and how long one
+cold fetch takes. Rounds of all contenders take turns.
 Needs Go, which builds MinIO once; wants a machine that does nothing else. Ends with 0 when every budget is kept, 1 when one is
 missed, 64 when it was asked wrongly.
 

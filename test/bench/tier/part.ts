@@ -32,10 +32,10 @@ async function run(round: number): Promise<RoundCost> {
   const requestsBefore = requests;
   const cpuBefore = process.cpuUsage();
   const startMs = performance.now();
-  const { bytes, fetchesMs = [] } = await contender(round);
+  const { bytes, fetchesMs = [], tidy } = await contender(round);
   const wallSeconds = (performance.now() - startMs) / 1_000;
   const { user, system } = process.cpuUsage(cpuBefore);
-  return {
+  const cost = {
     bytes,
     wallSeconds,
     cpuSeconds: (user + system) / 1_000_000,
@@ -43,6 +43,8 @@ async function run(round: number): Promise<RoundCost> {
     peakBytes: process.resourceUsage().maxRSS * KIB,
     fetchesMs,
   };
+  await tidy?.();
+  return cost;
 }
 
 process.on("message", ({ round }: { readonly round: number }) => {

@@ -71,6 +71,7 @@ export function budgetsOf(results: readonly Result[]): readonly Budget[] {
       unit: "x",
       sense: "least",
     });
+  const back = find("MinIO", "restore");
   const local = find("file://", "offload");
   if (local !== undefined)
     budgets.push({
@@ -80,9 +81,9 @@ export function budgetsOf(results: readonly Result[]): readonly Budget[] {
       unit: "MB/s",
       sense: "least",
     });
-  for (const result of [ours, local]) {
+  for (const result of [ours, local, back, find("file://", "restore")]) {
     if (result === undefined) continue;
-    const what = `memory of the offload to ${result.store}`;
+    const what = `memory of the ${result.contender}, ${result.store}`;
     budgets.push({ what, measured: figuresOf(result).memoryMiB, limit: MEMORY_MIB_MAX, unit: "MiB", sense: "most" });
   }
   return budgets;
