@@ -18,7 +18,7 @@ const DOUBLINGS_MAX = 4;
 
 /** A record that this worker sees first and another one wrote may be followed by a successor that has just been started, too: whoever
  *  knows the lane for its own goes first, and needs about so long until that shows. */
-const HEAD_START_MS = 500;
+export const HEAD_START_MS = 800;
 
 /** `taken`: another worker seems to write the lane. `resting`: it would have committed by now, if there was anything to commit. */
 export type Look = "free" | "taken" | "resting";

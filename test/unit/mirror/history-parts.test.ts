@@ -8,7 +8,7 @@ import type { Uuid } from "../../../src/core/brand.ts";
 import type { Peeked } from "../../../src/mirror/history/ports.ts";
 import { decodeHistory, encodeHistory, type HistoryRecord } from "../../../src/mirror/history/record.ts";
 import { CALM_MAX_MS, CALM_MS, ReturnRule } from "../../../src/mirror/history/return-rule.ts";
-import { IDLE_STANDBY_MS, STANDBY_MS, Standby } from "../../../src/mirror/history/standby.ts";
+import { HEAD_START_MS, IDLE_STANDBY_MS, STANDBY_MS, Standby } from "../../../src/mirror/history/standby.ts";
 import { bounded, extended, STRETCHES_MAX, type Stretch } from "../../../src/mirror/history/stretches.ts";
 import type { Target, TopicPartition } from "../../../src/mirror/ports.ts";
 import { scanOwn } from "../../../src/mirror/target-scan.ts";
@@ -172,7 +172,7 @@ test("lane is left to another worker while its record is young or changes, and t
   const fresh = new Standby(clock, "three");
   const old = at(1n, clock.nowMs() - STANDBY_MS);
   assert.equal(fresh.look(peeked(old)), "taken", "its holder's successor goes first");
-  await pass(clock, STANDBY_MS / 2);
+  await pass(clock, HEAD_START_MS);
   assert.equal(fresh.look(peeked(old, WRITER_EPOCH + 1)), "resting", "what the holder left open was aborted");
   assert.equal(fresh.look(peeked(old, WRITER_EPOCH + 2)), "taken", "another writer was opened");
 });
