@@ -19,6 +19,7 @@ import type { PlanRules } from "./plan.ts";
 import type { PartitionBounds, Source, Target, TopicPartition } from "./ports.ts";
 import type { Walked, walkSource } from "./source-walk.ts";
 import { type OwnRun, type OwnScan, positionOf, scanOwn } from "./target-scan.ts";
+import { isWitnessed, type Witness, witnessAt } from "./witness.ts";
 
 /** Truncations found one after another before takeover gives up: each makes the map shorter. */
 const ROUNDS_MAX = 8;
@@ -184,10 +185,11 @@ async function catchUp(context: TakeoverContext, held: Held, ahead: Ahead, signa
   const records = ahead.next - count;
   const from = { offset: sourceNext, leaderEpoch: sourceEpoch };
   const { source, sourcePartition, rules } = context;
-  const walked = await context.walk({ source, partition: sourcePartition, from, records, rules }, signal);
+  const last = witnessAt(ahead.scan.last, ahead.next - 1n);
+  const walked = await context.walk({ source, partition: sourcePartition, from, records, rules, last }, signal);
   // Compaction takes records, a truncated source lacks the offsets, too.
   if (walked.missing > 0n && !walked.hasGaps && context.acceptsLoss !== true) throw diverged(context, walked);
-  if (walked.missing > 0n || !isVerified(walked, ahead)) {
+  if (walked.missing > 0n || !isVerified(walked, last)) {
     appendUnverified(map, ahead.scan.runs);
     const moved = { epoch: era.epoch + 1, base: map.progress.count };
     return { kind: "found", outcome: "unverified", map, era: moved, sourceEpoch, walkedRecords: 0n, repeats: records };
@@ -258,24 +260,12 @@ function mapFrom(walked: Walked, ahead: Ahead): OffsetMap {
 
 /** Compares the last record on the target with the one that the walk led to. What cannot be compared (compacted away on
  *  either side) counts as verified. */
-function isVerified(walked: Walked, ahead: Ahead): boolean {
-  const { last } = ahead.scan;
-  if (walked.last === undefined || last === undefined) return true;
-  const delta = Number(ahead.next - 1n - last.position);
-  const written = decodeRecords(last.batch).find((record) => record.offsetDelta === delta);
-  const { batch, offset } = walked.last;
+function isVerified({ last, isUnclear }: Walked, witness: Witness | undefined): boolean {
+  if (isUnclear) return false;
+  if (last === undefined || witness === undefined) return true;
+  const { batch, offset } = last;
   const read = decodeRecords(batch).find((record) => batch.baseOffset + BigInt(record.offsetDelta) === offset);
-  if (written === undefined || read === undefined) return true;
-  const timestampMs = batch.isLogAppendTime ? batch.maxTimestamp : read.timestampMs;
-  return (
-    (last.batch.isLogAppendTime || written.timestampMs === timestampMs) &&
-    isSame(read.key, written.key) &&
-    isSame(read.value, written.value)
-  );
-}
-
-function isSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a === null || b === null ? a === b : Buffer.compare(a, b) === 0;
+  return read === undefined || isWitnessed(witness, read);
 }
 
 function unexplained(context: TakeoverContext, what: string): MirrorError {

@@ -9,6 +9,7 @@ import { holds, pairRuns } from "../own-runs.ts";
 import type { Walked, WalkRequest } from "../source-walk.ts";
 import { type EraMoved, type Held, type TakeoverContext, takeover } from "../takeover.ts";
 import { scanOwn } from "../target-scan.ts";
+import { witnessAt } from "../witness.ts";
 import type { HistoryRecord } from "./record.ts";
 import { bounded } from "./stretches.ts";
 
@@ -143,10 +144,11 @@ async function extend(
   });
   const from = { offset: walkFrom, leaderEpoch: walkFrom === sourceNext ? sourceEpoch : -1 };
   const records = progress.count - count;
-  const walked = await walk(context, { source, partition: sourcePartition, from, records, rules }, signal);
+  const last = witnessAt(scan.last, progress.count - 1n);
+  const walked = await walk(context, { source, partition: sourcePartition, from, records, rules, last }, signal);
   if (walked === undefined) return false;
   const pairs = pairRuns(walked.runs, scan.runs, count);
-  const fits = walked.missing === 0n && walked.next.offset <= progress.sourceNext;
+  const fits = walked.missing === 0n && !walked.isUnclear && walked.next.offset <= progress.sourceNext;
   const paired = pairs?.reduce((sum, { length }) => sum + BigInt(length), 0n);
   if (!fits || pairs === undefined || paired !== records) return false;
   for (const pair of pairs) map.append(pair);

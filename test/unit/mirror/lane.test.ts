@@ -388,6 +388,61 @@ test("lane finds its place although retention removed the walked records from th
   assert.equal(second.lane.status.gapCount, 0);
 });
 
+/** A lane whose stored place is the very beginning, although it copied all of the batches; they cover three offsets a record. */
+async function crashedBehindSparse(world: World, batches: number): Promise<void> {
+  for (let i = 0; i < batches; i++) world.compacted([0], 3);
+  const first = world.spawn();
+  await caughtUp(world, first);
+  first.crash();
+  await world.until(() => false, 500);
+}
+
+test("lane goes on behind its last record when retention removed records between offsets without any", async () => {
+  const world = openWorld({ storeEveryMs: 1_000_000 });
+  await crashedBehindSparse(world, 20);
+  world.source.startOffset = 45n;
+  world.produce(3);
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assert.deepEqual(world.bugs, []);
+  assert.equal(world.difference(), undefined);
+  assert.equal(world.wrongTranslation(second.lane), undefined);
+  assert.deepEqual([second.lane.status.gapCount, second.lane.status.repeats], [0, 0n]);
+});
+
+test("lane stands in the gap when retention removed all that it copied", async () => {
+  const world = openWorld({ storeEveryMs: 1_000_000, lane: { gapPolicy: "skip" } });
+  await crashedBehindSparse(world, 20);
+  for (let i = 0; i < 5; i++) world.produce(6);
+  world.source.startOffset = 66n;
+  const second = world.spawn();
+  await caughtUp(world, second);
+  const expected = world.sourceRecords().filter(({ offset }) => offset < 60n || offset >= 66n);
+  assert.equal(world.difference(expected), undefined);
+  const { gaps, repeats } = second.lane.status;
+  // What it copied had at least one offset a record.
+  assert.deepEqual([gaps.map(({ fromOffset, toOffset }) => [fromOffset, toOffset]), repeats], [[[20n, 66n]], 0n]);
+});
+
+test("lane tells of possible repeats when its last record cannot be told from others behind a gap", async () => {
+  const world = openWorld({ storeEveryMs: 1_000_000, lane: { gapPolicy: "skip" } });
+  await crashedBehindSparse(world, 20);
+  // Compaction takes the last copied record, behind the gap.
+  world.source.startOffset = 45n;
+  world.source.batches.splice(19, 1);
+  world.produce(3);
+  const second = world.spawn();
+  await caughtUp(world, second);
+  assert.equal(second.lane.status.takeovers.unverified, 1);
+  assert.equal(second.lane.status.repeats, 20n);
+  const values = world.targetRecords().map(({ value }) => value);
+  const left = world.sourceRecords().filter(({ offset }) => offset >= 45n);
+  assert.deepEqual(
+    values.slice(-left.length),
+    left.map(({ value }) => value),
+  );
+});
+
 test("lane stops at a gap unless it was told to skip", async () => {
   const world = openWorld();
   for (let i = 0; i < 5; i++) world.produce(3);
