@@ -13,8 +13,9 @@ import type { OffsetTranslator } from "./check-offsets.ts";
 import { until } from "./waiting.ts";
 import type { LanePlace } from "./world.ts";
 
-/** Maps are stored once a second; ten of them mean that a worker stores none. */
-const STORED_TIMEOUT_MS = 10_000;
+/** Maps are stored once a second. One is late whose lane's transactional writer died when all was copied: another worker waits ten seconds
+ *  before it takes such a lane over (see mirror/history/standby.ts). After three times that, a worker stores none. */
+const STORED_TIMEOUT_MS = 30_000;
 const STORED_POLL_MS = 100;
 
 /** Where the maps are. */
