@@ -6,6 +6,9 @@ import type { ReadRecord } from "./kcat-records.ts";
 
 /** What the project promises: a lane moves again this soon after a worker was killed. */
 export const MOVING_AGAIN_MS_MAX = 2_000;
+/** ... unless the source had nothing to read: a transaction of it stood open, or nobody wrote to the partition. A lane that carries over
+ *  within this time what appears then had moved again before: transactions of lanes last about as long. */
+const CARRIED_MS_MAX = 1_000;
 
 /** One kill and what came of it. */
 export interface Kill {
@@ -16,6 +19,8 @@ export interface Kill {
   readonly brokerAway: boolean;
   /** By partition: until the lane moved; undefined when another fault came within the time that is promised, or the end. */
   readonly lanesMs: readonly (number | undefined)[];
+  /** By partition: until readers of the source could read the first record that was sent after the kill; undefined before they did. */
+  readonly sourceMs: readonly (number | undefined)[];
 }
 
 interface Pending {
@@ -27,6 +32,7 @@ interface Pending {
   brokerAway: boolean;
   readonly open: Set<number>;
   readonly lanesMs: (number | undefined)[];
+  readonly sourceMs: (number | undefined)[];
 }
 
 /** A kill at some time. */
@@ -37,7 +43,7 @@ export interface Killed {
   readonly fromId: number;
 }
 
-/** Watches the target's records and the faults; times are those of `Date.now()`. */
+/** Watches the records of both sides and the faults; times are those of `Date.now()`. */
 export class MovingAgain {
   readonly #kills: Pending[] = [];
   readonly #startedMs: number;
@@ -52,8 +58,9 @@ export class MovingAgain {
   killed(killed: Killed, nowMs: number): void {
     this.disturbed(nowMs);
     const lanesMs = Array.from({ length: this.#partitions }, () => undefined);
+    const sourceMs = Array.from({ length: this.#partitions }, () => undefined);
     const open = new Set(lanesMs.keys());
-    this.#kills.push({ ...killed, atMs: nowMs - this.#startedMs, killedMs: nowMs, open, lanesMs });
+    this.#kills.push({ ...killed, atMs: nowMs - this.#startedMs, killedMs: nowMs, open, lanesMs, sourceMs });
   }
 
   /** Another fault: what had its time and did not move stays late, the others are looked at again from now on only. */
@@ -67,7 +74,13 @@ export class MovingAgain {
       kill.brokerAway ||= kill.open.size > 0 && nowMs - kill.killedMs < MOVING_AGAIN_MS_MAX;
   }
 
-  /** To be told of every record that appears. */
+  /** To be told of every record that can be read on the source. */
+  appeared({ partition, id }: Pick<ReadRecord, "partition" | "id">, nowMs: number): void {
+    for (const { fromId, killedMs, sourceMs } of this.#kills)
+      if (id >= fromId) sourceMs[partition] ??= nowMs - killedMs;
+  }
+
+  /** To be told of every record that appears on the target. */
   saw({ partition, id }: Pick<ReadRecord, "partition" | "id">, nowMs: number): void {
     for (const { fromId, killedMs, open, lanesMs } of this.#kills)
       if (id >= fromId && open.delete(partition)) lanesMs[partition] = nowMs - killedMs;
@@ -75,8 +88,21 @@ export class MovingAgain {
 
   /** All kills so far. */
   get kills(): readonly Kill[] {
-    return this.#kills.map(({ atMs, workers, brokerAway, lanesMs }) => ({ atMs, workers, brokerAway, lanesMs }));
+    return this.#kills.map(({ killedMs: _, fromId: __, open: ___, ...kill }) => kill);
   }
+}
+
+/** How long each lane took to carry over the first record after the kill, from when readers of the source could read it; both readers may
+ *  be a little late. */
+export function carriedMs({ lanesMs, sourceMs }: Kill): readonly (number | undefined)[] {
+  return lanesMs.map((ms, partition) => ms && Math.max(0, ms - (sourceMs[partition] ?? ms)));
+}
+
+/** Whether a lane took longer than is promised, and not because the source had nothing for it. */
+export function isLate(kill: Kill, partition: number): boolean {
+  const { [partition]: ms = 0 } = kill.lanesMs;
+  const { [partition]: carried = 0 } = carriedMs(kill);
+  return ms > MOVING_AGAIN_MS_MAX && carried > CARRIED_MS_MAX;
 }
 
 /** The lane that moved first; undefined when none did before another fault. */

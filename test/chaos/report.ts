@@ -1,7 +1,7 @@
 /** The verdict on a run, and the run as text or as JSON. */
 
 import { KINDS } from "./check.ts";
-import { firstOf, type Kill, MOVING_AGAIN_MS_MAX, type Spread, spreadOf } from "./moving.ts";
+import { carriedMs, firstOf, isLate, type Kill, MOVING_AGAIN_MS_MAX, type Spread, spreadOf } from "./moving.ts";
 import type { ChaosResult } from "./run.ts";
 import { startMs, storyOf } from "./worker-log.ts";
 
@@ -12,6 +12,8 @@ export interface MovingFigures {
   readonly bothKilled: Spread | undefined;
   /** For each lane after one of two workers was killed: the other one, or the new process, moves it. */
   readonly oneKilled: Spread | undefined;
+  /** For each lane after any kill with all brokers there, from when the source let its first new record be read. */
+  readonly carried: Spread | undefined;
   /** For each lane after any kill while a broker of the target was away. */
   readonly brokerAway: Spread | undefined;
   /** From a kill until the new process had reached both clusters. */
@@ -37,6 +39,7 @@ export function movingFigures({ kills, said, startedMs }: ChaosResult): MovingFi
     first: spreadOf(defined(both.map(firstOf))),
     bothKilled: spreadOf(lanesOf(both)),
     oneKilled: spreadOf(lanesOf(calm.filter(({ workers }) => workers.length === 1))),
+    carried: spreadOf(defined(calm.flatMap(carriedMs))),
     brokerAway: spreadOf(lanesOf(kills.filter(({ brokerAway }) => brokerAway))),
     start: spreadOf(defined(starts)),
   };
@@ -54,15 +57,16 @@ function lateOf({ kills }: ChaosResult): readonly Late[] {
   return kills
     .filter(({ brokerAway }) => !brokerAway)
     .flatMap((kill) => kill.lanesMs.map((ms = 0, partition) => ({ kill, partition, ms })))
-    .filter(({ ms }) => ms > MOVING_AGAIN_MS_MAX);
+    .filter(({ kill, partition }) => isLate(kill, partition));
 }
 
 /** What each late lane waited for, in the words of the workers. */
 function lateStories(result: ChaosResult): readonly string[] {
-  return lateOf(result).map(({ kill: { atMs, workers }, partition, ms }) => {
+  return lateOf(result).map(({ kill: { atMs, workers, sourceMs }, partition, ms }) => {
     const fromMs = result.startedMs + atMs;
     const story = storyOf(result.said, partition, fromMs, fromMs + ms);
-    return `late: lane ${partition} moved ${ms} ms after ${workers.join(" and ")} at ${atMs} ms: ${story}`;
+    const readable = `readable on the source after ${sourceMs[partition] ?? ms} ms`;
+    return `late: lane ${partition} moved ${ms} ms after ${workers.join(" and ")} at ${atMs} ms, ${readable}: ${story}`;
   });
 }
 
@@ -107,6 +111,7 @@ export function reportText(result: ChaosResult): string {
     ["both killed: the first lane moves again after", spread(figures.first)],
     ["... each lane", spread(figures.bothKilled)],
     ["one killed: each lane moves again after", spread(figures.oneKilled)],
+    ["... since the source let it be read", spread(figures.carried)],
     ["any killed while a broker was away: each lane", spread(figures.brokerAway)],
     ["of it, until the new process reached both sides", spread(figures.start)],
   ];
@@ -129,11 +134,12 @@ export function reportJson(result: ChaosResult): object {
     mirrored_of_2001: findings.mirroredOld,
     ...findings.counts,
     offsets_checked: findings.offsetsChecked,
-    kills: result.kills.map(({ atMs, workers, brokerAway, lanesMs }) => ({
+    kills: result.kills.map(({ atMs, workers, brokerAway, lanesMs, sourceMs }) => ({
       at_ms: atMs,
       workers,
       broker_away: brokerAway,
       lanes_moving_again_ms: lanesMs.map((ms) => ms ?? null),
+      lanes_readable_ms: sourceMs.map((ms) => ms ?? null),
     })),
     freezes: result.freezes,
     bounces: result.bounces,
@@ -141,6 +147,7 @@ export function reportJson(result: ChaosResult): object {
       both_killed_first_lane: spreadJson(figures.first),
       both_killed: spreadJson(figures.bothKilled),
       one_killed: spreadJson(figures.oneKilled),
+      since_readable: spreadJson(figures.carried),
       broker_away: spreadJson(figures.brokerAway),
       process_start: spreadJson(figures.start),
     },

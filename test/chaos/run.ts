@@ -60,12 +60,13 @@ export async function runChaos(options: Omit<ChaosOptions, "output">, say: Say):
     say,
   });
   await using tail = tailTopic(run.target, (record) => run.saw(record.partition, record));
+  await using sourceTail = tailTopic(run.source, (record) => run.appeared(record));
   using load = startLoad({ place: run.source, partitions: PARTITIONS, seed: options.seed, ledger });
   const durationMs = options.minutes * 60_000;
   await run.faults(planFaults(options.seed, durationMs), durationMs, load);
   say("load ends; waiting until all of it is on the target");
   await load.stop();
-  return await run.result(options.seed, tail);
+  return await run.result(options.seed, [tail, sourceTail]);
 }
 
 interface RunParts {
@@ -100,6 +101,10 @@ class Run {
     this.#seen++;
     this.#lastSeen.set(partition, Math.max(record.id, this.#lastSeen.get(partition) ?? -1));
     this.#parts.moving.saw(record, Date.now());
+  }
+
+  appeared(record: Parameters<MovingAgain["appeared"]>[0]): void {
+    this.#parts.moving.appeared(record, Date.now());
   }
 
   /** Lets every fault happen in its time. @throws what the load failed with */
@@ -168,7 +173,7 @@ class Run {
   }
 
   /** Waits until the copy is complete, ends the workers, and compares. */
-  async result(seed: number, tail: Tail): Promise<ChaosResult> {
+  async result(seed: number, tails: readonly Tail[]): Promise<ChaosResult> {
     const { clusters, workers, ledger, moving, startedMs, say } = this.#parts;
     const seconds = (Date.now() - startedMs) / 1_000;
     const source = await readTopic(this.source, PARTITIONS);
@@ -197,7 +202,7 @@ class Run {
       freezes: this.#freezes,
       bounces: this.#bounces.length,
       findings,
-      troubles: [...workers.failures, ...behind, ...(tail.failure === undefined ? [] : [tail.failure])],
+      troubles: [...workers.failures, ...behind, ...tails.flatMap(({ failure }) => failure ?? [])],
     };
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { planFaults } from "../../chaos/faults.ts";
 import { KcatParser } from "../../chaos/kcat-records.ts";
-import { firstOf, MovingAgain, spreadOf } from "../../chaos/moving.ts";
+import { carriedMs, firstOf, isLate, MovingAgain, spreadOf } from "../../chaos/moving.ts";
 import { parseOptions, UsageError } from "../../chaos/options.ts";
 import { saidIn, startMs, storyOf } from "../../chaos/worker-log.ts";
 
@@ -64,8 +64,23 @@ test("chaos counts a lane as moving again with the first record that was sent af
   assert.deepEqual(watched.kills[0]?.lanesMs, [1_000, undefined]);
   watched.saw({ partition: 1, id: 7 }, 14_000);
   const [kill] = watched.kills;
-  assert.deepEqual(kill, { atMs: 1_000, workers: ["a", "b"], brokerAway: false, lanesMs: [1_000, 3_000] });
+  const lanes = { lanesMs: [1_000, 3_000], sourceMs: [undefined, undefined] };
+  assert.deepEqual(kill, { atMs: 1_000, workers: ["a", "b"], brokerAway: false, ...lanes });
   assert.equal(kill && firstOf(kill), 1_000);
+});
+
+test("chaos calls a lane late unless the source had nothing to read until a moment before it moved", () => {
+  const watched = moving();
+  watched.killed({ workers: ["a", "b"], brokerAway: false, fromId: 7 }, 11_000);
+  watched.appeared({ partition: 0, id: 6 }, 11_100);
+  watched.appeared({ partition: 0, id: 7 }, 12_400);
+  watched.appeared({ partition: 0, id: 8 }, 12_900);
+  watched.appeared({ partition: 1, id: 9 }, 11_900);
+  for (const partition of [0, 1]) watched.saw({ partition, id: 9 }, 13_100);
+  const kill = watched.kills[0] ?? assert.fail();
+  assert.deepEqual(kill.sourceMs, [1_400, 900]);
+  assert.deepEqual(carriedMs(kill), [700, 1_200]);
+  assert.deepEqual([isLate(kill, 0), isLate(kill, 1)], [false, true]);
 });
 
 test("chaos lets a fault within the promised time begin it anew, and keeps what is late by then", () => {
