@@ -13,19 +13,23 @@ import type { FlowStatus, TopicTrouble } from "./status.ts";
 /** What the rounds have seen, as the flow's status tells it. */
 export type DiscoveryStatus = Pick<FlowStatus, "troubles" | "discoveryFailure" | "discoveredMs" | "roundAgeMs">;
 
+/** Is told of all lanes of each round, and of the source topics that were not there in the first one. */
+export type TakeLanes = (wanted: readonly WantedLane[], appeared: ReadonlySet<string>) => Promise<void>;
+
 /** One flow's rounds. */
 export class DiscoveryRounds {
   readonly #options: FlowOptions;
   readonly #deps: FlowDeps;
-  readonly #take: (wanted: readonly WantedLane[]) => Promise<void>;
+  readonly #take: TakeLanes;
+  /** Source topics of the first round that went well; what comes later has no records from before. */
+  #first: ReadonlySet<string> | undefined;
   #troubles: readonly TopicTrouble[] = [];
   #seen: FlowTopics | undefined;
   #failure: string | undefined;
   #discoveredMs: number | undefined;
   #roundAtMs: number;
 
-  /** `take` is told of all lanes of each round. */
-  constructor(options: FlowOptions, deps: FlowDeps, take: (wanted: readonly WantedLane[]) => Promise<void>) {
+  constructor(options: FlowOptions, deps: FlowDeps, take: TakeLanes) {
     this.#options = options;
     this.#deps = deps;
     this.#take = take;
@@ -75,11 +79,14 @@ export class DiscoveryRounds {
     const { source, target } = this.#deps;
     const [sources, targets] = await Promise.all([source.topics(), target.topics()]);
     const { topics, troubles } = wantedTopics(sources, this.#options.topics, this.#options.naming);
+    const names = sources.map(({ topic }) => topic);
+    this.#first ??= new Set(names);
+    const appeared = new Set(names.filter((name) => this.#first?.has(name) === false));
     const made = await this.#make(targets, topics);
     this.#troubles = [...troubles, ...made.troubles];
     this.#seen = { sources, targets: made.targets };
     const clusters = { sourceClusterId: source.clusterId, targetClusterId: target.clusterId };
-    await this.#take(wantedLanes(made.targets, topics, clusters));
+    await this.#take(wantedLanes(made.targets, topics, clusters), appeared);
   }
 
   /** Creates and grows topics on the target; one that cannot be made does not hold up the others. */

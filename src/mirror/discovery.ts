@@ -121,10 +121,13 @@ export interface KnownLane {
 export class KnownLanes {
   readonly #keys = new Set<LaneKey>();
   readonly #byNames = new Map<string, LaneIdentity[]>();
+  /** Source topics that are carried already, by their cluster and name. */
+  readonly #carried = new Set<string>();
 
   constructor(known: readonly KnownLane[]) {
     for (const { lane, sourceTopic, targetTopic } of known) {
       this.#keys.add(laneKey(lane));
+      this.#carried.add(carriedKey(lane, sourceTopic, targetTopic));
       const names = namesKey(sourceTopic, targetTopic, lane.sourcePartition);
       const others = this.#byNames.get(names);
       if (others === undefined) this.#byNames.set(names, [lane]);
@@ -134,6 +137,12 @@ export class KnownLanes {
 
   has(lane: LaneIdentity): boolean {
     return this.#keys.has(laneKey(lane));
+  }
+
+  /** True when another partition of the topic, or an earlier copy of this one, is carried to the same place: records that this one
+   *  holds came after that had begun. */
+  carries({ lane, sourcePartition, targetPartition }: WantedLane): boolean {
+    return this.#carried.has(carriedKey(lane, sourcePartition.topic, targetPartition.topic));
   }
 
   /** The lane whose source topic was deleted and made again under the same name, if there is one. */
@@ -149,6 +158,10 @@ export class KnownLanes {
           other.sourceTopicId !== lane.sourceTopicId,
       );
   }
+}
+
+function carriedKey(lane: LaneIdentity, sourceTopic: string, targetTopic: string): string {
+  return `${lane.sourceClusterId}/${sourceTopic}/${lane.targetClusterId}/${targetTopic}`;
 }
 
 /** Topic names hold no slash. */

@@ -17,6 +17,13 @@ interface Running {
   readonly stop: AbortController;
 }
 
+/** What lanes are considered by. */
+interface Surroundings {
+  readonly known: KnownLanes;
+  /** Source topics that were not there when the flow began. */
+  readonly appeared: ReadonlySet<string>;
+}
+
 /** See the file's comment. */
 export class FlowLanes {
   readonly #options: FlowOptions;
@@ -28,6 +35,8 @@ export class FlowLanes {
   readonly #bySource = new Map<string, Lane>();
   /** Lanes that are not run: their source topic was made again, or another program filled the target. */
   readonly #resting = new Map<LaneKey, LaneStatus>();
+  /** Lanes that were told to end because their topic is another one now, until they have. */
+  readonly #leaving = new Map<LaneKey, Promise<void>>();
   readonly #writers: KnownWriters;
   readonly #filter: Filter | undefined;
 
@@ -62,7 +71,7 @@ export class FlowLanes {
 
   /** Resolves when all have ended. */
   get ended(): Promise<unknown> {
-    return Promise.all([...this.#running.values()].map((running) => running.ended));
+    return Promise.all([...this.#leaving.values(), ...[...this.#running.values()].map((running) => running.ended)]);
   }
 
   /** Lets lanes look for what they would not notice; whatever keeps the answer away is met, and told, by the lanes themselves. */
@@ -70,25 +79,52 @@ export class FlowLanes {
     await Promise.allSettled(this.running.map((lane) => lane.check()));
   }
 
-  /** Starts those that do not run yet and may. @throws {MirrorError} `TARGET_UNAVAILABLE` */
-  async take(wanted: readonly WantedLane[]): Promise<void> {
-    const unknown = wanted.filter(({ lane }) => !this.#running.has(laneKey(lane)));
+  /** Starts those that do not run yet and may, and ends those whose place they take. `appeared`: source topics that were not there
+   *  when the flow began. @throws {MirrorError} `TARGET_UNAVAILABLE` */
+  async take(wanted: readonly WantedLane[], appeared: ReadonlySet<string>): Promise<void> {
+    // One that is leaving has its place wanted again by an old view of the cluster: the next round sees better.
+    const isThere = (key: LaneKey): boolean => this.#running.has(key) || this.#leaving.has(key);
+    const unknown = wanted.filter(({ lane }) => !isThere(laneKey(lane)));
     if (unknown.length === 0) return;
     const stored = await this.#deps.progress.list();
     const known = new KnownLanes([...stored, ...this.#names()]);
-    await Promise.all(unknown.map((one) => this.#consider(one, known)));
+    for (const one of unknown) this.#makeRoom(one);
+
+    await Promise.all(unknown.map((one) => this.#consider(one, { known, appeared })));
+  }
+
+  /** One of both topics was deleted and made again: whatever stood at this place is about topics that are no more. */
+  #makeRoom({ lane, sourcePartition, targetPartition }: WantedLane): void {
+    const { topic, partition } = sourcePartition;
+    const before = this.of(topic, partition)?.options.lane;
+    if (before !== undefined) {
+      this.#end(laneKey(before));
+      if (before.targetTopicId !== lane.targetTopicId) {
+        const about = { flow: this.#options.name, topic, partition, targetTopic: targetPartition.topic };
+        this.#deps.logger.warn("target topic was deleted and made again: it is filled from the beginning", about);
+      }
+    }
+    for (const [key, { sourceTopic, partition: at }] of this.#resting)
+      if (sourceTopic === topic && at === partition && key !== laneKey(lane)) this.#resting.delete(key);
+  }
+
+  /** Lets a lane settle what it has under way, and no longer speaks of it. */
+  #end(key: LaneKey): void {
+    const running = this.#running.get(key);
+    if (running === undefined) return;
+    const { lane, ended, stop } = running;
+    stop.abort();
+    this.#running.delete(key);
+    const left = ended.finally(() => this.#leaving.delete(key));
+    this.#leaving.set(key, left);
+    const { topic, partition } = lane.options.sourcePartition;
+    const place = placeKey(topic, partition);
+    if (this.#bySource.get(place) === lane) this.#bySource.delete(place);
   }
 
   /** Ends the lanes into a topic that is gone for good, and no longer speaks of them. */
   forget(targetTopicId: Uuid): void {
-    for (const [key, { lane, stop }] of this.#running) {
-      if (lane.options.lane.targetTopicId !== targetTopicId) continue;
-      stop.abort();
-      this.#running.delete(key);
-      const { topic, partition } = lane.options.sourcePartition;
-      const place = placeKey(topic, partition);
-      if (this.#bySource.get(place) === lane) this.#bySource.delete(place);
-    }
+    for (const [key, { lane }] of this.#running) if (lane.options.lane.targetTopicId === targetTopicId) this.#end(key);
   }
 
   #names() {
@@ -99,13 +135,14 @@ export class FlowLanes {
     }));
   }
 
-  async #consider(wanted: WantedLane, known: KnownLanes): Promise<void> {
+  async #consider(wanted: WantedLane, { known, appeared }: Surroundings): Promise<void> {
     const key = laneKey(wanted.lane);
     const predecessor = known.predecessorOf(wanted);
     const fault = known.has(wanted.lane) ? undefined : await this.#reasonAgainst(wanted, predecessor);
     if (fault === undefined) {
       this.#resting.delete(key);
-      this.#start(wanted, predecessor === undefined ? this.#options.start : "earliest");
+      const isLater = predecessor !== undefined || appeared.has(wanted.sourcePartition.topic) || known.carries(wanted);
+      this.#start(wanted, isLater ? "earliest" : this.#options.start);
       return;
     }
     if (this.#resting.has(key)) return;

@@ -38,7 +38,7 @@ export class Flow implements AsyncDisposable {
     this.#options = options;
     this.#deps = deps;
     this.#lanes = new FlowLanes(options, deps, this.#stopping.signal);
-    this.#rounds = new DiscoveryRounds(options, deps, (wanted) => this.#lanes.take(wanted));
+    this.#rounds = new DiscoveryRounds(options, deps, (wanted, appeared) => this.#lanes.take(wanted, appeared));
   }
 
   /** Starts at once and does not wait for anything: an unreachable side shows in the status and is tried again.

@@ -57,7 +57,7 @@ export function laneReason(fault: LaneFault): string {
     case "TARGET_KEYLESS":
       return `topic ${fault.topic} of the target is compacted and takes no record without a key; take compact out of its cleanup.policy, or leave such records out (filter: {skipKeyless: true}), it goes on by itself`;
     case "TARGET_TOPIC_CHANGED":
-      return "the topic on the target was deleted and made again; restart the worker to copy into the new one";
+      return "the topic on the target was deleted; it is made again, if it is not yet, and filled from the beginning";
     case "ADOPTION_NEEDED":
       return `MirrorMaker 2 copied ${fault.copiedOffset < 0n ? "some of it and stored no position" : `it up to source offset ${fault.copiedOffset} or further`}; stop MirrorMaker, then tributary mirror adopt finds where to go on`;
     case "LANE_UNEXPLAINED":

@@ -22,7 +22,7 @@ mirrors:
       exclude: ["scratch.*"]
     rename: "{source}.{topic}"       # how topics are called on the target; "{topic}" keeps their names
     groups: {include: ["*"]}         # consumer groups whose positions follow; leave out for none
-    start: earliest                  # where a partition begins that was never copied: earliest or latest
+    start: earliest                  # or latest: of topics that are there already, only what comes from now on
     onGap: stop                      # when retention overtook the mirror: stop, or skip and report what is missing
     # create: {replicationFactor: 3, sync: [cleanup.policy, retention.ms]}
     # compat: mm2                    # also write checkpoints, heartbeats and offset syncs as MirrorMaker 2 does

@@ -144,27 +144,6 @@ test("flow stops a lane at a gap, and goes on behind it when told to skip", asyn
   assert.deepEqual(gaps, [[5n, 10n]]);
 });
 
-test("flow stops a lane whose topic was made again, and begins anew when told to restart", async () => {
-  await using world = new MirrorWorld();
-  const [west, central] = await sides(world);
-  await world.topic(west, "orders", 1);
-  await world.produce(west, "orders", 0, 5);
-  const first = await world.worker(west, central);
-  await eventually(() => copied(world, west, central, "orders", 1), "it is copied");
-  await deleteTopics(west.client, ["orders"]);
-  await eventually(() => reasonOf(first) === "SOURCE_TOPIC_DELETED", "the lane stops");
-  await world.topic(west, "orders", 1);
-  await world.produce(west, "orders", 0, 3);
-  await eventually(() => first.flow.status.lanes.length === 2, "the new topic is noticed");
-  await first.stop();
-  const second = await world.worker(west, central);
-  await eventually(() => reasonOf(second) === "SOURCE_TOPIC_RECREATED", "the next worker stops, too");
-  await second.stop();
-  const third = await world.worker(west, central, { onRecreate: "restart" });
-  await eventually(async () => (await world.read(central, "west.orders", 0)).length === 8, "the new records follow");
-  assert.equal(laneOf(third)?.state, "copying");
-});
-
 test("flow begins no lane that is barred, but one whose topic it copied before", async () => {
   await using world = new MirrorWorld();
   const [west, central] = await sides(world);
@@ -185,18 +164,6 @@ test("flow begins no lane that is barred, but one whose topic it copied before",
   await world.produce(west, "orders", 0, 3);
   await world.worker(west, central, { onRecreate: "restart" }, { barred });
   await eventually(async () => (await world.read(central, "west.orders", 0)).length === 8, "the new records follow");
-});
-
-test("flow copies everything again into a target topic that was deleted", async () => {
-  await using world = new MirrorWorld();
-  const [west, central] = await sides(world);
-  await world.topic(west, "orders", 1);
-  await world.produce(west, "orders", 0, 5);
-  await world.worker(west, central);
-  await eventually(() => copied(world, west, central, "orders", 1), "it is copied");
-  await deleteTopics(central.client, ["west.orders"]);
-  await world.produce(west, "orders", 0, 5);
-  await eventually(() => copied(world, west, central, "orders", 1), "it is copied again");
 });
 
 for (const [age, ageMs] of [

@@ -195,7 +195,7 @@ export class MirrorWorld implements AsyncDisposable {
   async read({ client }: Side, topic: string, index: number): Promise<Seen[]> {
     client.metadata.track([topic]);
     await client.metadata.refresh("read");
-    if (client.metadata.topic(topic) === undefined) return [];
+    if ((client.metadata.topic(topic)?.partitions.length ?? 0) <= index) return [];
     const [bounds] = await logBounds(client, [{ topic, index }]);
     const records: Seen[] = [];
     for (let next = bounds?.startOffset ?? 0n; next < (bounds?.endOffset ?? 0n); ) {
