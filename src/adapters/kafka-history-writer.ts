@@ -3,6 +3,7 @@
 import type { KafkaClient } from "../client/kafka-client.ts";
 import type { PartitionRef } from "../client/leaders.ts";
 import type { ProducedPartition, ProducePartition } from "../client/produce.ts";
+import { describeProducers } from "../client/producers.ts";
 import { isFencedCode, type TransactionalWriter } from "../client/transactions.ts";
 import { ZERO_UUID } from "../core/brand.ts";
 import type { Clock } from "../core/clock.ts";
@@ -32,6 +33,8 @@ export interface KafkaHistoryWriterDeps {
   readonly writer: TransactionalWriter;
   readonly slots: Slots;
   readonly clock: Clock;
+  /** Whether the target's brokers tell where a producer's transaction begins. */
+  readonly tellsStart: boolean;
 }
 
 /** Where it writes. */
@@ -98,6 +101,25 @@ export class KafkaHistoryWriter implements HistoryWriter {
     } catch (error) {
       return { kind: "failed", fault: transportFault(at, error) };
     }
+  }
+
+  get start(): (() => Promise<bigint | undefined>) | undefined {
+    return this.#deps.tellsStart ? () => this.#start() : undefined;
+  }
+
+  async #start(): Promise<bigint | undefined> {
+    const { client, writer } = this.#deps;
+    const { at } = this.#places;
+    const { topic, partition: index } = at;
+    const [told] = await describeProducers(client, [{ topic, index }], { timeoutMs: ACK_TIMEOUT_MS }).catch(
+      (error: unknown) => {
+        throw failure(at, error);
+      },
+    );
+    if (told?.errorCode !== ErrorCode.NONE)
+      throw doubt(at, `DescribeProducers: ${errorName(told?.errorCode ?? ErrorCode.UNKNOWN)}`);
+    const own = told.producers.find(({ producerId }) => producerId === writer.identity.producerId);
+    return own === undefined || own.currentTxnStartOffset < 0n ? undefined : own.currentTxnStartOffset;
   }
 
   async commit(record: HistoryRecord): Promise<void> {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { ClientError, errorCodeOf, isDeniedCode } from "../client/errors.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { AT_END, listOffsets } from "../client/list-offsets.ts";
+import { mayDescribeProducers } from "../client/producers.ts";
 import { isFencedCode, TransactionalWriter, writeAbortMarker } from "../client/transactions.ts";
 import { type Clock, sleep } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
@@ -136,7 +137,7 @@ export class KafkaHistory implements HistoryTarget {
       await this.#writers.announce(writer.identity.producerId, laneKey(lane));
       const record = { topic: HISTORY_TOPIC, index: this.#topic.partitionOf(laneKey(lane)) };
       const opened = new KafkaHistoryWriter(
-        { client, writer, slots: this.#slots, clock: this.#deps.clock },
+        { client, writer, slots: this.#slots, clock: this.#deps.clock, tellsStart: await this.#tellsStart(at) },
         { at, record },
       );
       this.#writing.set(laneKey(lane), opened);
@@ -144,6 +145,12 @@ export class KafkaHistory implements HistoryTarget {
     } catch (error) {
       throw failure(at, error);
     }
+  }
+
+  async #tellsStart({ topic, partition }: TopicPartition): Promise<boolean> {
+    const { client } = this.#deps;
+    const leader = client.metadata.leaderOf(topic, partition);
+    return leader !== undefined && mayDescribeProducers(client, leader.leaderId, { timeoutMs: CALL_TIMEOUT_MS });
   }
 
   async stableEnd(at: TopicPartition): Promise<bigint> {

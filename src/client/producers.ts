@@ -4,7 +4,7 @@ import { initProducerId as initProducerIdApi } from "../wire/apis/22-init-produc
 import { describeProducers as describeProducersApi } from "../wire/apis/61-describe-producers.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { askCoordinators, TRANSACTION_BACKOFF } from "./coordinators.ts";
-import { brokerError, mayRetry } from "./errors.ts";
+import { brokerError, ClientError, mayRetry } from "./errors.ts";
 import type { CallOptions, KafkaClient } from "./kafka-client.ts";
 import { askLeaders, byTopic, inOrder, type PartitionRef } from "./leaders.ts";
 
@@ -62,6 +62,17 @@ export function describeProducers(
       return inOrder(items, answers, (item) => failed(item, ErrorCode.UNKNOWN));
     },
   });
+}
+
+/** Whether a broker tells what it remembers of producers: those of Kafka 2.8 and later do. @throws {ClientError} */
+export async function mayDescribeProducers(client: KafkaClient, nodeId: number, options: CallOptions = {}) {
+  try {
+    await client.versionOf(nodeId, describeProducersApi, options);
+    return true;
+  } catch (error) {
+    if (error instanceof ClientError && error.fault.code === "CLIENT_NO_VERSION") return false;
+    throw error;
+  }
 }
 
 /** A producer id with its epoch. */

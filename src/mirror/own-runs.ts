@@ -21,18 +21,31 @@ export function isWrittenAgain(runs: readonly OwnRun[], accepted: bigint, target
   return runs.some((run) => run.targetStart >= targetNext && run.position + BigInt(run.length) === accepted);
 }
 
-/** The target offset after the last record that lies where the map says; undefined when none does. */
-export function intactEnd(map: OffsetMap, runs: readonly OwnRun[]): bigint | undefined {
+/** The target offset after the last record that lies where the map says, with none before it, from `fromOffset` on, that lies elsewhere
+ *  now: behind what was lost and written again, records may come to lie where others of their number lay by chance. Undefined when there
+ *  is no such record. `runs` hold all that the target has from there on; records may be missing (compaction), and may lie there twice. */
+export function intactEnd(map: OffsetMap, runs: readonly OwnRun[], fromOffset: bigint): bigint | undefined {
   let end: bigint | undefined;
+  const intact: { readonly from: bigint; readonly to: bigint }[] = [];
   for (const run of runs) {
     for (const offset of [run.targetStart, run.targetStart + BigInt(run.length) - 1n]) {
-      const source = map.sourceOfPosition(run.position + (offset - run.targetStart));
-      if (source === undefined || source >= map.progress.sourceNext) continue;
-      const expected = map.translate(source);
-      if (expected.kind === "exact" && expected.targetOffset === offset) end = offset + 1n;
+      const claimed = claimedOffset(map, run.position + (offset - run.targetStart));
+      if (claimed === undefined) continue;
+      if (claimed === offset) {
+        intact.push({ from: run.targetStart, to: offset });
+        end = offset + 1n;
+      } else if (claimed >= fromOffset && !intact.some(({ from, to }) => from <= claimed && claimed <= to)) return end;
     }
   }
   return end;
+}
+
+/** Where the map says that the record at a position lies on the target; undefined where it does not know. */
+function claimedOffset(map: OffsetMap, position: bigint): bigint | undefined {
+  const source = map.sourceOfPosition(position);
+  if (source === undefined || source >= map.progress.sourceNext) return undefined;
+  const { kind, targetOffset } = map.translate(source);
+  return kind === "exact" ? targetOffset : undefined;
 }
 
 /** Runs of both sides cut to common lengths; undefined when a position is missing on the target. */

@@ -229,7 +229,7 @@ async function cutMap(context: TakeoverContext, held: Held, bounds: PartitionBou
     // To the end, because the commit of a record lies behind it.
     const toOffset = bounds.endOffset;
     const scan = await scanOwn({ target, partition, producerId, stretches, near: count, fromOffset, toOffset });
-    const end = intactEnd(map, scan.runs);
+    const end = intactEnd(map, scan.runs, fromOffset);
     if (end === undefined && fromOffset > floor) continue;
     if (map.truncateTarget(end ?? floor) === undefined) throw unexplained(context, "the target lost all that is known");
     return;

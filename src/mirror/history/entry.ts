@@ -2,7 +2,7 @@
  *
  *  ```
  *  live      takeover -> open -> fence -> takeover again -> read        go on behind what landed before the fence
- *  history               open -> read -> fence again                    go on where the record says
+ *  history               open -> read, fence again                      go on where the record says
  *  ```
  *  Opening a writer stops transactions only: a worker that froze in live mode writes as another producer, so that one is fenced, too.
  *  What it sent before the fence counts: the log is looked at again behind it. The record is read after opening, because the
@@ -81,15 +81,12 @@ type WithWriter = HeldEntry & { readonly writer: HistoryWriter };
 
 async function fromLive(context: EntryContext, held: WithWriter, signal: AbortSignal): Promise<Entry> {
   const { history, lane, takeover: known } = context;
-  const { producerId, targetPartition, past } = known;
+  const { producerId, past } = known;
   const { writer } = held;
   const fenceEpoch = Math.max(held.era.epoch + 1, held.fence ?? 0);
-  const fencedAtMs = context.nowMs();
-  const leaderEpoch = history.leaderEpoch(targetPartition);
-  const fenced = await history.fence(targetPartition, producerId, fenceEpoch);
-  if (fenced.kind === "outrun") return { kind: "moved" };
-  if (fenced.kind === "impossible") return fenced;
-  await settle(writer);
+  const fence = await fenced(context, fenceEpoch);
+  if (fence.kind !== "fenced") return fence;
+  const isSettled = await settled(writer);
   const found = await takeover({ ...known, isFenced: true }, held, signal);
   if (found.kind !== "found") return { kind: "moved" };
   const { map, sourceEpoch, walkedRecords, repeats } = found;
@@ -97,15 +94,39 @@ async function fromLive(context: EntryContext, held: WithWriter, signal: AbortSi
   if (record !== undefined && record.epoch >= fenceEpoch)
     return onRecord(context, { held: { map, era: held.era, sourceEpoch }, record, writer, repeats }, signal);
   const stretches = extended(past, { producerId, ...held.era });
-  const entered = session(writer, { fenceEpoch, fencedAtMs, leaderEpoch, stretches, map });
+  const entered = session(writer, { fence, isSettled, stretches, map });
   return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords, repeats, gaps: record ?? NO_GAPS };
 }
 
-/** An unclean election may have taken the abort marker of what a predecessor left, and the next commit would be that one's, too. What
- *  has no commit is aborted for good; after the leader's epoch is noted, so that nothing of this can get lost unseen. */
-async function settle(writer: HistoryWriter): Promise<void> {
+/** A fence that stands. */
+interface Fence {
+  readonly kind: "fenced";
+  readonly epoch: number;
+  /** When it was asked for, by the monotonic clock. */
+  readonly atMs: number;
+  /** The leader before: nothing that gets lost from here on gets lost unseen. */
+  readonly leaderEpoch: number;
+}
+
+async function fenced(
+  { history, nowMs, takeover: { targetPartition, producerId } }: EntryContext,
+  epoch: number,
+): Promise<Fence | Exclude<Entry, { readonly kind: "entered" }>> {
+  const atMs = nowMs();
+  const leaderEpoch = history.leaderEpoch(targetPartition);
+  const outcome = await history.fence(targetPartition, producerId, epoch);
+  if (outcome.kind === "outrun") return { kind: "moved" };
+  return outcome.kind === "fenced" ? { kind: "fenced", epoch, atMs, leaderEpoch } : outcome;
+}
+
+/** An unclean election may have taken the abort marker of what a predecessor left, and the next commit would be that one's, too. Where
+ *  the target tells where a transaction begins, the first commit finds out (see history-mode.ts); else what has no commit is aborted for
+ *  good, after the leader's epoch is noted. */
+async function settled(writer: HistoryWriter): Promise<boolean> {
+  if (writer.start !== undefined) return false;
   await writer.begin();
   await writer.abort();
+  return true;
 }
 
 async function again(
@@ -113,10 +134,11 @@ async function again(
   held: WithWriter & { readonly epoch: number },
   signal: AbortSignal,
 ): Promise<Entry> {
-  const record = await context.history.read(context.lane);
+  // The fence that stands already is the one that is needed, unless the lane was in live mode meanwhile.
+  const [record, fence] = await Promise.all([context.history.read(context.lane), fenced(context, held.epoch)]);
   if (record === undefined || record.epoch < held.epoch)
     throw unexplained(context, "the lane's history record is gone");
-  return onRecord(context, { held, record, writer: held.writer, repeats: 0n }, signal);
+  return onRecord(context, { held, record, writer: held.writer, repeats: 0n, fence }, signal);
 }
 
 interface OnRecord {
@@ -125,46 +147,45 @@ interface OnRecord {
   readonly writer: HistoryWriter;
   /** Found on the way here. */
   readonly repeats: bigint;
+  /** What came of a fence that was asked for before the record was known. */
+  readonly fence?: Awaited<ReturnType<typeof fenced>>;
 }
 
 async function onRecord(
   context: EntryContext,
-  { held, record, writer, repeats }: OnRecord,
+  { held, record, writer, repeats, fence: early }: OnRecord,
   signal: AbortSignal,
 ): Promise<Entry> {
   const { history, takeover: known } = context;
   if (record.mode === "live") return { kind: "moved" };
-  const fencedAtMs = context.nowMs();
-  const leaderEpoch = history.leaderEpoch(known.targetPartition);
-  const fenced = await history.fence(known.targetPartition, known.producerId, record.epoch);
-  if (fenced.kind === "outrun") return { kind: "moved" };
-  if (fenced.kind === "impossible") return fenced;
-  await settle(writer);
+  const isOther = early === undefined || (early.kind === "fenced" && early.epoch !== record.epoch);
+  const fence = isOther ? await fenced(context, record.epoch) : early;
+  if (fence.kind !== "fenced") return fence;
+  const isSettled = await settled(writer);
   const countBefore = held.map.progress.count;
   const resumed = await resume({ ...known, isFenced: true }, held, record, signal);
   if (resumed.kind !== "resumed") return { kind: "moved" };
   // What was found missing may have been lost on the way: a map that begins anew would forget where all before it lies.
-  if (history.leaderEpoch(known.targetPartition) !== leaderEpoch) throw doubtful(context);
+  if (history.leaderEpoch(known.targetPartition) !== fence.leaderEpoch) throw doubtful(context);
   const { map, sourceEpoch } = resumed;
   const walkedRecords = later(map.progress.count - countBefore, 0n);
-  const facts = { fenceEpoch: record.epoch, fencedAtMs, leaderEpoch, stretches: record.stretches, map };
-  const entered = session(writer, facts);
+  const entered = session(writer, { fence, isSettled, stretches: record.stretches, map });
   return { kind: "entered", session: entered, map, sourceEpoch, walkedRecords, repeats, gaps: record };
 }
 
 function session(
   writer: HistoryWriter,
   facts: {
-    readonly fenceEpoch: number;
-    readonly fencedAtMs: number;
-    readonly leaderEpoch: number;
+    readonly fence: Fence;
+    readonly isSettled: boolean;
     readonly stretches: readonly Stretch[];
     readonly map: OffsetMap;
   },
 ): HistorySession {
-  const { stretches, map, ...rest } = facts;
+  const { fence, isSettled, stretches, map } = facts;
   const own = { producerId: writer.producerId, epoch: writer.producerEpoch, base: map.progress.count };
-  return { writer, ...rest, stretches: extended(stretches, own), own };
+  const fences = { fenceEpoch: fence.epoch, fencedAtMs: fence.atMs, leaderEpoch: fence.leaderEpoch };
+  return { writer, ...fences, isSettled, stretches: extended(stretches, own), own };
 }
 
 function doubtful({ takeover: { targetPartition } }: EntryContext): MirrorError {

@@ -3,6 +3,7 @@
  *  ```
  *  begin -> append, append, ... (acknowledged) -> record -> commit -> readers see it -> map, progress, groups
  *  ```
+ *  "A commit is of this writer's batches only": the first one waits for the leader to say that the transaction begins with them.
  *  "Progress never passes the commit": the map moves only when readers of committed data see the transaction, because the
  *  commit is acknowledged before its markers are written. */
 
@@ -63,6 +64,8 @@ type Step =
 export class HistoryMode implements CopyMode {
   readonly #context: HistoryContext;
   #steps: Step[] = [];
+  /** What the leader says of the first transaction's beginning, once it has a batch. */
+  #start: Promise<bigint | undefined> | undefined;
   /** What the map will say once the steps are published. */
   #progress: Progress;
   #sourceEpoch: number;
@@ -146,10 +149,19 @@ export class HistoryMode implements CopyMode {
     if (baseOffset < targetNext) return this.#doubt("acknowledged at an offset that is taken");
     this.#isAlone = false;
     this.#steps.push({ kind: "sent", sent, baseOffset });
+    this.#askForStart();
     const records = BigInt(sent.records);
     this.#sourceEpoch = sent.sourceEpoch;
     this.#progress = { sourceNext: sent.sourceNext, targetNext: baseOffset + records, count: count + records };
     return undefined;
+  }
+
+  #askForStart(): void {
+    const { session } = this.#context;
+    if (session.isSettled || this.#start !== undefined) return;
+    this.#start = session.writer.start?.();
+    // The commit hears of it.
+    this.#start?.catch(() => undefined);
   }
 
   passed(nextOffset: bigint, leaderEpoch: number): void {
@@ -191,9 +203,9 @@ export class HistoryMode implements CopyMode {
   /** Commits that the lane goes on elsewhere in the source: the map begins anew there. What is open holds what the source may have lost, and
    *  is aborted. Nothing can be sent in this mode any more: the writer's sequence numbers are of the past. @throws {MirrorError} */
   async moveTo(progress: Progress): Promise<void> {
-    const { session, memory } = this.#context;
+    const { memory } = this.#context;
     this.#steps = [];
-    if (this.#openedAtMs !== undefined) await session.writer.abort();
+    if (this.#openedAtMs !== undefined) await this.#abort();
     await this.#begin();
     memory.map = OffsetMap.startingAt(progress);
     memory.sourceEpoch = -1;
@@ -213,6 +225,7 @@ export class HistoryMode implements CopyMode {
 
   async #commit(mode: HistoryRecord["mode"]): Promise<void> {
     const { session, deps, onAck, onProgress, onCommitted } = this.#context;
+    if (!session.isSettled) await this.#settle();
     const record = this.#record(mode);
     this.#checkLeader();
     const endedAtMs = deps.clock.monotonicMs();
@@ -232,6 +245,26 @@ export class HistoryMode implements CopyMode {
     onCommitted(record, openMs + commitMs);
     onAck();
     onProgress();
+  }
+
+  /** Makes sure that what is about to be committed holds nothing that a predecessor left: its abort marker may have been lost in an
+   *  unclean election. */
+  async #settle(): Promise<void> {
+    const first = this.#steps.find((step) => step.kind === "sent");
+    if (first !== undefined && (await this.#start) === first.baseOffset) {
+      this.#context.session.isSettled = true;
+      return;
+    }
+    await this.#abort();
+    if (first !== undefined) throw new MirrorError(this.#doubt("a transaction of the past stands open"));
+    await this.#begin();
+  }
+
+  /** Whatever stands open on the partition ends with it. */
+  async #abort(): Promise<void> {
+    const { session } = this.#context;
+    await session.writer.abort();
+    session.isSettled = true;
   }
 
   #record(mode: HistoryRecord["mode"]): HistoryRecord {

@@ -56,6 +56,9 @@ export interface HistoryWriter {
   begin(): Promise<void>;
   /** Sends a stamped batch to the lane's partition, in call order. Never rejects. */
   append(batch: BatchView): Promise<AppendOutcome>;
+  /** Where the transaction that is open on the partition begins, as its leader knows it; undefined for none. Before this writer's first
+   *  batch if it holds what a predecessor left. Not there where the target does not tell. @throws {MirrorError} `TARGET_*` */
+  readonly start: (() => Promise<bigint | undefined>) | undefined;
   /** Commits everything appended, all of it acknowledged, and the record. Readers see it some time after: see `stableEnd`.
    *  @throws {MirrorError} `TARGET_FENCED` when another writer was opened, `TARGET_*` otherwise: it may have been committed
    *  all the same, and only the record tells ("A commit of unknown outcome is never counted as lost") */

@@ -12,6 +12,8 @@ export interface HistorySession {
   readonly leaderEpoch: number;
   /** When the marker was written last, by the monotonic clock. */
   fencedAtMs: number;
+  /** Whether nothing that a predecessor left can be committed with what this writer sends. */
+  isSettled: boolean;
   /** All of the lane; the last one is the writer's. */
   readonly stretches: readonly Stretch[];
   /** The writer's own. */

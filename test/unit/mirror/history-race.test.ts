@@ -221,3 +221,8 @@ test("batch of a worker that stood still lands twice when the fence keeps nobody
 test("race finds wrong records when the history topic is read to its stable end only", async () => {
   assert.ok((await failingSeeds(BROKEN_SEEDS, { history: { readsToStableEnd: true }, enough: 1 })).length > 0);
 });
+
+test("race finds wrong records when a commit takes in what a lost abort marker left open", async () => {
+  const history = { tellsNoLeftovers: true };
+  assert.ok((await failingSeeds(BROKEN_SEEDS, { history, unclean: true, enough: 1 })).length > 0);
+});

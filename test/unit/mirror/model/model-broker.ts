@@ -74,6 +74,14 @@ export class ModelBroker {
     return marker.nextOffset;
   }
 
+  /** Where the producer's open transaction begins, or the part of it that is of one epoch. */
+  startOf(producerId: bigint, epoch?: number): bigint | undefined {
+    const first = this.#open.get(producerId);
+    if (first === undefined || epoch === undefined) return first;
+    const own = this.log.filter((batch) => batch.producerId === producerId && batch.producerEpoch === epoch);
+    return own.find(({ baseOffset }) => baseOffset >= first)?.baseOffset;
+  }
+
   /** Where readers of committed data stop. */
   get lastStableOffset(): bigint {
     let end = this.highWatermark;

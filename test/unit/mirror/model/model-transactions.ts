@@ -24,6 +24,8 @@ export interface TransactionMistakes {
   readonly readsToStableEnd?: boolean;
   /** The marker that keeps live writers out is acknowledged and not written. */
   readonly fencesNobody?: boolean;
+  /** The leader tells of its producer's own batches only, as if nothing of the past could stand open in front of them. */
+  readonly tellsNoLeftovers?: boolean;
 }
 
 interface Entry {
@@ -39,6 +41,8 @@ export class ModelCoordinator {
   readonly clock: Clock;
   readonly random: Random;
   readonly producerId = 1_000n;
+  /** Brokers before Kafka 2.8 do not. */
+  readonly tellsStart: boolean;
   epoch = -1;
   commits = 0;
   /** Of the last marker in the history topic. */
@@ -52,6 +56,7 @@ export class ModelCoordinator {
     this.broker = broker;
     this.clock = clock;
     this.random = random;
+    this.tellsStart = random.next() < 0.7;
   }
 
   /** InitProducerId. */
@@ -225,7 +230,7 @@ export function modelHistory(
       await pause();
       return { record: coordinator.committed(coordinator.stableEnd), writerEpoch: coordinator.markedEpoch };
     },
-    open: async () => modelWriter(coordinator, await ask(() => coordinator.open()), { ask, pause, faults }),
+    open: async () => modelWriter(coordinator, await ask(() => coordinator.open()), { ask, pause, faults, mistakes }),
     leaderEpoch: () => broker.leaderEpoch,
     stableEnd: async () => {
       await pause();
@@ -238,10 +243,15 @@ interface Way {
   readonly ask: <T>(apply: () => T | Promise<T>) => Promise<T>;
   readonly pause: () => Promise<void>;
   readonly faults: () => NetworkFaults;
+  readonly mistakes: TransactionMistakes;
 }
 
-function modelWriter(coordinator: ModelCoordinator, epoch: number, { ask, pause, faults }: Way): HistoryWriter {
-  const { broker, clock, random } = coordinator;
+function modelWriter(
+  coordinator: ModelCoordinator,
+  epoch: number,
+  { ask, pause, faults, mistakes }: Way,
+): HistoryWriter {
+  const { broker, clock, random, producerId } = coordinator;
   /** Batches travel one behind the other. */
   let connection: Promise<unknown> = Promise.resolve();
   let isBroken = false;
@@ -271,7 +281,7 @@ function modelWriter(coordinator: ModelCoordinator, epoch: number, { ask, pause,
     return { kind: "appended", baseOffset: stored.baseOffset };
   };
   return {
-    producerId: coordinator.producerId,
+    producerId,
     producerEpoch: epoch,
     begin: async () => {
       if (!(await ask(() => coordinator.announce(epoch)))) throw error("TARGET_FENCED", "");
@@ -282,6 +292,9 @@ function modelWriter(coordinator: ModelCoordinator, epoch: number, { ask, pause,
       connection = sent;
       return sent;
     },
+    start: coordinator.tellsStart
+      ? () => ask(() => broker.startOf(producerId, mistakes.tellsNoLeftovers === true ? epoch : undefined))
+      : undefined,
     commit: async (record) => {
       if (!(await ask(() => coordinator.append(epoch, encodeHistory(record))))) throw error("TARGET_FENCED", "");
       if (!(await ask(() => coordinator.end(epoch, true)))) throw error("TARGET_FENCED", "");

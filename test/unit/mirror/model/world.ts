@@ -386,6 +386,7 @@ function mortalHistory(history: HistoryTarget, life: Life): HistoryTarget {
         producerEpoch,
         begin: () => life.guard(writer.begin()),
         append: (batch) => (life.dead ? never() : life.guard(writer.append(batch))),
+        start: writer.start && (() => life.guard(writer.start?.() ?? Promise.resolve(undefined))),
         commit: (record) => life.guard(writer.commit(record)),
         abort: () => life.guard(writer.abort()),
         close: () => writer.close(),
