@@ -167,7 +167,6 @@ export class FlowLanes {
 
   #start(wanted: WantedLane, start: "earliest" | "latest"): void {
     const { delivery, onGap, provenance, name } = this.#options;
-    const { source, target, progress, clock, random, pace, backfill, hooks } = this.#deps;
     const logger = this.#deps.logger.child({
       flow: name,
       topic: wanted.sourcePartition.topic,
@@ -191,7 +190,7 @@ export class FlowLanes {
         openTransactionMs: this.#options.openTransactionMs ?? DEFAULT_OPEN_TRANSACTION_MS,
         start,
       },
-      { source, target, progress, clock, random, logger, pace, backfill, ...(hooks === undefined ? {} : { hooks }) },
+      { ...this.#deps, logger },
     );
     this.#bySource.set(placeKey(wanted.sourcePartition.topic, wanted.sourcePartition.partition), lane);
     const stop = new AbortController();

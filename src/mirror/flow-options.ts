@@ -1,19 +1,14 @@
 /** What a flow is told, and what it works with. */
 
-import type { Clock } from "../core/clock.ts";
-import type { Logger } from "../core/logger.ts";
-import type { Random } from "../core/random.ts";
 import type { Selection } from "../topology/patterns.ts";
 import type { RecordFilter } from "../topology/record-filter.ts";
-import type { Backfill } from "./backfill.ts";
 import type { WantedLane } from "./discovery.ts";
 import type { LaneFault } from "./errors.ts";
-import type { LaneHooks } from "./lane-options.ts";
+import type { LaneDeps } from "./lane-options.ts";
 import type { Naming } from "./naming.ts";
-import type { LaneEntry, LaneIdentity, ProgressStore } from "./offset-ports.ts";
-import type { Pace } from "./pace.ts";
+import type { LaneEntry, LaneIdentity } from "./offset-ports.ts";
 import type { Provenance } from "./plan.ts";
-import type { Delivery, Source, Target, TopicInfo, TopicPartition } from "./ports.ts";
+import type { Delivery, TopicInfo, TopicPartition } from "./ports.ts";
 
 /** New topics and partitions are copied this soon after they appear. */
 export const DEFAULT_DISCOVER_EVERY_MS = 2_000;
@@ -24,6 +19,7 @@ export const DEFAULT_CHECK_EVERY_MS = 10_000;
 export const DEFAULT_OPEN_TRANSACTION_MS = 15 * 60_000;
 /** Time for lanes to settle what is in flight when the flow is asked to stop; with the final flush below 10 s in all. */
 export const DEFAULT_DRAIN_MS = 7_000;
+
 /** One flow's rules. */
 export interface FlowOptions {
   /** For status and logs, for example `mirror/us-west`. */
@@ -46,24 +42,12 @@ export interface FlowOptions {
   readonly drainMs?: number;
 }
 
-/** What a flow works with. */
-export interface FlowDeps {
-  readonly source: Source;
-  readonly target: Target;
-  readonly progress: ProgressStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
+/** What a flow works with: what it lends to each of its lanes, and who answers what it cannot know itself. */
+export interface FlowDeps extends LaneDeps {
   /** Which other lanes write into a lane's target partition; only the one who knows all flows can say. Default: none. */
   readonly companyOf?: (lane: LaneIdentity, names: LaneNames) => LaneEntry["company"];
   /** Why a lane of which nothing is stored must not begin by itself; default: it may. */
   readonly barred?: (wanted: WantedLane) => Promise<LaneFault | undefined>;
-  /** Shared by all flows of a mirror. */
-  readonly pace?: Pace | undefined;
-  /** Likewise. */
-  readonly backfill?: Backfill | undefined;
-  /** See `LaneHooks`. */
-  readonly hooks?: LaneHooks;
   /** Told of every topic that the flow itself made on the target; must not reject. */
   readonly onTopicMade?: (made: { readonly source: TopicInfo; readonly target: TopicRef }) => Promise<void>;
 }

@@ -36,7 +36,7 @@ export interface LaneDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Of the mirror; without limits when there is none. */
+  /** Shared by all flows of a mirror; without it nothing is held back. */
   readonly pace?: Pace | undefined;
   /** Likewise, for old records. */
   readonly backfill?: Backfill | undefined;
