@@ -2,8 +2,6 @@
 
 import assert from "node:assert/strict";
 import { embeddedLogs } from "../../src/adapters/embedded-logs.ts";
-import { embeddedSegments } from "../../src/adapters/embedded-segments.ts";
-import { kafkaSegmentCopies } from "../../src/adapters/kafka-segment-copies.ts";
 import { MemoryStorage } from "../../src/adapters/memory-storage.ts";
 import { parquetName } from "../../src/adapters/parquet/parquet-name.ts";
 import { segmentToParquet } from "../../src/adapters/parquet/segment-to-parquet.ts";
@@ -11,32 +9,18 @@ import { readHead } from "../../src/tier/archive.ts";
 import { readCatalog } from "../../src/tier/catalog.ts";
 import { exportPartition } from "../../src/tier/export.ts";
 import type { Manifest } from "../../src/tier/manifest.ts";
-import { offloadOnce } from "../../src/tier/offload.ts";
 import type { ObjectStore } from "../../src/tier/ports.ts";
-import { repairPartition } from "../../src/tier/repair.ts";
 import { scrub } from "../../src/tier/scrub.ts";
 import { keepUp } from "../../src/tier/upkeep.ts";
-import { verifyPartition } from "../../src/tier/verify.ts";
-import { connect, openColdWorld, produceAll } from "./cold-region.ts";
+import { openKeptArchive } from "./kept-archive.ts";
 
 const TOPIC = "flights";
 
 /** Goes through it all; the store is empty before. */
 export async function keepsAndMendsArchives(store: ObjectStore): Promise<void> {
-  const world = await openColdWorld(store);
-  await using region = await world.open();
-  await using client = await connect(world, region);
-  await produceAll(client);
-  const offload = (deleteLocal: "never" | "after-verify") =>
-    offloadOnce({ olderThanMs: 0, keepLocalBytes: 0, deleteLocal }, () => true, {
-      ...world,
-      source: embeddedSegments(region),
-    });
-  const entry = async () => (await readCatalog(store))[0] ?? assert.fail("no archive");
+  await using archive = await openKeptArchive(store);
+  const { world, region, offload, entry, findings, repair } = archive;
   const head = async () => (await readHead(store, (await entry()).partition))?.manifest ?? assert.fail("no manifest");
-  const findings = async () => (await verifyPartition(await entry(), { share: 1 }, world)).findings;
-  const copies = [kafkaSegmentCopies({ client, region: "a", storage: world.storage, directory: "/copies" })];
-  const repair = async () => repairPartition(await entry(), { dryRun: false }, { ...world, copies });
 
   await offload("never");
   assert.deepEqual(await findings(), []);
