@@ -7,13 +7,16 @@ import { pathToFileURL } from "node:url";
 import { TributaryError } from "../core/errors.ts";
 import { bodyOf, partsOf } from "../tier/object-body.ts";
 import { isPlainKey } from "../tier/object-key.ts";
-import type { ByteRange, ObjectBody, ObjectFacts, ObjectStore } from "../tier/ports.ts";
+import type { ByteRange, ObjectBody, ObjectFacts, ObjectStore, UnfinishedWrite } from "../tier/ports.ts";
 import { storeFailure } from "../tier/store-failure.ts";
 
 /** Read while the part before it is written: small, so that both stay in the processor's caches. */
 const PART_BYTES = 1024 * 1024;
 /** Suffix of files that are being written; never listed. */
 const PARTIAL_SUFFIX = ".partial";
+/** Between the key and the suffix: two writers of one key must not meet. */
+const PARTIAL_ID_BYTES = 6;
+const PARTIAL_NAME = /^(.+)\.([0-9a-f]{12})\.partial$/;
 
 /** Opens (and creates) the directory. @throws {StoreError} `STORE_FAILED` when it cannot be created. */
 export async function openFsStore(directory: string): Promise<ObjectStore> {
@@ -51,6 +54,9 @@ function storeIn(directory: string, location: string): ObjectStore {
     get: (key, range) => attempt(location, key, () => readRange(pathOf(directory, location, key), range)),
     stat: (key) => attempt(location, key, () => factsOf(pathOf(directory, location, key))),
     list: (prefix) => attempt(location, prefix, () => listKeys(directory, prefix)),
+    unfinished: () => attempt(location, "", () => partialsIn(directory)),
+    giveUp: ({ key, id }) =>
+      attempt(location, key, () => rm(partialOf(pathOf(directory, location, key), id), { force: true })),
     close: () => {},
     remove: (key) => attempt(location, key, () => rm(pathOf(directory, location, key), { force: true })),
   };
@@ -63,7 +69,7 @@ async function write(
   show: (partial: string, path: string) => Promise<void>,
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const partial = `${path}.${randomBytes(6).toString("hex")}${PARTIAL_SUFFIX}`;
+  const partial = partialOf(path, randomBytes(PARTIAL_ID_BYTES).toString("hex"));
   try {
     const file = await open(partial, "wx");
     try {
@@ -144,12 +150,33 @@ async function listKeys(directory: string, prefix: string): Promise<readonly str
     },
   );
   if (!exists) return [];
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(PARTIAL_SUFFIX))
-    .map((entry) => join(entry.parentPath, entry.name).slice(join(directory, "/").length))
+  return (await filesBelow(directory, root))
+    .filter((key) => !key.endsWith(PARTIAL_SUFFIX))
     .filter((key) => key.startsWith(prefix))
     .sort();
+}
+
+/** By their names in the store's directory. */
+async function filesBelow(directory: string, root: string): Promise<readonly string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(join(directory, "/").length));
+}
+
+async function partialsIn(directory: string): Promise<readonly UnfinishedWrite[]> {
+  const found: UnfinishedWrite[] = [];
+  for (const name of await filesBelow(directory, directory)) {
+    const [, key, id] = PARTIAL_NAME.exec(name) ?? [];
+    if (key === undefined || id === undefined) continue;
+    const facts = await factsOf(join(directory, name));
+    if (facts !== undefined) found.push({ key, id, sizeBytes: facts.sizeBytes, writtenMs: facts.modifiedMs });
+  }
+  return found;
+}
+
+function partialOf(path: string, id: string): string {
+  return `${path}.${id}${PARTIAL_SUFFIX}`;
 }
 
 /** Refuses keys that would leave the directory. */

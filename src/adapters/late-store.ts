@@ -35,6 +35,8 @@ export function lateStore(location: string, open: () => Promise<ObjectStore>): L
     stat: async (key) => (await opened()).stat(key),
     list: async (prefix) => (await opened()).list(prefix),
     remove: async (key) => (await opened()).remove(key),
+    unfinished: async () => (await opened()).unfinished(),
+    giveUp: async (write) => (await opened()).giveUp(write),
     close: () => {
       isClosed = true;
       void opening?.then((store) => store.close()).catch(() => undefined);

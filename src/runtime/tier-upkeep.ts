@@ -35,6 +35,7 @@ export interface UpkeepStatus {
   readonly store: string;
   readonly segmentsRemoved: number;
   readonly objectsCollected: number;
+  readonly unfinishedCollected: number;
   readonly scrub: {
     readonly rounds: number;
     readonly segments: number;
@@ -56,7 +57,7 @@ export class TierUpkeep {
   #allowance = 0;
   #findings: Finding[] = [];
   #before: readonly Finding[] = [];
-  #status = { segmentsRemoved: 0, objectsCollected: 0, rounds: 0, segments: 0, bytes: 0 };
+  #status = { segmentsRemoved: 0, objectsCollected: 0, unfinishedCollected: 0, rounds: 0, segments: 0, bytes: 0 };
   #failure: string | undefined;
 
   constructor(spec: UpkeepSpec, deps: TierUpkeepDeps) {
@@ -65,13 +66,12 @@ export class TierUpkeep {
   }
 
   get status(): UpkeepStatus {
-    const { segmentsRemoved, objectsCollected, rounds, segments, bytes } = this.#status;
+    const { rounds, segments, bytes, ...removed } = this.#status;
     const findings = [...this.#findings, ...this.#before].slice(0, FINDINGS_MAX);
     const { location: store } = this.#deps.store;
     return {
       store,
-      segmentsRemoved,
-      objectsCollected,
+      ...removed,
       scrub: { rounds, segments, bytes, findings },
       failure: this.#failure,
     };
@@ -105,6 +105,7 @@ export class TierUpkeep {
     if (collects) this.#collectedMs = nowMs;
     this.#status.segmentsRemoved += report.segmentsRemoved;
     this.#status.objectsCollected += report.objectsCollected;
+    this.#status.unfinishedCollected += report.unfinishedCollected;
     if (report.segmentsRemoved > 0)
       logger.info("took segments out of the archive", { store: store.location, segments: report.segmentsRemoved });
     const [blockedBy] = report.blockedBy;

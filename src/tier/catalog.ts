@@ -30,14 +30,19 @@ const PLACE = /^(([^/]+)\/([^/]+)-([A-Za-z0-9_-]{22})\/(\d+)\/)(manifest\/\d{20}
 export async function readCatalog(store: ObjectStore, below = ""): Promise<readonly CatalogEntry[]> {
   const entries = new Map<string, CatalogEntry & { manifestKeys: string[]; objectKeys: string[] }>();
   for (const key of await store.list(below)) {
-    const [, prefix, clusterId, topic, topicId, index, rest] = PLACE.exec(key) ?? [];
-    if (prefix === undefined || clusterId === undefined || topic === undefined || rest === undefined) continue;
-    const partition = { clusterId, topic, topicId: topicId as Uuid, partition: Number(index) };
+    const place = placeOf(key);
+    if (place === undefined) continue;
+    const { prefix, partition, rest } = place;
     const entry = entries.get(prefix) ?? { prefix, partition, manifestKeys: [], objectKeys: [] };
     entries.set(prefix, entry);
     (rest.startsWith("manifest/") ? entry.manifestKeys : entry.objectKeys).push(key);
   }
   return [...entries.values()];
+}
+
+/** The partition that an object belongs to; undefined for objects of other kinds. */
+export function partitionOf(key: string): ArchivedPartition | undefined {
+  return placeOf(key)?.partition;
 }
 
 /** True when the partition is one of those that are meant. */
@@ -48,4 +53,11 @@ export function isSelected(partition: ArchivedPartition, selection: ArchiveSelec
     (selection.topicId ?? partition.topicId) === partition.topicId &&
     (selection.clusterId ?? partition.clusterId) === partition.clusterId
   );
+}
+
+function placeOf(key: string) {
+  const [, prefix, clusterId, topic, topicId, index, rest] = PLACE.exec(key) ?? [];
+  if (prefix === undefined || clusterId === undefined || topic === undefined || rest === undefined) return undefined;
+  const partition: ArchivedPartition = { clusterId, topic, topicId: topicId as Uuid, partition: Number(index) };
+  return { prefix, partition, rest };
 }

@@ -87,6 +87,17 @@ export interface ObjectFacts {
   readonly modifiedMs: number;
 }
 
+/** A write that was begun and neither ended nor was given up: nobody can read it, and it takes room. */
+export interface UnfinishedWrite {
+  /** Of the object that it would have become. */
+  readonly key: string;
+  /** Tells the writes of one key apart; only the store knows what it means. */
+  readonly id: string;
+  readonly sizeBytes: number;
+  /** When the store last got something of it, by the store's clock, milliseconds since the epoch. */
+  readonly writtenMs: number;
+}
+
 /** A flat store of immutable objects. Keys are `/`-separated; no key is a directory of another. */
 export interface ObjectStore {
   /** For messages: `file:///var/archive`. Never holds secrets. */
@@ -103,6 +114,10 @@ export interface ObjectStore {
   list(prefix: string): Promise<readonly string[]>;
   /** Nothing happens when the key does not exist. */
   remove(key: string): Promise<void>;
+  /** Writes under way, and those whose writer died. @throws {StoreError} `STORE_UNSUPPORTED` or `STORE_DENIED` where it does not tell */
+  unfinished(): Promise<readonly UnfinishedWrite[]>;
+  /** Removes what there is of a write; a writer that lives after all fails. Nothing happens when it has ended. */
+  giveUp(write: UnfinishedWrite): Promise<void>;
   /** Lets go of connections. Idempotent. */
   close(): void;
 }

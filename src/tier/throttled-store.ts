@@ -44,6 +44,8 @@ export function throttledStore(store: ObjectStore, limits: TierLimits, clock: Cl
     stat: (key) => ask(() => store.stat(key)),
     list: (prefix) => ask(() => store.list(prefix)),
     remove: (key) => ask(() => store.remove(key)),
+    unfinished: () => ask(() => store.unfinished()),
+    giveUp: (write) => ask(() => store.giveUp(write)),
     close: () => store.close(),
   };
 }

@@ -6,6 +6,7 @@ import { collect } from "./gc.ts";
 import type { ArchivedPartition, ObjectStore } from "./ports.ts";
 import { type RemoteRetention, type RemovalReport, removePartition, retainPartition } from "./retention.ts";
 import { storeNowMs } from "./store-clock.ts";
+import { collectUnfinished, isKeyOf } from "./unfinished.ts";
 
 /** What a rule wants. */
 export interface UpkeepPolicy {
@@ -32,6 +33,8 @@ export interface UpkeepReport {
   readonly segmentsRemoved: number;
   readonly bytesRemoved: number;
   readonly objectsCollected: number;
+  /** What killed writers had begun. */
+  readonly unfinishedCollected: number;
   /** Manifests that cannot be read and so keep gc from its work. */
   readonly blockedBy: readonly string[];
 }
@@ -52,11 +55,12 @@ export async function keepUp(
   deps: UpkeepDeps,
 ): Promise<UpkeepReport> {
   const { store, logs } = deps;
-  let [segmentsRemoved, bytesRemoved, objectsCollected] = [0, 0, 0];
+  let [segmentsRemoved, bytesRemoved, objectsCollected, unfinishedCollected] = [0, 0, 0, 0];
   const blockedBy: string[] = [];
   const { retention, onTopicDeleted } = policy;
   const removes = retention.ageMs !== undefined || retention.bytes !== undefined || onTopicDeleted === "delete";
-  if (!removes && !deps.collects) return { segmentsRemoved, bytesRemoved, objectsCollected, blockedBy };
+  if (!removes && !deps.collects)
+    return { segmentsRemoved, bytesRemoved, objectsCollected, unfinishedCollected, blockedBy };
   const nowMs = await storeNowMs(store);
   for (const entry of await readCatalog(store, `${logs.clusterId}/`)) {
     if (!wanted(entry.partition.topic)) continue;
@@ -68,7 +72,12 @@ export async function keepUp(
     objectsCollected += report.objects.length + report.manifests.length;
     if (report.blockedBy !== undefined) blockedBy.push(report.blockedBy);
   }
-  return { segmentsRemoved, bytesRemoved, objectsCollected, blockedBy };
+  if (deps.collects) {
+    const options = { graceMs: policy.graceMs, dryRun: false };
+    const report = await collectUnfinished(isKeyOf(logs.clusterId, wanted), options, { store, nowMs });
+    unfinishedCollected = report.removed.length;
+  }
+  return { segmentsRemoved, bytesRemoved, objectsCollected, unfinishedCollected, blockedBy };
 }
 
 async function removeFrom(

@@ -54,8 +54,14 @@ test("tier commands list, check and clean an archive of which no region runs", a
   assert.deepEqual([verified.status, verified.json.findings[0].kind], [2, "wrong-size"]);
   const repaired = run("repair", "--dry-run");
   assert.deepEqual([repaired.status, repaired.json.partitions[0].lost.length], [2, 1]);
-  assert.equal(run("gc", "--dry-run").json.waiting, 1);
+  writeFileSync(join(cold, `${log}.0123456789ab.partial`), "half");
+  const young = run("gc", "--dry-run").json;
+  assert.deepEqual([young.waiting, young.unfinished.waiting, young.unfinished.removed], [1, 1, []]);
+  const begun = run("gc", "--grace", "0s", "--dry-run").json.unfinished;
+  assert.deepEqual(begun, { removed: [`${store.location} ${log}`], bytes: 4, waiting: 0, untold: [] });
+  assert.equal((await store.unfinished()).length, 1);
   assert.equal(run("gc", "--grace", "0s").json.removed.length, 1);
+  assert.deepEqual(await store.unfinished(), []);
   assert.deepEqual(run("rm", "flights").json.dry_run, true);
   assert.equal(run("ls").json.partitions[0].segments, 3);
   assert.equal(run("rm", "flights", "--yes").json.partitions[0].segments, 3);

@@ -67,6 +67,32 @@ export const STORE_CASES: readonly StoreCase[] = [
     },
   },
   {
+    name: "tells of a write under way, and lets nothing appear of one that was given up",
+    run: async (store) => {
+      const bytes = pattern(LARGE_BYTES);
+      const [begun, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const read = async (start: number, endExclusive: number): Promise<Buffer> => {
+        begun.resolve();
+        await go.promise;
+        return bytes.subarray(start, endExclusive);
+      };
+      const failing = assert.rejects(store.put("w/torn.log", { sizeBytes: bytes.length, read }), (error) =>
+        hasFaultCode(error, "STORE_MISSING"),
+      );
+      await begun.promise;
+      // A request to begin whose answer was lost may have begun one that nobody goes on with.
+      const writes = await store.unfinished();
+      assert.deepEqual([...new Set(writes.map(({ key }) => key))], ["w/torn.log"]);
+      for (const write of [...writes, ...writes]) await store.giveUp(write);
+      assert.deepEqual(await store.unfinished(), []);
+      go.resolve();
+      await failing;
+      assert.deepEqual(await store.list(""), []);
+      await store.put("w/torn.log", bytes);
+      assert.deepEqual(await store.unfinished(), []);
+    },
+  },
+  {
     name: "lets exactly one of several writers create a key",
     run: async (store) => {
       const wins = await Promise.all(

@@ -5,6 +5,7 @@ import { StoreError } from "../../tier/errors.ts";
 import { partsOf } from "../../tier/object-body.ts";
 import type { ObjectBody } from "../../tier/ports.ts";
 import { crc32cText, type S3Session } from "./s3-session.ts";
+import { abortUpload } from "./s3-unfinished.ts";
 
 /** Smaller objects go in one request. */
 export const SINGLE_PUT_BYTES_MAX = 16 * 1024 * 1024;
@@ -34,9 +35,7 @@ export async function putInParts(session: S3Session, key: string, body: ObjectBo
   try {
     await complete(session, upload, await sendParts(session, upload, body));
   } catch (error) {
-    const send = (abortSignal: AbortSignal) =>
-      client.send(new sdk.AbortMultipartUploadCommand(upload), { abortSignal });
-    await calls.run({ location, key, send }).catch(() => undefined);
+    if (UploadId !== undefined) await abortUpload(session, key, UploadId).catch(() => undefined);
     throw error;
   }
 }

@@ -11,6 +11,7 @@ import { putInParts, SINGLE_PUT_BYTES_MAX } from "./s3-multipart.ts";
 import type { S3StoreOptions } from "./s3-options.ts";
 import { PROBE_PREFIX, probe } from "./s3-probe.ts";
 import { crc32cText, openSession, type S3Deps, type S3Session } from "./s3-session.ts";
+import { abortUpload, unfinishedUploads } from "./s3-unfinished.ts";
 
 /** Pages of 1,000 keys; more below one prefix is no archive of ours. */
 const LIST_PAGES_MAX = 10_000;
@@ -59,6 +60,8 @@ function storeOver(session: S3Session, prefix: string): ObjectStore {
     stat: async (key) => stat(session, full(key)),
     list: async (below) => (await list(session, prefix + below)).map((key) => key.slice(prefix.length)),
     remove: async (key) => remove(session, full(key)),
+    unfinished: () => unfinishedUploads(session, prefix),
+    giveUp: ({ key, id }) => abortUpload(session, full(key), id),
     close: () => client.destroy(),
   };
 }

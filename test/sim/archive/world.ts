@@ -103,6 +103,8 @@ function storeSeen({ store, listings }: ArchiveWorld, life: Life, lag: Random | 
     stat: (key) => life.step(`stat ${key}`, () => store.stat(key)),
     list: (prefix) => life.step(`list ${prefix}`, () => listed(prefix)),
     remove: (key) => life.step(`remove ${key}`, () => store.remove(key)),
+    unfinished: () => life.step("unfinished", () => store.unfinished()),
+    giveUp: (write) => life.step(`giveUp ${write.key}`, () => store.giveUp(write)),
     close: () => {},
   };
 }

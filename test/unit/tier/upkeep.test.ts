@@ -57,3 +57,15 @@ test("upkeep removes the archive of a deleted topic where the rule says so, and 
   await world.run("gone", rule);
   assert.equal(world.store.objects.size, 0);
 });
+
+test("upkeep collects what killed writers left of the cluster's topics", async () => {
+  const world = await openWorld();
+  const { clusterId, topic, topicId } = PARTITION;
+  const key = `${clusterId}/${topic}-${topicId}/0/00000000000000000000-1-cafe.log`;
+  world.store.begun.set("left", { key, id: "left", sizeBytes: 1, writtenMs: world.clock.nowMs() });
+  assert.equal((await world.run(0n)).unfinishedCollected, 0);
+  await world.clock.advance(GRACE_MS + 1);
+  assert.equal((await world.run(0n, EVERYTHING, () => false)).unfinishedCollected, 0);
+  assert.equal((await world.run(0n)).unfinishedCollected, 1);
+  assert.equal(world.store.begun.size, 0);
+});

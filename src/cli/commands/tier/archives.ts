@@ -29,14 +29,25 @@ export interface TierTopicOptions extends TierOptions {
  *  The store is open until the next step. @throws {StoreError | RuntimeError | TopologyError} */
 export async function* storedArchives(
   context: CliContext,
-  { region }: TierOptions,
+  options: TierOptions,
   selection: ArchiveSelection = {},
 ): AsyncGenerator<StoredArchive, void, undefined> {
+  for await (const store of openStores(context, options)) {
+    for (const entry of await readCatalog(store)) if (isSelected(entry.partition, selection)) yield { store, entry };
+  }
+}
+
+/** Every declared store, one after the other; says so when there is none. It is open until the next step.
+ *  @throws {StoreError | RuntimeError | TopologyError} */
+export async function* openStores(
+  context: CliContext,
+  { region }: TierOptions,
+): AsyncGenerator<ObjectStore, void, undefined> {
   const { topology, state } = topologyInUse(context);
   let stores = 0;
   for await (const store of declaredStores(topology, state, region)) {
     stores++;
-    for (const entry of await readCatalog(store)) if (isSelected(entry.partition, selection)) yield { store, entry };
+    yield store;
   }
   if (stores === 0)
     context.talk(region === undefined ? "no tiering is declared" : `no tiering of ${region} is declared`);
