@@ -172,5 +172,6 @@ function addServe(tier: Command, run: Runner): void {
     .option("--port <port>", "0 takes a free one", wholeNumber, 9092)
     .option("--cache <size>", "chunks of objects kept on the disk (default: 1GiB)", byteSize)
     .option("--refresh <duration>", "how often new segments are looked for (default: 10s)", duration)
+    .option("--at <time>", "everything as it was then, for example 2026-01-31T00:00:00Z, groups too", time)
     .action(run(async () => (await import("./commands/tier/serve.ts")).tierServe));
 }

@@ -8,6 +8,7 @@
 
 import { join } from "node:path";
 import { coldStoreOver } from "../adapters/cold-store.ts";
+import { coldStoreUntil } from "../adapters/cold-store-until.ts";
 import { MemoryStorage } from "../adapters/memory-storage.ts";
 import { EmbeddedRegion } from "../broker/embedded-region.ts";
 import type { Clock } from "../core/clock.ts";
@@ -21,6 +22,7 @@ import type { ObjectStore } from "../tier/ports.ts";
 import { ArchiveWatch } from "./archive-watch.ts";
 import { openColdReaders } from "./cold-readers.ts";
 import { lockDirectory } from "./lock-file.ts";
+import { placeGroups } from "./served-groups.ts";
 
 /** What to serve. */
 export interface ArchiveServerOptions {
@@ -37,6 +39,9 @@ export interface ArchiveServerOptions {
   readonly cacheBytesMax?: number | undefined;
   /** How often new segments are looked for. */
   readonly refreshMs: number;
+  /** Shows everything as it was then, milliseconds since the epoch, records of that millisecond included: as `tier restore --at` would
+   *  restore it. Undefined: as it is, and becomes. */
+  readonly atMs?: number | undefined;
 }
 
 /** What a server stands on. */
@@ -81,7 +86,9 @@ export class ArchiveServer implements AsyncDisposable {
     const { cacheBytesMax } = options;
     const directory = join(options.stateDirectory, "chunks");
     const [reader = new ColdReader(deps)] = openColdReaders([{ store, cacheBytesMax }], directory, deps);
-    const watch = new ArchiveWatch(options, { store, reader, clock, logger });
+    const { atMs } = options;
+    const untilMs = atMs === undefined ? undefined : atMs + 1;
+    const watch = new ArchiveWatch({ ...options, untilMs }, { store, reader, clock, logger });
     await watch.look();
     const region = await EmbeddedRegion.open(
       {
@@ -97,12 +104,17 @@ export class ArchiveServer implements AsyncDisposable {
         // Topics are what the store says at each start; only what groups committed is kept.
         storage: new MemoryStorage(),
         groupStorage: storage,
-        coldStore: coldStoreOver([reader], (topicId) => watch.clusterOf(topicId)),
+        coldStore: coldStoreUntil(
+          coldStoreOver([reader], (topicId) => watch.clusterOf(topicId)),
+          (partition) => watch.endOf(partition),
+        ),
       },
     );
     ending.defer(() => region.close());
     watch.start((topic) => region.showArchived(topic));
     ending.defer(() => watch.close());
+    if (atMs !== undefined)
+      for (const clusterId of watch.clusterIds) await placeGroups(region, { clusterId, atMs }, deps);
     return new ArchiveServer({ region, reader, watch }, ending.move());
   }
 

@@ -1,5 +1,6 @@
 /** Keeps an eye on the archives in a store: which topics there are, and how far each partition reaches. */
 
+import { lowerOffset } from "../broker/offset-order.ts";
 import type { Uuid } from "../core/brand.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import { TributaryError } from "../core/errors.ts";
@@ -10,6 +11,7 @@ import type { ColdReader } from "../tier/cold-reader.ts";
 import { type Decided, decidedBy, nextToWalk, stableOffsetOf, walkOver } from "../tier/decided.ts";
 import { ArchiveError } from "../tier/errors.ts";
 import { type ArchivedSegment, type Manifest, manifestKey } from "../tier/manifest.ts";
+import { extentUntil, type MomentSearch, searchMoment } from "../tier/moment.ts";
 import type { ObjectStore } from "../tier/ports.ts";
 import { readTopicRecord } from "../tier/topic-record.ts";
 
@@ -26,6 +28,8 @@ export interface ArchiveWatchOptions {
   readonly wants: (topic: string) => boolean;
   readonly clusterId?: string | undefined;
   readonly refreshMs: number;
+  /** Shows partitions as they were in front of this time, milliseconds since the epoch; undefined: as they are. */
+  readonly untilMs?: number | undefined;
 }
 
 /** What a watch stands on. */
@@ -62,6 +66,8 @@ interface Reach {
   /** The newest one. */
   readonly manifest: Manifest;
   readonly extent: ArchivedExtent | undefined;
+  /** Of the time to be shown, if one is. */
+  readonly moment: MomentSearch | undefined;
   readonly decided: Decided;
 }
 
@@ -86,14 +92,23 @@ export class ArchiveWatch {
 
   /** The cluster whose topics these are; undefined when there are several, or none. */
   get onlyClusterId(): string | undefined {
-    const clusters = new Set([...this.#topics.values()].map(({ topic }) => topic.clusterId));
-    const [only] = clusters;
-    return clusters.size === 1 ? only : undefined;
+    const [only, ...others] = this.clusterIds;
+    return others.length === 0 ? only : undefined;
+  }
+
+  /** All clusters whose topics these are. */
+  get clusterIds(): readonly string[] {
+    return [...new Set([...this.#topics.values()].map(({ topic }) => topic.clusterId))];
   }
 
   /** The cluster that a topic was archived from. */
   clusterOf(topicId: Uuid): string {
     return this.#topics.get(topicId)?.topic.clusterId ?? "";
+  }
+
+  /** Where a partition ends that is shown as it was at a time; undefined where it ends as its archive does. */
+  endOf({ topicId, partition }: { readonly topicId: Uuid; readonly partition: number }): bigint | undefined {
+    return this.#topics.get(topicId)?.partitions.get(partition)?.moment?.endOffset;
   }
 
   /** Tells `show` of every topic, now and whenever there is more of it. */
@@ -225,8 +240,19 @@ export class ArchiveWatch {
     const before = watched.partitions.get(partition);
     const extent = forward(before?.extent, extentOf(manifest));
     const decided = decidedBy(manifest, before?.decided);
-    watched.partitions.set(partition, { entry, manifest, extent, decided });
+    const moment = await this.#moment(entry, extent, before?.moment);
+    watched.partitions.set(partition, { entry, manifest, extent, moment, decided });
     changed.add(watched);
+  }
+
+  async #moment(
+    { partition }: CatalogEntry,
+    extent: ArchivedExtent | undefined,
+    before: MomentSearch | undefined,
+  ): Promise<MomentSearch | undefined> {
+    const { untilMs } = this.#options;
+    if (untilMs === undefined || extent === undefined) return before;
+    return searchMoment({ partition, extent, untilMs }, before, this.#deps.reader);
   }
 
   /** Goes through the data of archives whose manifests do not tell which transactions are open, one segment at a time. */
@@ -283,7 +309,9 @@ export class ArchiveWatch {
 }
 
 function shown(reach: Reach | undefined): ShownExtent | undefined {
-  return reach?.extent && { ...reach.extent, stableOffset: stableOffsetOf(reach.decided) };
+  if (reach?.extent === undefined) return undefined;
+  const extent = extentUntil(reach.extent, reach.moment?.endOffset);
+  return { ...extent, stableOffset: lowerOffset(stableOffsetOf(reach.decided), extent.endOffset) };
 }
 
 /** What a region may be told next: neither end goes back, nor do epochs. Retention may have taken everything: then the partition

@@ -11,7 +11,9 @@ import { hasFaultCode } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { publish, readHead } from "../../src/tier/archive.ts";
 import { readCatalog } from "../../src/tier/catalog.ts";
+import { captureGroups } from "../../src/tier/groups.ts";
 import type { ObjectStore } from "../../src/tier/ports.ts";
+import { planRestore } from "../../src/tier/restore/restore-plan.ts";
 import { storeFailure } from "../../src/tier/store-failure.ts";
 import { captureTopics } from "../../src/tier/topic-record.ts";
 import { batchesIn } from "../../src/wire/record-batch.ts";
@@ -174,6 +176,86 @@ test("a store that is away for a while only delays readers", async () => {
   };
   assert.equal((await readInGroup(served.kafka, { groupId: "patient", records: COMMITTED })).length, COMMITTED);
   assert.equal(failures, 0);
+});
+
+test("an archive served as of a time ends every partition where a restore to that time would, for offsets, fetches and groups alike", async () => {
+  const store = createMemoryStore();
+  await using source = await openArchiveSource(store);
+  await writeFlights(source);
+  const deps = { store, clock: nodeClock(), random: nodeRandom() };
+  const [topic] = source.region.topics();
+  assert.ok(topic !== undefined);
+  const { topicId } = topic;
+  const commit = { topic: TOPIC, topicId, leaderEpoch: -1, metadata: "" };
+  const view = async () => [
+    {
+      group: "captured",
+      state: "Empty",
+      commits: [
+        { ...commit, partition: 0, offset: 30n },
+        { ...commit, partition: 1, offset: 310n },
+      ],
+    },
+  ];
+  await captureGroups("cluster-a", view, { ...deps, clock: { ...deps.clock, nowMs: () => START_MS } });
+  await source.archive();
+  // In the middle of a batch of ten.
+  const atMs = START_MS + 154_000;
+  const plan = await planRestore({ topics: () => true, until: { timeMs: atMs + 1 } }, deps);
+  const ends = new Map(
+    plan.topics.flatMap(({ partitions }) => partitions.map((each) => [each.partition.partition, each.range.endOffset])),
+  );
+  await using served = await serveArchive(store, { atMs });
+  const admin = served.kafka.admin();
+  await admin.connect();
+  const offsets = await admin.fetchTopicOffsets(TOPIC);
+  assert.deepEqual(new Map(offsets.map(({ partition, high }) => [partition, BigInt(high)])), ends);
+  const later = await admin.fetchTopicOffsetsByTimestamp(TOPIC, atMs + 1);
+  assert.deepEqual(new Map(later.map(({ partition, offset }) => [partition, BigInt(offset)])), ends);
+  const [captured] = await admin.fetchOffsets({ groupId: "captured", topics: [TOPIC] });
+  assert.deepEqual(
+    captured?.partitions.toSorted((a, b) => a.partition - b.partition).map(({ offset }) => offset),
+    ["30", String(ends.get(1))],
+  );
+  await admin.disconnect();
+  // 155 of each partition, of which every third batch of ten is aborted.
+  const records = inOrder(await readInGroup(served.kafka, { groupId: "all", records: 210 }));
+  assert.deepEqual(Math.max(...records.map(({ timestampMs }) => timestampMs)), atMs);
+  const [last] = await readInGroup(served.kafka, { groupId: "captured", records: 1 });
+  // Its position was the last record of an aborted transaction, whose marker follows.
+  assert.deepEqual([last?.partition, last?.offset], [0, "32"]);
+  await using again = await served.restart();
+  const readOn = again.kafka.admin();
+  await readOn.connect();
+  const [kept] = await readOn.fetchOffsets({ groupId: "captured", topics: [TOPIC] });
+  await readOn.disconnect();
+  assert.ok(Number(kept?.partitions.find(({ partition }) => partition === 0)?.offset) > 32);
+});
+
+test("an archive served as of a time to come grows up to that time and no further", async () => {
+  const store = createMemoryStore();
+  await using source = await openArchiveSource(store);
+  await writeFlights(source, 0, 30);
+  await source.archive();
+  const atMs = START_MS + 44_000;
+  await using served = await serveArchive(store, { atMs });
+  await readInGroup(served.kafka, { groupId: "tail", records: 40 });
+  const waiting = readInGroup(served.kafka, { groupId: "tail", records: 2 * 15 });
+  for (const [from, to] of [
+    [30, 60],
+    [60, 90],
+  ] as const) {
+    await writeFlights(source, from, to);
+    await source.archive();
+    await served.server.refresh();
+  }
+  assert.deepEqual(Math.max(...(await waiting).map(({ timestampMs }) => timestampMs)), atMs);
+  const admin = served.kafka.admin();
+  await admin.connect();
+  const highs = (await admin.fetchTopicOffsets(TOPIC)).map(({ high }) => high);
+  const later = (await admin.fetchTopicOffsetsByTimestamp(TOPIC, atMs + 1)).map(({ offset }) => offset);
+  await admin.disconnect();
+  assert.deepEqual(later, highs);
 });
 
 /** Writes ten records, a transaction of one record, another record behind it, and the transaction's end into the next segment. */

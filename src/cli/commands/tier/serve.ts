@@ -38,6 +38,8 @@ export interface TierServeOptions extends TierOptions {
   readonly cache?: number;
   /** Milliseconds. */
   readonly refresh?: number;
+  /** Milliseconds since the epoch. */
+  readonly at?: number;
 }
 
 /** Prints where it serves and what, then runs until a signal. @throws what `ArchiveServer.open` throws */
@@ -53,10 +55,10 @@ export async function tierServe(context: CliContext, options: TierServeOptions):
         port: options.port,
         wants: (topic) => wanted?.some((pattern) => pattern.matches(topic)) ?? true,
         clusterId: options.cluster,
-        // Groups go on where they were when the same is served again; a topic of another cluster has other offsets.
-        stateDirectory: resolve(join(context.options.state, "serve", storeName(store, options.cluster))),
+        stateDirectory: resolve(join(context.options.state, "serve", stateName(store, options))),
         cacheBytesMax: options.cache,
         refreshMs: options.refresh ?? REFRESH_DEFAULT_MS,
+        atMs: options.at,
       },
       { store, storage: nodeStorage(), clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger },
     );
@@ -64,12 +66,18 @@ export async function tierServe(context: CliContext, options: TierServeOptions):
     const { topics } = server;
     const found = { bootstrap: `${host}:${port}`, store: store.location, cluster_id: server.clusterId, topics };
     context.data(found, () => `${host}:${port}`);
-    context.talk(`serving ${counted(topics.length, "topic")} of ${store.location}, read-only; Ctrl-C ends`);
+    const asOf = options.at === undefined ? "" : ` as of ${new Date(options.at).toISOString()}`;
+    context.talk(`serving ${counted(topics.length, "topic")} of ${store.location}${asOf}, read-only; Ctrl-C ends`);
     await new Promise((stop) => interrupted.signal.addEventListener("abort", stop, { once: true }));
   } finally {
     store.close();
   }
   return interrupted.exitCode;
+}
+
+/** Groups go on where they were when the same is served again; a topic of another cluster, or of another time, has other offsets. */
+function stateName(store: ObjectStore, { cluster, at }: TierServeOptions): string {
+  return `${storeName(store, cluster)}${at === undefined ? "" : `-${at}`}`;
 }
 
 function patternOf(text: string): Pattern {
