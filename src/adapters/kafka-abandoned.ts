@@ -10,10 +10,10 @@ import { transactionalIdOf } from "./kafka-history.ts";
 import type { OpenRecord } from "./kafka-internal-topic.ts";
 
 /** A living worker commits sooner. If it does not, it copies some batches once more. */
-const ABANDONED_MS = 1_000;
+export const ABANDONED_MS = 1_000;
 /** Who has just begun to look may have been started together with the lane's own worker, which ends the transaction itself when it opens
  *  its writer: after that, ending it once more would fence that writer. */
-const HEAD_START_MS = 500;
+export const HEAD_START_MS = 500;
 /** The writers opened here write nothing. */
 const TIMEOUT_MS = 10_000;
 

@@ -7,6 +7,7 @@ import { createTopics, deleteTopics } from "../../src/client/admin.ts";
 import { KafkaClient } from "../../src/client/kafka-client.ts";
 import { TributaryError } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { settledOn } from "../support/settled-on.ts";
 import { injectFault } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 import { Links } from "./links.ts";
@@ -20,8 +21,6 @@ import { directionsOf, SimWorker, targetTopicOf } from "./sim-worker.ts";
 import { type Streams, streamsOf } from "./streams.ts";
 import type { Trace } from "./trace.ts";
 
-/** Virtual time in which anything that the world itself waits for must come about. */
-const SETTLE_MS = 120_000;
 /** Records on a target per record ever sent, beyond which copies go round in circles: the run is stopped. */
 const LOOP_FACTOR = 3;
 const LOOP_RECORDS_MIN = 500;
@@ -126,15 +125,8 @@ export class SimWorld {
   }
 
   /** Lets time pass until the promise is settled; its result. */
-  async settled<T>(work: Promise<T>): Promise<T> {
-    let isSettled = false;
-    const settle = (): void => {
-      isSettled = true;
-    };
-    void work.then(settle, settle);
-    await this.clock.runUntil(() => isSettled, SETTLE_MS);
-    if (!isSettled) throw new Error("nothing more happens, yet the work is not done");
-    return work;
+  settled<T>(work: Promise<T>): Promise<T> {
+    return settledOn(this.clock, work);
   }
 
   /** Ends all workers and regions. */

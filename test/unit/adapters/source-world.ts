@@ -16,6 +16,7 @@ import { fetchApi } from "../../../src/wire/apis/01-fetch.ts";
 import { batchesIn } from "../../../src/wire/record-batch.ts";
 import { encodeBatch } from "../../../src/wire/records.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
+import { settledOn } from "../../support/settled-on.ts";
 
 export const TOPIC = "orders";
 const WAIT_MS_MAX = 60_000;
@@ -140,14 +141,4 @@ export class SourceWorld implements AsyncDisposable {
     await this.#client.close();
     await this.settled(this.region.close());
   }
-}
-
-async function settledOn<T>(clock: SimClock, work: Promise<T>): Promise<T> {
-  let isSettled = false;
-  const settle = (): void => {
-    isSettled = true;
-  };
-  work.then(settle, settle);
-  await clock.runUntil(() => isSettled, WAIT_MS_MAX);
-  return work;
 }
