@@ -7,7 +7,7 @@ import { TransactionalWriter } from "../client/transactions.ts";
 import type { Clock } from "../core/clock.ts";
 import { decodeHistory, type HistoryRecord } from "../mirror/history/record.ts";
 import { transactionalIdOf } from "./kafka-history.ts";
-import type { OpenRecord } from "./kafka-internal-topic.ts";
+import type { OpenRecord } from "./kafka-internal-reader.ts";
 
 /** A living worker commits sooner. If it does not, it copies some batches once more. */
 export const ABANDONED_MS = 1_000;

@@ -10,7 +10,7 @@ import type { Mm2Record } from "../mirror/mm2/formats.ts";
 import type { CompactedTopics } from "../mirror/mm2/ports.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { encodeBatch } from "../wire/records.ts";
-import { ensureTopic } from "./kafka-internal-topic.ts";
+import { ensureTopic } from "./kafka-ensure-topic.ts";
 
 /** MirrorMaker reads partition 0 alone. */
 const PARTITIONS = 1;

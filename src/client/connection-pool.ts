@@ -156,8 +156,9 @@ export class ConnectionPool {
     if (waitMs > 0) await sleep(clock, waitMs, signal);
     const facts = { nodeId: slot.key.nodeId, endpoint: endpointText(slot.endpoint), purpose: slot.key.purpose };
     try {
-      const frames = slot.key.purpose === "fetch" ? this.#deps.fetchFrames : undefined;
       const { purpose } = slot.key;
+      // Answers to a produce hold no records. Of what comes over control connections, readers of small topics give theirs back.
+      const frames = purpose === "produce" ? undefined : this.#deps.fetchFrames;
       const onThrottle = (forMs: number): void => {
         this.#throttledMs[purpose] += forMs;
       };
