@@ -1,8 +1,8 @@
 /** Sends one command to a process's control channel. */
 
-import { request } from "node:http";
 import { toError } from "../core/errors.ts";
 import { RuntimeError } from "./errors.ts";
+import { request } from "./node-http.ts";
 
 /** A command is done or hopeless after this long; a drain may take 10 s. */
 const DEFAULT_TIMEOUT_MS = 15_000;

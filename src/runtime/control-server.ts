@@ -1,8 +1,9 @@
 /** The control channel of a process: JSON over HTTP on a unix socket in the state directory, reachable by its owner alone. */
 
 import { chmodSync, rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { TributaryError, toError } from "../core/errors.ts";
+import { createServer } from "./node-http.ts";
 
 /** What a route answers with; sent as JSON. */
 export type ControlHandler = (parameters: readonly string[]) => unknown;

@@ -1,8 +1,9 @@
 /** A small HTTP server for things to be looked at: GET only, answers made in one go, everything bounded. */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { toError } from "../core/errors.ts";
 import { type Endpoint, NetworkError } from "../core/network.ts";
+import { createServer } from "../runtime/node-http.ts";
 import { formatHttpAddress } from "./http-address.ts";
 
 /** A few scrapers and people; a flood must not take the worker's sockets. */
