@@ -37,7 +37,7 @@ import { KafkaInternalTopic } from "./kafka-internal-topic.ts";
 import { Shared } from "./shared-run.ts";
 
 /** How long a lane's progress may stay unwritten: the recovery walk reads at most this much again. */
-export const DEFAULT_SAVE_INTERVAL_MS = 1_000;
+const DEFAULT_SAVE_INTERVAL_MS = 1_000;
 
 /** The tail of a map is written whole, up to 20 KiB when a lane has many holes. It waits one interval more per this many runs, so
  *  that a lane writes at most about 1.3 KiB per second for its map. */

@@ -1,7 +1,7 @@
 /** Bytes that were fetched and are not yet released, shared by all sources of a worker. */
 
 /** A thousand lanes must not need more memory than ten. Over a long way much has to be under way. */
-export const DEFAULT_PREFETCH_BYTES_MAX = 32 * 1024 * 1024;
+const DEFAULT_PREFETCH_BYTES_MAX = 32 * 1024 * 1024;
 
 /** For sources nearby, from which more comes at once: enough for two answers on their way and two being worked off. More would not make anything faster, only take memory. */
 const NEARBY_BYTES_MAX = 8 * 1024 * 1024;

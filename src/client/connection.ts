@@ -27,7 +27,7 @@ const SOFTWARE_VERSION = "0.1.0";
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 
 /** Kafka's own clients wait 30 s for an answer. */
-export const DEFAULT_REQUEST_TIMEOUT_MS = 30_000;
+const DEFAULT_REQUEST_TIMEOUT_MS = 30_000;
 
 /** Enough to fill a long link with produce requests; the broker takes them one after the other anyway. */
 const DEFAULT_IN_FLIGHT_MAX = 32;

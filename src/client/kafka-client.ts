@@ -18,7 +18,7 @@ import { retrying } from "./waiting.ts";
 const ANY_BROKERS_MAX = 3;
 
 /** How long calls that retry go on: longer than a leader election or a coordinator's load takes. */
-export const DEFAULT_RETRY_TIMEOUT_MS = 30_000;
+const DEFAULT_RETRY_TIMEOUT_MS = 30_000;
 
 /** Options of a client. */
 export interface KafkaClientOptions {

@@ -30,6 +30,3 @@ export class AbortedTransactions {
     }
   }
 }
-
-/** For the usual chunk without aborted transactions. */
-export const NONE_ABORTED = new AbortedTransactions([]);

@@ -37,7 +37,7 @@ export interface GroupsBackDeps {
 
 /** The first source offset whose record the group has not read on the target, when that is beyond its commit at the source; else
  *  undefined. Where others write the partition, too, the lane alone cannot tell, and the flow the other way does it. */
-export function offsetBack({ commit, lane, targetCommit }: Omit<BothCommits, "group">): bigint | undefined {
+function offsetBack({ commit, lane, targetCommit }: Omit<BothCommits, "group">): bigint | undefined {
   if (targetCommit === undefined || lane.company.kind !== "alone") return undefined;
   const there = lane.map.translate(commit.offset);
   if (there.kind !== "exact" || targetCommit.offset <= there.targetOffset) return undefined;

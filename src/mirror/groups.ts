@@ -13,7 +13,7 @@ import { type BackEntry, carryBack } from "./groups-back.ts";
 import type { GroupCommit, GroupPort, LaneDirectory, LaneEntry, LogBoundsPort } from "./offset-ports.ts";
 
 /** How often positions are carried over: a failover repeats at most what a group reads in this time. */
-export const DEFAULT_GROUP_SYNC_INTERVAL_MS = 5_000;
+const DEFAULT_GROUP_SYNC_INTERVAL_MS = 5_000;
 
 /** Which groups of a flow are synced, and how often. */
 export interface GroupSyncOptions {

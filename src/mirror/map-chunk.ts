@@ -12,7 +12,7 @@ import { BLOCK_RUNS_MAX, RunBlock } from "./offset-map-block.ts";
 import { StoredError } from "./stored-error.ts";
 
 /** The version that is written, and the highest that is read. */
-export const CHUNK_VERSION = 1;
+const CHUNK_VERSION = 1;
 
 /** 2^53 - 1 needs 8 groups of 7 bits. */
 const VARINT_BYTES_MAX = 8;

@@ -10,7 +10,7 @@ import { Fields } from "./stored-fields.ts";
 import { decodeGaps, encodeGaps } from "./stored-gaps.ts";
 
 /** The version that is written, and the highest that is read. */
-export const STATE_VERSION = 1;
+const STATE_VERSION = 1;
 
 const MODES: readonly LaneMode[] = ["live", "history", "at-least-once"];
 

@@ -139,7 +139,7 @@ function finished(
 }
 
 /** A kafkajs message as the checks see it. */
-export function seenRecord(topic: string, partition: number, message: KafkaMessage): SeenRecord {
+function seenRecord(topic: string, partition: number, message: KafkaMessage): SeenRecord {
   return {
     topic,
     partition,

@@ -11,7 +11,7 @@ import { ColdReader } from "../tier/cold-reader.ts";
 import type { ObjectStore } from "../tier/ports.ts";
 
 /** Chunks on the disk unless told otherwise: enough for some readers of one archive, little beside what brokers keep. */
-export const READ_CACHE_DEFAULT_BYTES = 1024 ** 3;
+const READ_CACHE_DEFAULT_BYTES = 1024 ** 3;
 
 /** What readers stand on. */
 export interface ColdReaderDeps {

@@ -122,7 +122,7 @@ async function exportLog(
 }
 
 /** Kafka's checkpoint of leader epochs: version, count, then one epoch and its first offset a line. */
-export function epochCheckpoint(segments: readonly ArchivedSegment[]): string {
+function epochCheckpoint(segments: readonly ArchivedSegment[]): string {
   const starts: LeaderEpochStart[] = [];
   for (const { leaderEpochs } of segments)
     for (const start of leaderEpochs) if (start.epoch > (starts.at(-1)?.epoch ?? -1)) starts.push(start);

@@ -16,7 +16,7 @@ import { twentyDigits } from "./object-key.ts";
 import type { ObjectStore } from "./ports.ts";
 
 /** Minor versions add fields, a major one breaks readers. */
-export const GROUPS_FORMAT_VERSION = "1.0";
+const GROUPS_FORMAT_VERSION = "1.0";
 
 /** A committed position. */
 export interface CapturedCommit {
@@ -104,7 +104,7 @@ export async function groupsAt(
 }
 
 /** @throws {StoreError | ArchiveError} */
-export async function readGroups(store: ObjectStore, { key }: GroupSnapshotRef): Promise<GroupSnapshot> {
+async function readGroups(store: ObjectStore, { key }: GroupSnapshotRef): Promise<GroupSnapshot> {
   return decodeGroups(key, await store.get(key));
 }
 
@@ -123,7 +123,7 @@ export function toForget(known: readonly GroupSnapshotRef[], nowMs: number): rea
 }
 
 /** Offsets are decimal strings, since they may pass 2^53. */
-export function encodeGroups({ clusterId, takenAtMs, groups }: GroupSnapshot): Buffer {
+function encodeGroups({ clusterId, takenAtMs, groups }: GroupSnapshot): Buffer {
   const json = {
     format: FORMAT,
     format_version: GROUPS_FORMAT_VERSION,

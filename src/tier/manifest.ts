@@ -14,7 +14,7 @@ import { twentyDigits } from "./object-key.ts";
 import type { ArchivedPartition, ArchiveEnd, GapCause, LeaderEpochStart } from "./ports.ts";
 
 /** Minor versions add fields, a major one breaks readers. */
-export const MANIFEST_FORMAT_VERSION = "1.0";
+const MANIFEST_FORMAT_VERSION = "1.0";
 
 /** A range of offsets inside a segment that holds no record, with the reason it has none. */
 export interface ArchivedGap {

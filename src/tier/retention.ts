@@ -38,7 +38,7 @@ export interface RetentionDeps {
 }
 
 /** The segments that are past retention, oldest first. */
-export function pastRetention(
+function pastRetention(
   segments: readonly ArchivedSegment[],
   { ageMs = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY }: RemoteRetention,
   { nowMs, localStart }: RetentionBounds,

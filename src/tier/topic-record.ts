@@ -13,7 +13,7 @@ import { JsonFields, parseJson } from "./json-fields.ts";
 import type { ObjectStore } from "./ports.ts";
 
 /** Minor versions add fields, a major one breaks readers. */
-export const TOPIC_FORMAT_VERSION = "1.0";
+const TOPIC_FORMAT_VERSION = "1.0";
 
 /** A topic as its cluster shows it. */
 export interface TopicShape {
@@ -70,12 +70,12 @@ export async function readTopicRecord(store: ObjectStore, topic: TopicKey): Prom
 export type TopicKey = Pick<TopicRecord, "clusterId" | "topic" | "topicId">;
 
 /** Where a topic's record lies. */
-export function topicRecordKey({ clusterId, topic, topicId }: TopicKey): string {
+function topicRecordKey({ clusterId, topic, topicId }: TopicKey): string {
   return `${clusterId}/topics/${topic}-${topicId}.json`;
 }
 
 /** Settings in order of their names. */
-export function encodeTopicRecord(record: TopicRecord): Buffer {
+function encodeTopicRecord(record: TopicRecord): Buffer {
   const { clusterId, topic, topicId, partitions, replicationFactor, configs, takenAtMs } = record;
   const json = {
     format: FORMAT,
@@ -92,7 +92,7 @@ export function encodeTopicRecord(record: TopicRecord): Buffer {
 }
 
 /** @throws {ArchiveError} `ARCHIVE_BAD_MANIFEST`, or `ARCHIVE_NEWER_FORMAT` for a major version not known here */
-export function decodeTopicRecord(key: string, bytes: Uint8Array): TopicRecord {
+function decodeTopicRecord(key: string, bytes: Uint8Array): TopicRecord {
   const fields = new JsonFields(key, parseJson(key, bytes));
   if (fields.string("format") !== FORMAT) throw fields.bad("format");
   const formatVersion = fields.string("format_version");

@@ -61,7 +61,7 @@ export async function verifyContent(segment: ArchivedSegment, store: ObjectStore
 
 /** What of the segment's entry and indexes the data contradicts.
  *  @throws {WireError} at bytes that are no batches, or a batch whose CRC is wrong @throws what the body throws */
-export async function contradictions(
+async function contradictions(
   segment: ArchivedSegment,
   log: ObjectBody,
   indexes: IndexContents,

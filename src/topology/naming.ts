@@ -3,7 +3,7 @@
 import { nearestName } from "./nearest.ts";
 
 /** What a template may mention. */
-export const NAMING_FIELDS = ["source", "target", "topic", "mirror"] as const;
+const NAMING_FIELDS = ["source", "target", "topic", "mirror"] as const;
 
 /** The values for one flow; `topic` comes with each topic. */
 export interface NamingContext {

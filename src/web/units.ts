@@ -7,7 +7,7 @@ import type { Granularity, Labels } from "./metric.ts";
 export const DEFAULT_SERIES_MAX = 5_000;
 
 /** The topic (and partition) of what has no series of its own. No Kafka topic is called so by accident. */
-export const FOLDED = "_other";
+const FOLDED = "_other";
 
 /** Lanes that share their series. */
 export interface Unit {

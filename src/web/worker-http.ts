@@ -31,7 +31,7 @@ export function openWorkerHttp(
 }
 
 /** The pages by path. */
-export function workerPages(
+function workerPages(
   options: WorkerMetricsOptions,
   status: () => WorkerStatus | undefined,
 ): Readonly<Record<string, PageMaker>> {

@@ -115,7 +115,7 @@ export function decodeResponse<SO>(api: Api<unknown, never, SO, never>, apiVersi
 }
 
 /** Whether a version of the API uses compact lengths and tags. @throws {WireError} `WIRE_UNSUPPORTED_VERSION` */
-export function checkVersion(api: Pick<Api, "name" | "versions" | "flexibleFrom">, version: number): boolean {
+function checkVersion(api: Pick<Api, "name" | "versions" | "flexibleFrom">, version: number): boolean {
   const [min, max] = api.versions;
   if (version < min || version > max)
     throw new WireError({ code: "WIRE_UNSUPPORTED_VERSION", api: api.name, version, min, max });

@@ -82,8 +82,3 @@ export type AnyApi = Api;
 
 /** The APIs by key. */
 export const ALL_APIS: ReadonlyMap<number, AnyApi> = new Map<number, AnyApi>(ALL.map((api) => [api.key, api]));
-
-/** The API's name for a person to read, known or not. */
-export function apiName(key: number): string {
-  return ALL_APIS.get(key)?.name ?? `api ${key}`;
-}

@@ -11,7 +11,7 @@ const SPARE_FACTOR_MAX = 8;
 
 /** Memory that waits to be used again; frames in use come on top. As much as is usually lent at once: what is dropped has to be
  *  collected, and the allocator keeps its place for the rest of the process's life. */
-export const DEFAULT_FREE_FRAME_BYTES_MAX = 24 * 1024 * 1024;
+const DEFAULT_FREE_FRAME_BYTES_MAX = 24 * 1024 * 1024;
 
 /** What released frames are filled with in poison mode: no valid batch length, magic or record. */
 const POISON = 0xdb;

@@ -10,7 +10,7 @@ import { TOPIC_CONFIGS, topicConfig } from "./topic-configs.ts";
 export type ConfigValues = Readonly<Record<string, string>>;
 
 /** Where a value came from, with the numbers of DescribeConfigs (`ConfigSource`). */
-export const CONFIG_SOURCES = { topic: 1, dynamicBroker: 2, dynamicDefault: 3, static: 4, default: 5 } as const;
+const CONFIG_SOURCES = { topic: 1, dynamicBroker: 2, dynamicDefault: 3, static: 4, default: 5 } as const;
 
 /** One layer that sets the entry. */
 export interface ConfigSynonym {

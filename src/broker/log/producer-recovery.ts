@@ -24,7 +24,7 @@ export function writeSnapshot(place: SnapshotPlace, producers: ProducerStates, o
 }
 
 /** Offsets of the snapshots on disk, rising. */
-export function snapshotOffsets(place: SnapshotPlace): readonly bigint[] {
+function snapshotOffsets(place: SnapshotPlace): readonly bigint[] {
   return place.storage.list(place.directory).flatMap((name) => offsetInFileName(name, SNAPSHOT_SUFFIX) ?? []);
 }
 

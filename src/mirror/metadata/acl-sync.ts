@@ -10,7 +10,7 @@ import type { TopicTrouble } from "../status.ts";
 import type { MadeStore } from "./made-store.ts";
 
 /** A rule of the source is one of the target this soon. */
-export const DEFAULT_ACLS_EVERY_MS = 5_000;
+const DEFAULT_ACLS_EVERY_MS = 5_000;
 /** After a failure as many rounds are left out as for settings: at most this many, five minutes. */
 const REST_ROUNDS_MAX = 60;
 /** Rules named in one line of the log; the rest is counted. */

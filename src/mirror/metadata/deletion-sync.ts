@@ -11,7 +11,7 @@ import type { TopicTrouble } from "../status.ts";
 import type { MadeStore } from "./made-store.ts";
 
 /** A deletion is noticed this soon. */
-export const DEFAULT_DELETIONS_EVERY_MS = 5_000;
+const DEFAULT_DELETIONS_EVERY_MS = 5_000;
 
 /** A copy, by both its names and incarnations. */
 export interface Copy {

@@ -11,7 +11,7 @@ import type { TopicTrouble } from "../status.ts";
 import type { MadeStore } from "./made-store.ts";
 
 /** A change on the source shows on the target this soon. */
-export const DEFAULT_SETTINGS_EVERY_MS = 5_000;
+const DEFAULT_SETTINGS_EVERY_MS = 5_000;
 /** A topic whose change is refused is left alone for twice as many rounds each time, at most for this many: a refusal
  *  that lasts costs one request in five minutes. */
 const REST_ROUNDS_MAX = 60;
