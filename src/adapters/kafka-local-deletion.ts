@@ -2,6 +2,7 @@
 
 import { deleteRecords, listTopics } from "../client/admin.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
+import { readHead } from "../tier/archive.ts";
 import type { CapturedGroup } from "../tier/groups.ts";
 import type { DeletionPolicy, GroupPosition, PlannedDeletion } from "../tier/local-deletion.ts";
 import { planDeletion } from "../tier/local-deletion.ts";
@@ -61,12 +62,12 @@ export async function plannedDeletions(
   });
 }
 
-/** Deletes as planned, after a last look at cluster and store: the topic must be the archived one, and its objects in their place.
- *  Each deletion is answered, with a refusal where it was not done. @throws {ClientError | StoreError} */
+/** Deletes as planned, after a last look at cluster and store: the topic must be the archived one, the archive must still name what
+ *  is to be deleted, since somebody may have taken it out, and its objects must be in their place.
+ *  Each deletion is answered, with a refusal where it was not done. @throws {ClientError | ArchiveError | StoreError} */
 export async function deleteLocally(
   plans: readonly LocalDeletion[],
-  manifests: (partition: ArchivedPartition) => Manifest | undefined,
-  { client, store }: LocalDeletionDeps,
+  { client, store }: Pick<LocalDeletionDeps, "client" | "store">,
 ): Promise<readonly LocalDeletion[]> {
   const sound: LocalDeletion[] = [];
   const refused: LocalDeletion[] = [];
@@ -75,9 +76,9 @@ export async function deleteLocally(
       refused.push(plan);
       continue;
     }
-    const missing = await missingObject(plan, manifests(plan.partition), store);
-    if (missing === undefined) sound.push(plan);
-    else refused.push({ ...plan, refusal: `${missing} is not in the store as it was verified` });
+    const refusal = await missingIn(plan, store);
+    if (refusal === undefined) sound.push(plan);
+    else refused.push({ ...plan, refusal });
   }
   if (sound.length === 0) return refused;
   // DeleteRecords goes by name: the topic that has it now must be the one that was archived.
@@ -106,20 +107,21 @@ function positionsIn({ partition: at }: ArchivedCopy, groups: readonly CapturedG
 
 const WITHOUT_MEMBERS: ReadonlySet<string> = new Set(["Empty", "Dead"]);
 
-/** The key of the first data object that is gone or has another size. */
-async function missingObject(
-  { fromOffset, toOffset }: LocalDeletion,
-  manifest: Manifest | undefined,
-  store: ObjectStore,
-): Promise<string | undefined> {
-  if (manifest === undefined) return "the manifest";
-  for (const { key, logBytes } of segmentsWithin(manifest, fromOffset, toOffset))
-    if ((await store.stat(`${key}.log`))?.sizeBytes !== logBytes) return `${key}.log`;
+/** What is missing in the archive now of the offsets; undefined when nothing is. */
+async function missingIn({ partition, fromOffset, toOffset }: LocalDeletion, store: ObjectStore) {
+  const { segments = [] } = (await readHead(store, partition))?.manifest ?? {};
+  const [first, last] = [segments[0], segments.at(-1)];
+  if (first === undefined || last === undefined) return "the archive is empty";
+  if (first.baseOffset > fromOffset || last.nextOffset < toOffset)
+    return `the archive only has offsets ${first.baseOffset} to ${last.lastOffset}`;
+  for (const { key, logBytes } of segmentsWithin({ segments }, fromOffset, toOffset))
+    if ((await store.stat(`${key}.log`))?.sizeBytes !== logBytes)
+      return `${key}.log is not in the store as it was verified`;
   return undefined;
 }
 
 /** Those that hold any of the offsets. */
-function segmentsWithin({ segments }: Manifest, fromOffset: bigint, toOffset: bigint) {
+function segmentsWithin({ segments }: Pick<Manifest, "segments">, fromOffset: bigint, toOffset: bigint) {
   return segments.filter(({ baseOffset, nextOffset }) => nextOffset > fromOffset && baseOffset < toOffset);
 }
 

@@ -208,9 +208,7 @@ export class ClusterOffloader implements AsyncDisposable {
   async #delete(rule: ClusterRule): Promise<readonly LocalDeletion[]> {
     if (rule.tiering.deleteLocal === "never") return [];
     const planned = await this.#planned(rule);
-    const manifests = (partition: ArchivedPartition) => rule.progress(partition).manifest;
-    const deps = { client: this.#client, store: rule.store, groups: kafkaGroupsView(this.#client) };
-    return deleteLocally(planned, manifests, deps);
+    return deleteLocally(planned, { client: this.#client, store: rule.store });
   }
 
   async #planned(rule: ClusterRule): Promise<readonly LocalDeletion[]> {

@@ -3,29 +3,22 @@
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { ParquetOptions, SegmentTask } from "../adapters/parquet/segment-to-parquet.ts";
+import type { SegmentTask } from "../adapters/parquet/segment-to-parquet.ts";
+import type { ParquetOutcome, ParquetPlace } from "../adapters/parquet/write-segment.ts";
 import type { StoreDeclaration } from "../topology/store-schema.ts";
 
 /** Each holds one row group and one part of a segment in memory, and what the collector has not freed yet. */
 const WORKERS_MAX = 4;
 
 /** What all segments of a run have in common. */
-export interface ParquetJob {
+export interface ParquetJob extends ParquetPlace {
   readonly store: StoreDeclaration;
   readonly statePath: string;
-  /** Where to; undefined: below `parquet/` in the store itself. */
-  readonly directory: string | undefined;
-  /** For files that are not whole yet; on the same file system as `directory`. */
-  readonly spoolDirectory: string;
-  readonly isOverwriting: boolean;
-  readonly options: ParquetOptions;
 }
 
-/** What became of a segment. `waiting`: a transaction in it has no end in the archive yet. */
+/** What became of a segment. */
 export type ParquetAnswer =
-  | { readonly kind: "written"; readonly target: string; readonly rows: number; readonly bytes: number }
-  | { readonly kind: "there"; readonly target: string }
-  | { readonly kind: "waiting" }
+  | ParquetOutcome
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
 /** Hands out `tasks`, each to the next idle worker, and tells each answer. Resolves when all are done; a worker that dies ends it. */

@@ -59,6 +59,8 @@ export async function segmentToParquet(
         actualSha256: walked.sha256,
       });
     parquet.finish();
+    // It gets its name next: what has it must be on the disk, or a file that lost power would be taken for whole ever after.
+    await file.sync();
     return { rows: parquet.rows, bytes: file.sizeBytes };
   } finally {
     file.close();

@@ -170,11 +170,11 @@ export class Spool {
       if (!(error instanceof WireError)) throw error;
     });
     this.#indexer = indexer;
-    // A closed segment that lost its end is open again: what is missing comes from the cluster.
-    if (file.sizeBytes > indexer.sizeBytes) {
-      file.truncate(indexer.sizeBytes);
-      this.#write({ ...this.#facts, isClosed: false });
-    }
+    const isTorn = file.sizeBytes > indexer.sizeBytes;
+    if (isTorn) file.truncate(indexer.sizeBytes);
+    // A closed segment that lost its end, or all that it had, is open again: what is missing comes from the cluster. An empty segment
+    // must never be archived, since no manifest can name it.
+    if (this.#facts.isClosed && (isTorn || indexer.sizeBytes === 0)) this.#write({ ...this.#facts, isClosed: false });
   }
 
   #write(facts: SpoolFacts): void {

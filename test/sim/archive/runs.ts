@@ -1,13 +1,12 @@
 /** Runs of an archive's processes with interruptions: at every step in turn, or at chosen ones. */
 
 import { seededRandom } from "../../support/seeded-random.ts";
+import { interruptedAtEveryStep } from "./every-step.ts";
 import { assertAllArchived, assertNoOrphans, assertSound } from "./invariants.ts";
 import { gc, type Job, offload, retire, wait } from "./jobs.ts";
 import { type Ending, Life, type StepHook } from "./life.ts";
 import { type ArchiveProcess, type ArchiveWorld, arriveAll, openArchiveWorld, processIn } from "./world.ts";
 
-/** No job here takes as many steps: a run that does is one that never ends. */
-const STEPS_MAX = 2_000;
 /** Passes after which everything must be at rest. */
 const SETTLE_PASSES = 3;
 /** Microtasks that a step may take, so that the steps of several processes fall between each other. */
@@ -28,33 +27,17 @@ export interface Scenario {
 }
 
 /** Interrupts the job at each of its steps in turn; answers at how many. @throws {AssertionError} the invariant that broke */
-export async function atEveryStep(scenario: Scenario, mistake?: Mistake): Promise<number> {
-  for (let step = 0; step < STEPS_MAX; step++) {
+export function atEveryStep(scenario: Scenario, mistake?: Mistake): Promise<number> {
+  const { name, before, job, meanwhile } = scenario;
+  return interruptedAtEveryStep(name, async (interruption) => {
     const world = openArchiveWorld(4);
-    if (scenario.before !== undefined) await work(world, scenario.before);
+    if (before !== undefined) await work(world, before);
     arriveAll(world);
-    let isReached = false;
-    let at = "";
-    const hook: StepHook = async (count, what) => {
-      if (count !== step) return "go";
-      isReached = true;
-      at = what;
-      if (scenario.meanwhile === undefined) return "die";
-      await work(world, scenario.meanwhile);
-      return "go";
-    };
-    try {
-      await work(world, scenario.job, { hook, mistake });
-      await assertSound(world);
-      await settle(world, mistake);
-    } catch (error) {
-      throw new Error(`${scenario.name}, step ${step} (${at}): ${error instanceof Error ? error.message : error}`, {
-        cause: error,
-      });
-    }
-    if (!isReached) return step;
-  }
-  throw new Error(`${scenario.name} takes more than ${STEPS_MAX} steps`);
+    const hook = interruption.hook(meanwhile === undefined ? undefined : () => work(world, meanwhile));
+    await work(world, job, { hook, mistake });
+    await assertSound(world);
+    await settle(world, mistake);
+  });
 }
 
 /** Two offloaders, a gc and a retention at once, in an order chosen by the seed; up to two of them die; lists lag behind. */

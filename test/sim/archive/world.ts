@@ -8,6 +8,7 @@ import { seededRandom } from "../../support/seeded-random.ts";
 import { consecutiveSegments, type HeldSegment, PARTITION } from "../../support/segments.ts";
 import { undroppable } from "./invariants.ts";
 import type { Life } from "./life.ts";
+import { storeSeenBy } from "./store-seen.ts";
 
 /** Segments of a world: some to archive, some that arrive later. */
 const SEGMENTS = 6;
@@ -95,18 +96,7 @@ function storeSeen({ store, listings }: ArchiveWorld, life: Life, lag: Random | 
     const keys = listings[Math.max(0, listings.length - 1 - behind)] ?? [];
     return keys.filter((key) => key.startsWith(prefix));
   };
-  return {
-    location: store.location,
-    put: (key, content) => life.step(`put ${key}`, () => store.put(key, content)),
-    putIfAbsent: (key, bytes) => life.step(`putIfAbsent ${key}`, () => store.putIfAbsent(key, bytes)),
-    get: (key, range) => life.step(`get ${key}`, () => store.get(key, range)),
-    stat: (key) => life.step(`stat ${key}`, () => store.stat(key)),
-    list: (prefix) => life.step(`list ${prefix}`, () => listed(prefix)),
-    remove: (key) => life.step(`remove ${key}`, () => store.remove(key)),
-    unfinished: () => life.step("unfinished", () => store.unfinished()),
-    giveUp: (write) => life.step(`giveUp ${write.key}`, () => store.giveUp(write)),
-    close: () => {},
-  };
+  return storeSeenBy(life, store, listed);
 }
 
 function sourceSeen(world: ArchiveWorld, life: Life): SegmentSource {

@@ -68,6 +68,17 @@ test("spool believes no batch whose bytes have changed, nor one behind it", asyn
   assert.equal(again.closed, undefined, "it takes more again");
 });
 
+test("spool that was closed takes more again when a crash left none of its data: an empty segment is never archived", async () => {
+  const storage = new MemoryStorage();
+  (await written(storage)).close();
+  storage.open(DATA, { create: false }).truncate(0);
+  const again = await Spool.open(OPTIONS, { storage });
+  assert.deepEqual([again.closed, again.segment?.nextOffset], [undefined, 100n]);
+  again.append(batches(2).views, NEVER);
+  again.close();
+  assert.equal(again.closed?.nextOffset, 106n);
+});
+
 test("spool without facts is empty", async () => {
   const storage = new MemoryStorage();
   await written(storage);
