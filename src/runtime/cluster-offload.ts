@@ -7,13 +7,15 @@ import { nodeRandom } from "../adapters/node-random.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import { archivedTo } from "../tier/manifest.ts";
+import { archivedTo, type Manifest } from "../tier/manifest.ts";
+import type { StoreFigures } from "../tier/measured-store.ts";
 import { offloadOnce } from "../tier/offload.ts";
 import type { ArchivedPartition } from "../tier/ports.ts";
 import type { Topology } from "../topology/model.ts";
 import { ClusterRule, localLogs, type PartitionProgress } from "./cluster-rule.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import type { StateDirectory } from "./state-directory.ts";
+import type { UpkeepStatus } from "./tier-upkeep.ts";
 
 /** Enough to hide the store's round trips; each holds a part of a segment in memory. */
 const PARALLEL = 2;
@@ -39,10 +41,22 @@ export interface PartitionStatus {
   /** The last stable offset; undefined when the leader did not answer. */
   readonly clusterEnd: bigint | undefined;
   readonly logStart: bigint | undefined;
+  /** Time of the newest archived record, milliseconds since the epoch; undefined when there is none with a time. */
+  readonly archivedUntilMs: number | undefined;
   /** Since the start of this process. */
   readonly bytesOffloaded: number;
+  readonly segmentsOffloaded: number;
   readonly bytesPerSecond: number;
   readonly error: string | undefined;
+}
+
+/** How a tiering rule stands, since the start of this process. */
+export interface RuleStatus {
+  readonly store: string;
+  /** What keeps the whole rule from working. */
+  readonly failure: string | undefined;
+  readonly upkeep: UpkeepStatus;
+  readonly requests: StoreFigures;
 }
 
 /** What a pass did. */
@@ -136,7 +150,7 @@ export class ClusterOffloader implements AsyncDisposable {
     const rows: PartitionStatus[] = [];
     for (const rule of this.#rules) {
       for (const { partition, bounds } of rule.source.seen) {
-        const { manifest, bytesOffloaded, error } = await rule.known(partition);
+        const { manifest, bytesOffloaded, segmentsOffloaded, error } = await rule.known(partition);
         const isKnown = !(bounds instanceof Error);
         rows.push({
           partition,
@@ -144,13 +158,22 @@ export class ClusterOffloader implements AsyncDisposable {
           archivedTo: archivedTo(manifest),
           clusterEnd: isKnown ? bounds.endOffset : undefined,
           logStart: isKnown ? bounds.startOffset : undefined,
+          archivedUntilMs: newestMs(manifest),
           bytesOffloaded,
+          segmentsOffloaded,
           bytesPerSecond: Math.round(bytesOffloaded / seconds),
           error: (isKnown ? error : bounds)?.message,
         });
       }
     }
     return rows;
+  }
+
+  /** All rules, in the order of the topology. */
+  get rules(): readonly RuleStatus[] {
+    return this.#rules.map(({ store, failing, upkeep, figures }) => {
+      return { store: store.location, failure: failing, upkeep: upkeep.status, requests: figures };
+    });
   }
 
   /** Leaves the spools for the next process. Idempotent. */
@@ -175,6 +198,7 @@ export class ClusterOffloader implements AsyncDisposable {
         isOver = true;
         const known = rule.progress(partition);
         known.bytesOffloaded += step.bytesOffloaded;
+        known.segmentsOffloaded += step.segmentsOffloaded;
         if (manifest !== undefined) Object.assign(known, { manifest, isKnown: true });
         this.#tell(partition, known, error === undefined ? undefined : toError(error));
         moved.segmentsOffloaded += step.segmentsOffloaded;
@@ -223,4 +247,10 @@ export class ClusterOffloader implements AsyncDisposable {
       nowMs: nodeClock().nowMs(),
     });
   }
+}
+
+function newestMs(manifest: Manifest | undefined): number | undefined {
+  const times = (manifest?.segments ?? []).map(({ maxTimestampMs }) => maxTimestampMs);
+  const newest = times.reduce((a, b) => Math.max(a, b), -1);
+  return newest < 0 ? undefined : newest;
 }

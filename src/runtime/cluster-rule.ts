@@ -10,6 +10,7 @@ import type { KafkaClient } from "../client/kafka-client.ts";
 import type { Logger } from "../core/logger.ts";
 import { readHead } from "../tier/archive.ts";
 import type { Manifest } from "../tier/manifest.ts";
+import { measuredStore, type StoreFigures } from "../tier/measured-store.ts";
 import type { ArchivedPartition, ObjectStore } from "../tier/ports.ts";
 import { Throttle } from "../tier/throttle.ts";
 import { throttledStore } from "../tier/throttled-store.ts";
@@ -30,6 +31,7 @@ const SEGMENT_OPEN_MS_MAX = 3_600_000;
 /** What is known of a partition. */
 export interface PartitionProgress {
   bytesOffloaded: number;
+  segmentsOffloaded: number;
   /** The newest one that was seen; undefined when there is none, unless nobody has looked yet. */
   manifest: Manifest | undefined;
   isKnown: boolean;
@@ -55,6 +57,8 @@ export class ClusterRule {
   readonly source: KafkaSegments;
   readonly upkeep: TierUpkeep;
   readonly capture: TierCapture;
+  /** What the store's requests took. */
+  readonly figures: StoreFigures;
   /** What keeps the whole rule from working. */
   failing: string | undefined;
   readonly #topic: string | undefined;
@@ -63,12 +67,18 @@ export class ClusterRule {
 
   private constructor(
     tiering: Tiering,
-    parts: { readonly store: ObjectStore; readonly source: KafkaSegments; readonly lock: LockFile | undefined },
+    parts: {
+      readonly store: ObjectStore;
+      readonly figures: StoreFigures;
+      readonly source: KafkaSegments;
+      readonly lock: LockFile | undefined;
+    },
     { logger, topic }: ClusterRuleDeps,
   ) {
-    const { store, source, lock } = parts;
+    const { store, figures, source, lock } = parts;
     this.tiering = tiering;
     this.store = store;
+    this.figures = figures;
     this.source = source;
     this.#lock = lock;
     this.#topic = topic;
@@ -97,7 +107,10 @@ export class ClusterRule {
         },
         { client, storage, clock, pace: (bytes) => fetched.take(bytes) },
       );
-      return new ClusterRule(tiering, { store: throttledStore(opened, tiering.limits, clock), source, lock }, deps);
+      // Within the limits: waiting for their turn is no time that requests take.
+      const { store: measured, figures } = measuredStore(opened, clock);
+      const store = throttledStore(measured, tiering.limits, clock);
+      return new ClusterRule(tiering, { store, figures, source, lock }, deps);
     } catch (error) {
       lock?.release();
       throw error;
@@ -141,7 +154,7 @@ export class ClusterRule {
 }
 
 const UNKNOWN = (): PartitionProgress => {
-  return { bytesOffloaded: 0, manifest: undefined, isKnown: false, error: undefined };
+  return { bytesOffloaded: 0, segmentsOffloaded: 0, manifest: undefined, isKnown: false, error: undefined };
 };
 
 /** What the last listing showed. A topic that is not in it may only be hidden from this client, so nothing counts as gone. */

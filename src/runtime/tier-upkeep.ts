@@ -34,6 +34,8 @@ export interface TierUpkeepDeps {
 export interface UpkeepStatus {
   readonly store: string;
   readonly segmentsRemoved: number;
+  /** Of these, those of topics that the cluster no longer has. */
+  readonly segmentsOfDeletedTopics: number;
   readonly objectsCollected: number;
   readonly unfinishedCollected: number;
   readonly scrub: {
@@ -42,6 +44,8 @@ export interface UpkeepStatus {
     readonly bytes: number;
     /** Of the round under way and the one before it. */
     readonly findings: readonly Finding[];
+    /** Those of all rounds, each counted when it was met first. */
+    readonly found: number;
   };
   /** What the last run met, when it failed. */
   readonly failure: string | undefined;
@@ -57,7 +61,10 @@ export class TierUpkeep {
   #allowance = 0;
   #findings: Finding[] = [];
   #before: readonly Finding[] = [];
-  #status = { segmentsRemoved: 0, objectsCollected: 0, unfinishedCollected: 0, rounds: 0, segments: 0, bytes: 0 };
+  readonly #status = {
+    ...{ segmentsRemoved: 0, segmentsOfDeletedTopics: 0, objectsCollected: 0, unfinishedCollected: 0 },
+    ...{ rounds: 0, segments: 0, bytes: 0, found: 0 },
+  };
   #failure: string | undefined;
 
   constructor(spec: UpkeepSpec, deps: TierUpkeepDeps) {
@@ -66,13 +73,13 @@ export class TierUpkeep {
   }
 
   get status(): UpkeepStatus {
-    const { rounds, segments, bytes, ...removed } = this.#status;
+    const { rounds, segments, bytes, found, ...removed } = this.#status;
     const findings = [...this.#findings, ...this.#before].slice(0, FINDINGS_MAX);
     const { location: store } = this.#deps.store;
     return {
       store,
       ...removed,
-      scrub: { rounds, segments, bytes, findings },
+      scrub: { rounds, segments, bytes, findings, found },
       failure: this.#failure,
     };
   }
@@ -104,6 +111,7 @@ export class TierUpkeep {
     const report = await keepUp(this.#spec, wants, { store, clock, logs, collects });
     if (collects) this.#collectedMs = nowMs;
     this.#status.segmentsRemoved += report.segmentsRemoved;
+    this.#status.segmentsOfDeletedTopics += report.segmentsOfDeletedTopics;
     this.#status.objectsCollected += report.objectsCollected;
     this.#status.unfinishedCollected += report.unfinishedCollected;
     if (report.segmentsRemoved > 0)
@@ -125,6 +133,7 @@ export class TierUpkeep {
     for (const finding of report.findings) {
       if ([...this.#findings, ...this.#before].some(({ key, kind }) => key === finding.key && kind === finding.kind))
         continue;
+      this.#status.found++;
       logger.warn("archive is damaged", { store: store.location, ...finding });
     }
     this.#findings.push(...report.findings.slice(0, FINDINGS_MAX - this.#findings.length));

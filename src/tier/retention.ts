@@ -26,6 +26,7 @@ export interface RetentionBounds {
 
 /** What was taken out. */
 export interface RemovalReport {
+  readonly cause: RemovalCause;
   readonly segments: readonly ArchivedSegment[];
   /** First offset that is left. */
   readonly startOffset: bigint;
@@ -93,5 +94,5 @@ async function takeOut(
     segments: kept.segments.slice(segments.length),
     removed: { nextOffset: last.nextOffset, cause, atMs },
   });
-  return published === undefined ? undefined : { segments, startOffset: last.nextOffset };
+  return published === undefined ? undefined : { cause, segments, startOffset: last.nextOffset };
 }

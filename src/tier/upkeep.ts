@@ -31,6 +31,8 @@ export interface LocalLogs {
 /** What was done. */
 export interface UpkeepReport {
   readonly segmentsRemoved: number;
+  /** Of these, those of topics that the cluster no longer has. */
+  readonly segmentsOfDeletedTopics: number;
   readonly bytesRemoved: number;
   readonly objectsCollected: number;
   /** What killed writers had begun. */
@@ -55,29 +57,34 @@ export async function keepUp(
   deps: UpkeepDeps,
 ): Promise<UpkeepReport> {
   const { store, logs } = deps;
-  let [segmentsRemoved, bytesRemoved, objectsCollected, unfinishedCollected] = [0, 0, 0, 0];
+  let [segmentsRemoved, segmentsOfDeletedTopics, bytesRemoved] = [0, 0, 0];
+  let [objectsCollected, unfinishedCollected] = [0, 0];
   const blockedBy: string[] = [];
   const { retention, onTopicDeleted } = policy;
   const removes = retention.ageMs !== undefined || retention.bytes !== undefined || onTopicDeleted === "delete";
-  if (!removes && !deps.collects)
-    return { segmentsRemoved, bytesRemoved, objectsCollected, unfinishedCollected, blockedBy };
+  const report = (): UpkeepReport => ({
+    ...{ segmentsRemoved, segmentsOfDeletedTopics, bytesRemoved },
+    ...{ objectsCollected, unfinishedCollected, blockedBy },
+  });
+  if (!removes && !deps.collects) return report();
   const nowMs = await storeNowMs(store);
   for (const entry of await readCatalog(store, `${logs.clusterId}/`)) {
     if (!wanted(entry.partition.topic)) continue;
     const removed = removes ? await removeFrom(entry, policy, { ...deps, nowMs }) : undefined;
     segmentsRemoved += removed?.segments.length ?? 0;
+    if (removed?.cause === "topic-deleted") segmentsOfDeletedTopics += removed.segments.length;
     for (const { logBytes } of removed?.segments ?? []) bytesRemoved += logBytes;
     if (!deps.collects) continue;
-    const report = await collect(entry, { graceMs: policy.graceMs, dryRun: false }, { store, nowMs });
-    objectsCollected += report.objects.length + report.manifests.length;
-    if (report.blockedBy !== undefined) blockedBy.push(report.blockedBy);
+    const collected = await collect(entry, { graceMs: policy.graceMs, dryRun: false }, { store, nowMs });
+    objectsCollected += collected.objects.length + collected.manifests.length;
+    if (collected.blockedBy !== undefined) blockedBy.push(collected.blockedBy);
   }
   if (deps.collects) {
     const options = { graceMs: policy.graceMs, dryRun: false };
-    const report = await collectUnfinished(isKeyOf(logs.clusterId, wanted), options, { store, nowMs });
-    unfinishedCollected = report.removed.length;
+    const begun = await collectUnfinished(isKeyOf(logs.clusterId, wanted), options, { store, nowMs });
+    unfinishedCollected = begun.removed.length;
   }
-  return { segmentsRemoved, bytesRemoved, objectsCollected, unfinishedCollected, blockedBy };
+  return report();
 }
 
 async function removeFrom(

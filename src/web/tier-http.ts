@@ -2,38 +2,41 @@
 
 import { renderJson } from "../core/json-output.ts";
 import type { Endpoint } from "../core/network.ts";
-import { type TierRow, tierLag, tierRowJson } from "../runtime/tier-status-json.ts";
+import { type OffloaderStatus, type TierRow, tierLag, tierRowJson, tierRuleJson } from "../runtime/tier-status-json.ts";
 import { HttpServer, type PageMaker, textPage } from "./http-server.ts";
 import type { MetricFamily } from "./metric.ts";
 import { processMetrics } from "./process-metrics.ts";
 import { METRICS_CONTENT_TYPE, prometheusText } from "./prometheus-text.ts";
+import { tierRuleMetrics } from "./tier-rule-metrics.ts";
 import { DEFAULT_SERIES_MAX } from "./units.ts";
 
 const INDEX = `tributary tier offload
   /metrics     for Prometheus
   /healthz     200 while the process is alive
-  /api/status  each partition as tributary tier offload -o json tells it
+  /api/status  each partition and rule as tributary tier offload -o json tells it
 `;
 
 /** Whatever is beyond the most series. */
 const OTHER_TOPICS = "_other";
 
 /** Listens. @throws {NetworkError} */
-export function openTierHttp(endpoint: Endpoint, rows: () => Promise<readonly TierRow[]>): Promise<HttpServer> {
-  return HttpServer.open(endpoint, tierPages(rows));
+export function openTierHttp(endpoint: Endpoint, status: () => Promise<OffloaderStatus>): Promise<HttpServer> {
+  return HttpServer.open(endpoint, tierPages(status));
 }
 
 /** The pages by path. */
-export function tierPages(rows: () => Promise<readonly TierRow[]>): Readonly<Record<string, PageMaker>> {
+export function tierPages(status: () => Promise<OffloaderStatus>): Readonly<Record<string, PageMaker>> {
   return {
     "/": () => textPage(200, INDEX),
     "/healthz": () => textPage(200, "ok\n"),
     "/metrics": async () => {
-      const body = await prometheusText([...tierMetrics(await rows()), ...processMetrics()]);
-      return { status: 200, contentType: METRICS_CONTENT_TYPE, body };
+      const { partitions, rules } = await status();
+      const families = [...tierMetrics(partitions, Date.now()), ...tierRuleMetrics(rules), ...processMetrics()];
+      return { status: 200, contentType: METRICS_CONTENT_TYPE, body: await prometheusText(families) };
     },
     "/api/status": async () => {
-      const body = `${renderJson({ partitions: (await rows()).map(tierRowJson) })}\n`;
+      const { partitions, rules } = await status();
+      const body = `${renderJson({ partitions: partitions.map(tierRowJson), rules: rules.map(tierRuleJson) })}\n`;
       return { status: 200, contentType: "application/json", body };
     },
   };
@@ -44,20 +47,29 @@ interface TopicTotals {
   readonly topic: string;
   lag: number;
   bytes: number;
+  segments: number;
   failing: number;
+  /** Seconds since the newest archived record of the partition that is behind the most; 0 when none is behind. */
+  pendingSeconds: number;
 }
 
 /** One series of each metric for a topic; topics beyond `seriesMax` share one for each region. */
-export function tierMetrics(rows: readonly TierRow[], seriesMax = DEFAULT_SERIES_MAX): readonly MetricFamily[] {
+export function tierMetrics(
+  rows: readonly TierRow[],
+  nowMs: number,
+  seriesMax = DEFAULT_SERIES_MAX,
+): readonly MetricFamily[] {
   const totals = new Map<string, TopicTotals>();
   for (const row of rows) {
-    const { region, partition, bytesOffloaded, error } = row;
+    const { region, partition, bytesOffloaded, segmentsOffloaded, error } = row;
     const isKnown = totals.has(`${region}/${partition.topic}`) || totals.size < seriesMax;
     const topic = isKnown ? partition.topic : OTHER_TOPICS;
     const key = `${region}/${topic}`;
-    const total = totals.get(key) ?? { region, topic, lag: 0, bytes: 0, failing: 0 };
+    const total = totals.get(key) ?? { region, topic, lag: 0, bytes: 0, segments: 0, failing: 0, pendingSeconds: 0 };
     total.lag += Number(tierLag(row) ?? 0n);
     total.bytes += bytesOffloaded;
+    total.segments += segmentsOffloaded;
+    total.pendingSeconds = Math.max(total.pendingSeconds, pendingSeconds(row, nowMs));
     total.failing += error === undefined ? 0 : 1;
     totals.set(key, total);
   }
@@ -80,10 +92,27 @@ export function tierMetrics(rows: readonly TierRow[], seriesMax = DEFAULT_SERIES
       samples: samples(({ bytes }) => bytes),
     },
     {
+      name: "tributary_tier_segments_total",
+      help: "Segments that this process archived.",
+      type: "counter",
+      samples: samples(({ segments }) => segments),
+    },
+    {
+      name: "tributary_tier_oldest_pending_seconds",
+      help: "No record that is not archived is older than this: time since the newest archived one, where any is missing.",
+      type: "gauge",
+      samples: samples(({ pendingSeconds: seconds }) => seconds),
+    },
+    {
       name: "tributary_tier_failing_partitions",
       help: "Partitions whose last pass failed.",
       type: "gauge",
       samples: samples(({ failing }) => failing),
     },
   ];
+}
+
+function pendingSeconds(row: TierRow, nowMs: number): number {
+  if ((tierLag(row) ?? 0n) <= 0n || row.archivedUntilMs === undefined) return 0;
+  return Math.max(0, (nowMs - row.archivedUntilMs) / 1_000);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { hasFaultCode } from "../../src/core/errors.ts";
+import { StoreError } from "../../src/tier/errors.ts";
 import type { ObjectStore } from "../../src/tier/ports.ts";
 
 /** One case; the store holds nothing before it. */
@@ -76,9 +77,8 @@ export const STORE_CASES: readonly StoreCase[] = [
         await go.promise;
         return bytes.subarray(start, endExclusive);
       };
-      const failing = assert.rejects(store.put("w/torn.log", { sizeBytes: bytes.length, read }), (error) =>
-        hasFaultCode(error, "STORE_MISSING"),
-      );
+      // A server may break the connection instead of telling that there is no such upload.
+      const failing = assert.rejects(store.put("w/torn.log", { sizeBytes: bytes.length, read }), StoreError);
       await begun.promise;
       // A request to begin whose answer was lost may have begun one that nobody goes on with.
       const writes = await store.unfinished();

@@ -43,6 +43,7 @@ test("upkeep scrubs no more than its budget in a day, and tells what is damaged"
   assert.ok(scrub.bytes <= 43_000 && scrub.bytes > 30_000, `${scrub.bytes}`);
   assert.ok(scrub.rounds >= 1 && scrub.findings.every(({ key, kind }) => key === damaged && kind === "wrong-size"));
   assert.ok(scrub.findings.length > 0);
+  assert.equal(scrub.found, 1);
 });
 
 test("upkeep prunes old manifests without being asked, and tells what keeps it from that", async () => {

@@ -9,7 +9,13 @@ import { ClusterOffloader, type ClusterPass } from "../../../runtime/cluster-off
 import { control } from "../../../runtime/control-client.ts";
 import { boundHeap } from "../../../runtime/heap-bounds.ts";
 import { regionNamed } from "../../../runtime/region-spec.ts";
-import { type TierRow, tierLag, tierRowJson } from "../../../runtime/tier-status-json.ts";
+import {
+  type TierRow,
+  type TierRuleRow,
+  tierLag,
+  tierRowJson,
+  tierRuleJson,
+} from "../../../runtime/tier-status-json.ts";
 import type { OffloadReport } from "../../../tier/offload.ts";
 import { formatBytes } from "../../../topology/units.ts";
 import type { HttpServer } from "../../../web/http-server.ts";
@@ -46,6 +52,7 @@ interface Regions {
 interface Outcome {
   readonly passes: object[];
   readonly rows: TierRow[];
+  readonly rules: TierRuleRow[];
   readonly deletions: DeletionRow[];
   readonly failures: Error[];
 }
@@ -66,7 +73,7 @@ export async function tierOffload(context: CliContext, options: TierOffloadOptio
   const world = topologyInUse(context);
   const regions = tieredRegions(world, options.region);
   using interrupted = interruption((name) => context.talk(`${name}: finishing what is under way; again quits at once`));
-  const outcome: Outcome = { passes: [], rows: [], deletions: [], failures: [] };
+  const outcome: Outcome = { passes: [], rows: [], rules: [], deletions: [], failures: [] };
   const failed = new AbortController();
   const signal = AbortSignal.any([interrupted.signal, failed.signal]);
   const run: Run = { context, options, world, signal, outcome, open: new Map() };
@@ -79,8 +86,11 @@ export async function tierOffload(context: CliContext, options: TierOffloadOptio
     await Promise.allSettled(started);
     await Promise.all(started);
   } else for (const region of regions.existing) await offloadExisting(region, run);
-  const { passes, rows, deletions, failures } = outcome;
-  const json = { dry_run: options.dryRun ?? false, regions: passes, partitions: rows.map(tierRowJson), deletions };
+  const { passes, rows, rules, deletions, failures } = outcome;
+  const json = {
+    ...{ dry_run: options.dryRun ?? false, regions: passes, partitions: rows.map(tierRowJson) },
+    ...{ rules: rules.map(tierRuleJson), deletions },
+  };
   context.data(json, () => tables(rows, deletions, options.dryRun === true));
   if (failures[0] === undefined) return interrupted.exitCode;
   for (const { message } of failures.slice(1)) context.talk(message);
@@ -111,6 +121,7 @@ async function offloadExisting(region: string, run: Run): Promise<void> {
   outcome.passes.push(passJson(region, pass));
   outcome.deletions.push(...pass.deletions.map((deletion) => deletionRow(region, deletion)));
   outcome.rows.push(...(await rowsOf(region, offloader)));
+  outcome.rules.push(...rulesOf(region, offloader));
 }
 
 function passJson(region: string, moved: Pick<ClusterPass, "segmentsOffloaded" | "bytesOffloaded">): object {
@@ -121,12 +132,16 @@ async function rowsOf(region: string, offloader: ClusterOffloader): Promise<read
   return (await offloader.status()).map((status) => ({ region, ...status }));
 }
 
+function rulesOf(region: string, { rules }: ClusterOffloader): readonly TierRuleRow[] {
+  return rules.map((rule) => ({ region, ...rule }));
+}
+
 async function served({ options: { http, follow }, open }: Run): Promise<HttpServer | undefined> {
   if (http === undefined || follow !== true) return undefined;
   const { openTierHttp } = await import("../../../web/tier-http.ts");
   return openTierHttp(http, async () => {
     const rows = await Promise.all([...open].map(([region, offloader]) => rowsOf(region, offloader)));
-    return rows.flat();
+    return { partitions: rows.flat(), rules: [...open].flatMap(([region, offloader]) => rulesOf(region, offloader)) };
   });
 }
 
