@@ -47,9 +47,21 @@ function ofRegion(command: Command): Command {
   return command.option("-r, --region <region>", "only the stores of this region");
 }
 
+/** Options of those that need the bucket alone. */
+function ofStore(command: Command): Command {
+  return ofRegion(command)
+    .addOption(
+      new Option(
+        "--store <url>",
+        "this store, whatever is declared: file://path or s3://bucket/prefix; no topology is needed",
+      ).conflicts("region"),
+    )
+    .option("--endpoint <url>", "with --store: another S3 server than AWS");
+}
+
 /** Options of those that may be narrowed to a topic. */
 function ofTopic(command: Command): Command {
-  return ofRegion(command)
+  return command
     .option("--topic <topic>", "only this topic")
     .option("-p, --partition <number>", "only this partition", wholeNumber)
     .option("--topic-id <id>", "only the topic of this id, where there were several of one name");
@@ -77,7 +89,7 @@ function addOffload(tier: Command, run: Runner): void {
 }
 
 function addLs(tier: Command, run: Runner): void {
-  ofRegion(tier.command("ls").summary("what is archived")).action(
+  ofStore(tier.command("ls").summary("what is archived")).action(
     run(async () => (await import("./commands/tier/ls.ts")).tierLs),
   );
 }
@@ -91,7 +103,7 @@ function addExplain(tier: Command, run: Runner): void {
 }
 
 function addVerify(tier: Command, run: Runner): void {
-  ofRegion(tier.command("verify").summary("whether the archive is whole; exit 2 when it is not"))
+  ofStore(tier.command("verify").summary("whether the archive is whole; exit 2 when it is not"))
     .option("--sample <percent>", "share of the segments whose content is read, for example 5%", share, 1)
     .option("--budget <rate>", "read no faster, for example 50MiB/s or 100GiB/d", rate)
     .option("--limit <size>", "read so much, and go on there the next time, instead of a share of all", byteSize)
@@ -100,21 +112,23 @@ function addVerify(tier: Command, run: Runner): void {
 
 function addRepair(tier: Command, run: Runner): void {
   ofTopic(
-    tier.command("repair").summary("mend what is damaged from copies of the same bytes; exit 2 when some is lost"),
+    ofRegion(tier.command("repair")).summary(
+      "mend what is damaged from copies of the same bytes; exit 2 when some is lost",
+    ),
   )
     .option("--dry-run", "tell what would be mended, and leave it")
     .action(run(async () => (await import("./commands/tier/repair.ts")).tierRepair));
 }
 
 function addGc(tier: Command, run: Runner): void {
-  ofRegion(tier.command("gc").summary("remove what no manifest names"))
+  ofStore(tier.command("gc").summary("remove what no manifest names"))
     .option("--grace <duration>", "how long it must have been so (default: 24h)", duration)
     .option("--dry-run", "tell what would be removed, and leave it")
     .action(run(async () => (await import("./commands/tier/gc.ts")).tierGc));
 }
 
 function addRm(tier: Command, run: Runner): void {
-  ofRegion(tier.command("rm").summary("take a topic out of the archive; gc removes its objects after the grace period"))
+  ofStore(tier.command("rm").summary("take a topic out of the archive; gc removes its objects after the grace period"))
     .argument("<topic>")
     .option("-p, --partition <number>", "only this partition", wholeNumber)
     .option("--topic-id <id>", "only the topic of this id, where there were several of one name")
@@ -123,7 +137,11 @@ function addRm(tier: Command, run: Runner): void {
 }
 
 function addParquet(tier: Command, run: Runner): void {
-  ofTopic(tier.command("parquet").summary("write archived segments as Parquet files for DuckDB, pandas and the like"))
+  ofTopic(
+    ofStore(tier.command("parquet")).summary(
+      "write archived segments as Parquet files for DuckDB, pandas and the like",
+    ),
+  )
     .option("--to <directory>", "where to (default: below parquet/ in the store itself)")
     .option(
       "--json-columns <columns>",
@@ -136,15 +154,14 @@ function addParquet(tier: Command, run: Runner): void {
 }
 
 function addExport(tier: Command, run: Runner): void {
-  ofTopic(tier.command("export").summary("write archived partitions as Kafka's own segment files"))
+  ofTopic(ofStore(tier.command("export")).summary("write archived partitions as Kafka's own segment files"))
     .requiredOption("--to <directory>", "where to; TOPIC-PARTITION/ is made below it")
     .action(run(async () => (await import("./commands/tier/export.ts")).tierExport));
 }
 
 function addRestore(tier: Command, run: Runner): void {
-  ofRegion(tier.command("restore").summary("archived topics, or a part of them, back into a cluster"))
+  ofStore(tier.command("restore").summary("archived topics, or a part of them, back into a cluster"))
     .requiredOption("--into <region>", "the region that gets them")
-    .option("--store <url>", "the store, instead of a declared one: file:///path or s3://bucket/prefix")
     .option("--topic <pattern>", "which topics (default: all); may be given again", collected)
     .option("--topic-id <id>", "only the topic of this id, where there were several of one name")
     .option("--cluster <id>", "the archived cluster, where the store holds several")
@@ -163,9 +180,7 @@ function addRestore(tier: Command, run: Runner): void {
 }
 
 function addServe(tier: Command, run: Runner): void {
-  ofRegion(tier.command("serve").summary("read an archive with any Kafka client, without a cluster"))
-    .option("--store <url>", "the store, file://path or s3://bucket/prefix; default: what the topology declares")
-    .option("--endpoint <url>", "with --store: another S3 server than AWS")
+  ofStore(tier.command("serve").summary("read an archive with any Kafka client, without a cluster"))
     .option("--topic <pattern>", "only these topics; may be repeated (default: all)", collected)
     .option("--cluster <id>", "only what this cluster archived")
     .option("--host <host>", "where to listen (default: 127.0.0.1)")

@@ -125,8 +125,8 @@ export class TierUpkeep {
     if (scrubBytesPerDay === undefined) return;
     this.#allowance = Math.min(scrubBytesPerDay, this.#allowance + (scrubBytesPerDay * sinceMs) / DAY_MS);
     if (this.#allowance <= 0) return;
-    const { store, logger } = this.#deps;
-    const report = await scrub(store, { bytesMax: this.#allowance });
+    const { store, clock, logger } = this.#deps;
+    const report = await scrub(store, { bytesMax: this.#allowance, nowMs: clock.nowMs() });
     this.#allowance -= report.bytes;
     this.#status.segments += report.segments;
     this.#status.bytes += report.bytes;

@@ -21,15 +21,15 @@ function sentence(fault: ArchiveFault): string {
     case "ARCHIVE_CORRUPT":
       return `${fault.key} is damaged: ${fault.what}; run \`tributary tier repair\` while there is a copy elsewhere`;
     case "ARCHIVE_GAP":
-      return `${fault.topic}-${fault.partition} is archived up to offset ${fault.archivedTo}, and its local segments begin at ${fault.localFrom}: those between are gone; run \`tributary tier verify\`: a manifest may be missing`;
+      return `${fault.topic}-${fault.partition} is archived up to offset ${fault.archivedTo}, and its local segments begin at ${fault.localFrom}: those between are gone; run \`tributary tier repair\`, since the newest manifests may be lost`;
     case "ARCHIVE_MANIFESTS_GONE":
-      return `${fault.location} has segments below ${fault.prefix} and no manifest; put the manifests back, or move the segments away to begin anew at offset ${fault.localFrom}`;
+      return `${fault.location} has segments below ${fault.prefix} and no manifest; put the manifests back, run \`tributary tier repair\`, which writes one for the segments it finds whole, or move them away to begin anew at offset ${fault.localFrom}`;
     case "ARCHIVE_DIVERGED":
       return `${fault.topic}-${fault.partition} is archived up to offset ${fault.archivedTo}, but the cluster agrees up to ${fault.clusterEnd} only, as after an unclean election; the archive keeps what it has, and this partition stops: archive it in another store, or delete what is archived of it`;
     case "ARCHIVE_CONTENDED":
       return `another writer was first ${fault.attempts} times in a row at the archive of ${fault.topic}-${fault.partition}; the next pass tries again`;
     case "ARCHIVE_UNKNOWN":
-      return `no archive holds topic "${fault.topic}"; tributary tier ls lists what there is`;
+      return `no archive holds ${fault.partition === undefined ? "" : `partition ${fault.partition} of `}topic "${fault.topic}"; tributary tier ls lists what there is`;
     case "ARCHIVE_AMBIGUOUS":
       return `several archives hold topic "${fault.topic}": ${fault.candidates.join(", ")}; narrow it with --region or --topic-id`;
     default:

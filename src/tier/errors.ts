@@ -59,7 +59,7 @@ export type ArchiveFault =
       readonly topic: string;
       readonly candidates: readonly string[];
     }
-  | { readonly code: "ARCHIVE_UNKNOWN"; readonly topic: string }
+  | { readonly code: "ARCHIVE_UNKNOWN"; readonly topic: string; readonly partition?: number | undefined }
   | { readonly code: "PARQUET_NOT_TEXT"; readonly topic: string; readonly partition: number; readonly offset: bigint }
   | {
       readonly code: "ARCHIVE_GAP";

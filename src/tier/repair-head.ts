@@ -4,6 +4,7 @@ import { transactionEndIn } from "../wire/control-batch.ts";
 import { WireError } from "../wire/errors.ts";
 import { type ArchiveHead, listManifests } from "./archive.ts";
 import type { CatalogEntry } from "./catalog.ts";
+import { segmentsWithLostNames } from "./lost-names.ts";
 import { type ArchivedGap, type ArchivedSegment, archivedTo, baseOffsetOf, type Manifest, sha256 } from "./manifest.ts";
 import { verifyChain } from "./manifest-chain.ts";
 import type { LeaderEpochStart, ObjectStore } from "./ports.ts";
@@ -12,34 +13,48 @@ import { verifySegment } from "./verify.ts";
 
 /** A head that a successor can be published of. */
 export interface RecoveredHead {
-  readonly head: ArchiveHead;
+  /** Undefined when no manifest is left. */
+  readonly head: ArchiveHead | undefined;
+  /** What the successor goes on from. */
+  readonly manifest: Manifest;
   /** Number of the manifest that was gone back to, 0 for none at all; undefined when the newest is whole. */
   readonly from: number | undefined;
   /** Segments found by their objects alone. */
   readonly adopted: number;
 }
 
-/** Undefined when there is no manifest. The successor names the damaged one by its hash, so that everybody sees it was known.
+/** Undefined when there is no manifest, nor anything that one should name. The successor names a damaged one by its hash, so that
+ *  everybody sees it was known. Where the newest manifests are lost, what they named is taken up again.
  *  @throws {StoreError} */
 export async function recoverHead(
   entry: CatalogEntry,
-  { store }: { readonly store: ObjectStore },
+  deps: { readonly store: ObjectStore; readonly nowMs: number },
 ): Promise<RecoveredHead | undefined> {
+  const { store } = deps;
   const manifestKeys = await listManifests(store, `${entry.prefix}manifest/`);
   const newestKey = manifestKeys.at(-1);
-  if (newestKey === undefined) return undefined;
+  if (newestKey === undefined) {
+    const objectKeys = await segmentsWithLostNames(entry, undefined, deps);
+    const segments = await adoptObjects(objectKeys, emptyManifest(entry), store);
+    if (segments.length === 0) return undefined;
+    const manifest = { ...emptyManifest(entry), segments };
+    return { head: undefined, manifest, from: 0, adopted: segments.length };
+  }
   const { newest, isHeadDamaged } = await verifyChain({ ...entry, manifestKeys }, store);
   const head = { sha256: sha256(await store.get(newestKey)) };
   if (newest !== undefined && !isHeadDamaged) {
     const { findings } = await verifyChain({ ...entry, manifestKeys: manifestKeys.slice(-2) }, store);
-    const from = findings.length === 0 ? undefined : newest.manifest.number;
-    return { head: { ...head, manifest: newest.manifest }, from, adopted: 0 };
+    const objectKeys = await segmentsWithLostNames(entry, newest.manifest, deps);
+    const adopted = await adoptObjects(objectKeys, newest.manifest, store);
+    const from = findings.length === 0 && adopted.length === 0 ? undefined : newest.manifest.number;
+    const manifest = { ...newest.manifest, segments: [...newest.manifest.segments, ...adopted] };
+    return { head: { ...head, manifest: newest.manifest }, manifest, from, adopted: adopted.length };
   }
   const before = newest?.manifest ?? emptyManifest(entry);
-  const adopted = await adoptObjects(entry, before, store);
+  const adopted = await adoptObjects(entry.objectKeys, before, store);
   const number = Number(newestKey.slice(-".json".length - 20, -".json".length));
   const manifest = { ...before, number, segments: [...before.segments, ...adopted] };
-  return { head: { ...head, manifest }, from: before.number, adopted: adopted.length };
+  return { head: { ...head, manifest }, manifest, from: before.number, adopted: adopted.length };
 }
 
 function emptyManifest({ partition }: CatalogEntry): Manifest {
@@ -48,11 +63,11 @@ function emptyManifest({ partition }: CatalogEntry): Manifest {
 
 /** Whole segments that go on exactly where the manifest ends, one after the other; without a manifest from the first object on. */
 async function adoptObjects(
-  entry: CatalogEntry,
+  objectKeys: readonly string[],
   before: Manifest,
   store: ObjectStore,
 ): Promise<readonly ArchivedSegment[]> {
-  const logs = entry.objectKeys.flatMap((key) => {
+  const logs = objectKeys.flatMap((key) => {
     const baseOffset = key.endsWith(".log") ? baseOffsetOf(key) : undefined;
     return baseOffset === undefined ? [] : [{ key: key.slice(0, -".log".length), baseOffset }];
   });

@@ -14,7 +14,7 @@ import { type ArchiveHead, publish } from "./archive.ts";
 import type { CatalogEntry } from "./catalog.ts";
 import { ArchiveError, StoreError } from "./errors.ts";
 import type { IndexContents } from "./index-check.ts";
-import { type ArchivedSegment, type OpenTransaction, segmentKey } from "./manifest.ts";
+import { type ArchivedSegment, type Manifest, type OpenTransaction, segmentKey } from "./manifest.ts";
 import type { ArchivedPartition, ObjectBody, ObjectStore } from "./ports.ts";
 import { type DamagedRange, damagedRanges } from "./repair-damage.ts";
 import { recoverHead } from "./repair-head.ts";
@@ -49,9 +49,9 @@ export interface RepairReport {
   readonly mended: readonly MendedSegment[];
   /** What no copy has. */
   readonly lost: readonly DamagedRange[];
-  /** Number of the manifest that the newest one was recovered from, when it was damaged. */
+  /** Number of the manifest that was gone on from, when the newest one is damaged or lost; 0 for none at all. */
   readonly recoveredFrom: number | undefined;
-  /** Segments that only the damaged manifest named, found by their objects. */
+  /** Segments that only the damaged or lost manifests named, found by their objects. */
   readonly adopted: number;
   /** Number of the manifest that names what was mended; undefined when nothing was, or in a dry run. */
   readonly published: number | undefined;
@@ -79,15 +79,15 @@ export async function repairPartition(
   options: RepairOptions,
   deps: RepairDeps,
 ): Promise<RepairReport> {
-  const recovered = await recoverHead(entry, deps);
+  const recovered = await recoverHead(entry, { store: deps.store, nowMs: deps.clock.nowMs() });
   const nothing = { mended: [], lost: [], recoveredFrom: undefined, adopted: 0, published: undefined };
   if (recovered === undefined) return nothing;
-  const { head } = recovered;
-  const writer = { epoch: head.manifest.writerEpoch + 1, nonce: Buffer.from(deps.random.bytes(8)).toString("hex") };
+  const { head, manifest } = recovered;
+  const writer = { epoch: manifest.writerEpoch + 1, nonce: Buffer.from(deps.random.bytes(8)).toString("hex") };
   const mended: MendedSegment[] = [];
   const lost: DamagedRange[] = [];
   const segments: ArchivedSegment[] = [];
-  for (const segment of head.manifest.segments) {
+  for (const segment of manifest.segments) {
     const { findings } = await verifySegment(segment, true, deps.store);
     if (findings.length === 0) {
       segments.push(segment);
@@ -104,7 +104,7 @@ export async function repairPartition(
   const isChanged = mended.length > 0 || recovered.from !== undefined;
   const published =
     isChanged && !options.dryRun
-      ? await publishRepaired(entry, { head, segments, writerEpoch: writer.epoch }, deps)
+      ? await publishRepaired(entry, { head, manifest, segments, writerEpoch: writer.epoch }, deps)
       : undefined;
   return { mended, lost, recoveredFrom: recovered.from, adopted: recovered.adopted, published };
 }
@@ -185,14 +185,15 @@ async function upload(
 }
 
 interface Repaired {
-  readonly head: ArchiveHead;
+  readonly head: ArchiveHead | undefined;
+  readonly manifest: Manifest;
   readonly segments: readonly ArchivedSegment[];
   readonly writerEpoch: number;
 }
 
 async function publishRepaired(entry: CatalogEntry, repaired: Repaired, deps: RepairDeps): Promise<number> {
-  const { head, segments, writerEpoch } = repaired;
-  const { number: _number, previousSha256: _previous, ...kept } = head.manifest;
+  const { head, manifest, segments, writerEpoch } = repaired;
+  const { number: _number, previousSha256: _previous, ...kept } = manifest;
   const draft = { ...kept, partition: entry.partition, writerEpoch, writtenAtMs: deps.clock.nowMs(), segments };
   const published = await publish(deps.store, head, draft);
   if (published !== undefined) return published.manifest.number;

@@ -4,6 +4,7 @@
 
 import { type CatalogEntry, readCatalog } from "./catalog.ts";
 import { StoreError } from "./errors.ts";
+import { lostNames } from "./lost-names.ts";
 import type { ArchivedSegment } from "./manifest.ts";
 import { verifyChain } from "./manifest-chain.ts";
 import { twentyDigits } from "./object-key.ts";
@@ -32,6 +33,8 @@ export interface ScrubOptions {
   readonly bytesMax: number;
   /** Called with what was read of each segment; the next one waits for it. */
   readonly pace?: ((bytes: number) => Promise<void>) | undefined;
+  /** Milliseconds since the epoch, to tell an upload under way from one that lost its name. */
+  readonly nowMs: number;
 }
 
 /** Goes on where the last run stopped. @throws {StoreError} when the store cannot be asked; what is wrong is in the report */
@@ -43,7 +46,8 @@ export async function scrub(store: ObjectStore, options: ScrubOptions): Promise<
     if (after !== undefined && placeOf(entry, undefined) < after.slice(0, entry.prefix.length)) continue;
     const manifestKeys = entry.manifestKeys.slice(-MANIFESTS_MAX);
     const chain = await verifyChain({ ...entry, manifestKeys }, store);
-    findings.push(...chain.findings);
+    const lost = await lostNames(entry, chain.newest?.manifest, { store, nowMs: options.nowMs });
+    findings.push(...chain.findings, ...lost);
     for (const segment of chain.newest?.manifest.segments ?? []) {
       const place = placeOf(entry, segment);
       if (after !== undefined && place <= after) continue;

@@ -22,7 +22,11 @@ export interface Finding {
     /** An index that does not fit its data. */
     | "wrong-index"
     /** Offsets between two segments that no segment has. */
-    | "gap";
+    | "gap"
+    /** Data behind the archive's end that no manifest names. */
+    | "unnamed"
+    /** A store without any archive. */
+    | "empty";
   readonly what: string;
 }
 

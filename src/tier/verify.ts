@@ -2,7 +2,7 @@
 
 import type { Random } from "../core/random.ts";
 import type { CatalogEntry } from "./catalog.ts";
-
+import { lostNames } from "./lost-names.ts";
 import type { ArchivedSegment, Manifest } from "./manifest.ts";
 import { verifyChain } from "./manifest-chain.ts";
 import type { ObjectStore } from "./ports.ts";
@@ -26,6 +26,8 @@ export interface VerifyOptions {
   readonly share: number;
   /** Called with what was read of each segment; the next one waits for it. */
   readonly pace?: ((bytes: number) => Promise<void>) | undefined;
+  /** Milliseconds since the epoch, to tell an upload under way from one that lost its name. */
+  readonly nowMs: number;
 }
 
 /** @throws {StoreError} when the store cannot be asked; what is wrong with the archive is in the report */
@@ -48,6 +50,7 @@ export async function verifyPartition(
     // What was taken out meanwhile may be gone.
     if (found.findings.length > 0 && (await isNamed(segment, entry, deps.store))) findings.push(...found.findings);
   }
+  findings.push(...(await lostNames(entry, chain.newest?.manifest, { store: deps.store, nowMs: options.nowMs })));
   const { length: manifests } = entry.manifestKeys;
   return {
     manifest: chain.newest?.manifest,

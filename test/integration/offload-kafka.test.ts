@@ -43,7 +43,11 @@ async function writeTransactions({ region }: EmbeddedSide, rounds: number): Prom
 
 async function assertWhole(store: ReturnType<typeof createMemoryStore>): Promise<void> {
   for (const entry of await readCatalog(store)) {
-    const { findings } = await verifyPartition(entry, { share: 1 }, { store, random: seededRandom(1) });
+    const { findings } = await verifyPartition(
+      entry,
+      { share: 1, nowMs: Date.now() },
+      { store, random: seededRandom(1) },
+    );
     assert.deepEqual(findings, []);
   }
 }

@@ -69,3 +69,39 @@ test("tier commands list, check and clean an archive of which no region runs", a
   assert.deepEqual(run("ls").json.partitions, []);
   assert.equal(run("rm", "flights").status, 1);
 });
+
+test("tier commands tell a place where nothing is archived from an archive that is whole, and make nothing there", async () => {
+  const root = mkdtempSync(join(tmpdir(), "tier-places-"));
+  using _removed = { [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) };
+  const file = join(root, "tiered.yaml");
+  writeFileSync(file, TOPOLOGY);
+  const run = (...args: readonly string[]) => {
+    const options = ["-t", file, "--state", join(root, "state"), "tier", ...args];
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, ...options], { encoding: "utf8", cwd: root });
+    assert.ok(stderr.split("\n").length <= 3, stderr);
+    return { status, stderr };
+  };
+  for (const verb of ["ls", "verify", "export --to out", "parquet --to out"]) {
+    const { status, stderr } = run(...verb.split(" "));
+    assert.deepEqual([status, stderr.includes("there is no such directory")], [1, true], `${verb}: ${stderr}`);
+  }
+  assert.deepEqual(readdirSync(root), ["tiered.yaml"]);
+  for (const verb of ["ls", "verify", "gc", "rm flights", "parquet", "repair", "explain flights 0 1"])
+    assert.equal(run(...verb.split(" "), "--region", "hubb").status, 64, verb);
+  const store = await openFsStore(join(root, "elsewhere"));
+  const named = ["--store", "file://elsewhere"] as const;
+  assert.deepEqual([run("ls", ...named).status, run("verify", ...named).status], [0, 2]);
+  assert.deepEqual([run("export", "--to", "out", ...named).status, run("gc", ...named).status], [1, 0]);
+  const source = fakeSegmentSource(consecutiveSegments(1, { batchesPerSegment: 10, maxTimestampMs: 0 }));
+  const policy = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "never" } as const;
+  await offloadOnce(policy, () => true, { source, store, clock: nodeClock(), random: nodeRandom() });
+  // Without any topology.
+  rmSync(file);
+  assert.equal(run("verify", ...named).status, 0);
+  assert.equal(run("export", "--to", "out", ...named).status, 0);
+  assert.deepEqual(readdirSync(join(root, "out")), ["flights-3"]);
+  for (const verb of ["export --to out -p 7", "export --to out --topic flight", "parquet --to out --topic flight"])
+    assert.equal(run(...verb.split(" "), ...named).status, 1, verb);
+  assert.equal(run("ls", "--endpoint", "http://127.0.0.1:9").status, 64);
+  assert.equal(run("ls", "--region", "hub", ...named).status, 64);
+});

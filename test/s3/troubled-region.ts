@@ -85,7 +85,11 @@ export async function openTroubledRegion(server: S3Server): Promise<TroubledRegi
     assertWhole: async () => {
       const [entry] = await readCatalog(store);
       assert.ok(entry !== undefined);
-      const { findings, segmentsRead } = await verifyPartition(entry, { share: 1 }, { ...deps, store });
+      const { findings, segmentsRead } = await verifyPartition(
+        entry,
+        { share: 1, nowMs: Date.now() },
+        { ...deps, store },
+      );
       assert.deepEqual(findings, []);
       assert.ok(segmentsRead >= 3);
     },

@@ -46,7 +46,7 @@ export async function openKeptArchive(store: ObjectStore): Promise<KeptArchive> 
       const policy = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal };
       await offloadOnce(policy, () => true, { ...world, source: embeddedSegments(region) });
     },
-    findings: async () => (await verifyPartition(await entry(), { share: 1 }, world)).findings,
+    findings: async () => (await verifyPartition(await entry(), { share: 1, nowMs: Date.now() }, world)).findings,
     repair: async () => repairPartition(await entry(), { dryRun: false }, { ...world, copies }),
     leftCopies: () => world.storage.list(COPIES),
     async [Symbol.asyncDispose]() {

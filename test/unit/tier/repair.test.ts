@@ -16,8 +16,11 @@ import { abortedAcrossSegments, consecutiveSegments, fakeSegmentSource, PARTITIO
 const POLICY = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "never" } as const;
 const SEGMENTS = 4;
 
-async function openWorld() {
-  const [clock, random] = [createFakeClock(1_000), seededRandom(3)];
+/** Everything in the store was written at time 0, far more than an hour before. */
+const NOW_MS = 36_000_000;
+
+async function openWorld(nowMs = NOW_MS) {
+  const [clock, random] = [createFakeClock(nowMs), seededRandom(3)];
   const segments = consecutiveSegments(SEGMENTS, { batchesPerSegment: 10, maxTimestampMs: 0 });
   const archive = async (): Promise<MemoryStore> => {
     const store = createMemoryStore();
@@ -28,7 +31,8 @@ async function openWorld() {
   const entryNow = async () => (await readCatalog(store))[0] ?? assert.fail("no archive");
   const repair = async (copies: readonly SegmentCopies[] = [], dryRun = false): Promise<RepairReport> =>
     repairPartition(await entryNow(), { dryRun }, { store, clock, random, copies });
-  const findings = async () => (await verifyPartition(await entryNow(), { share: 1 }, { store, random })).findings;
+  const findings = async () =>
+    (await verifyPartition(await entryNow(), { share: 1, nowMs }, { store, random })).findings;
   return { store, segments, archive, repair, findings };
 }
 
@@ -170,6 +174,30 @@ test("repair recovers a damaged newest manifest from the one before it and the o
     );
     // Those in the middle stay unreadable until gc takes them; the last one is known and named by its successor.
     assert.equal((await world.findings()).length, damaged.length - 1);
+  }
+});
+
+test("repair names the segments again whose manifests are lost, and leaves those alone that may be under way", async () => {
+  for (const lost of [1, 2, SEGMENTS]) {
+    const lose = ({ store }: World): void => {
+      for (let at = SEGMENTS - 1; at >= SEGMENTS - lost; at--) store.objects.delete(keyOf(store, /manifest/, at));
+    };
+    const soon = await openWorld(60_000);
+    lose(soon);
+    assert.deepEqual([(await soon.repair()).published, (await soon.findings()).length], [undefined, 0]);
+    const world = await openWorld();
+    lose(world);
+    assert.equal((await world.findings()).length, lost);
+    assert.equal((await world.repair([], true)).adopted, lost);
+    const report = await world.repair();
+    const whole = SEGMENTS - lost;
+    assert.deepEqual([report.recoveredFrom, report.adopted, report.published], [whole, lost, whole + 1]);
+    const { manifest } = (await readHead(world.store, PARTITION)) ?? assert.fail("no manifest");
+    assert.deepEqual(
+      manifest.segments.map(({ baseOffset, nextOffset }) => [baseOffset, nextOffset]),
+      world.segments.map(({ info }) => [info.baseOffset, info.nextOffset]),
+    );
+    assert.deepEqual(await world.findings(), []);
   }
 });
 

@@ -41,7 +41,10 @@ async function openWorld() {
     collect(await entry(), { graceMs: GRACE_MS, dryRun: false }, { store, nowMs: await storeNowMs(store) });
   const logs = () => [...store.objects.keys()].filter((key) => key.endsWith(".log")).length;
   const assertWhole = async () =>
-    assert.deepEqual((await verifyPartition(await entry(), { share: 1 }, { store, random })).findings, []);
+    assert.deepEqual(
+      (await verifyPartition(await entry(), { share: 1, nowMs: Date.now() }, { store, random })).findings,
+      [],
+    );
   return { clock, store, segments, offload, retain, gc, logs, assertWhole };
 }
 

@@ -22,13 +22,13 @@ test("a scrub remembers where it was and reads every segment once in a round", a
   const store = await archived();
   const read: number[] = [];
   for (let isOver = false; !isOver; ) {
-    const report = await scrub(store, { bytesMax: 3_000 });
+    const report = await scrub(store, { bytesMax: 3_000, nowMs: 0 });
     read.push(report.segments);
     isOver = report.isRoundOver;
     assert.ok(read.length < 10);
   }
   assert.deepEqual(read, [2, 2, 1]);
-  assert.equal((await scrub(store, { bytesMax: 1e9 })).segments, 5);
+  assert.equal((await scrub(store, { bytesMax: 1e9, nowMs: 0 })).segments, 5);
   assert.ok(![...store.objects.keys()].some((key) => key.startsWith("scrub/")));
 });
 
@@ -40,8 +40,8 @@ test("a scrub finds the damaged segment in the run that reads it, and paces itse
   const paced: number[] = [];
   const pace = async (size: number): Promise<void> => void paced.push(size);
   const [first, second] = [
-    await scrub(store, { bytesMax: 3_000, pace }),
-    await scrub(store, { bytesMax: 3_000, pace }),
+    await scrub(store, { bytesMax: 3_000, nowMs: 0, pace }),
+    await scrub(store, { bytesMax: 3_000, nowMs: 0, pace }),
   ];
   assert.deepEqual(first.findings, []);
   assert.ok(second.findings.every(({ key, kind }) => key === damaged && kind === "wrong-content"));

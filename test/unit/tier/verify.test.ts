@@ -18,10 +18,13 @@ async function archived(): Promise<MemoryStore> {
   return store;
 }
 
-async function verified(store: MemoryStore, share = 1) {
+/** Far more than an hour after everything was written. */
+const LATER_MS = 36_000_000;
+
+async function verified(store: MemoryStore, share = 1, nowMs = LATER_MS) {
   const [entry] = await readCatalog(store);
   assert.ok(entry !== undefined);
-  return verifyPartition(entry, { share }, { store, random });
+  return verifyPartition(entry, { share, nowMs }, { store, random });
 }
 
 function keyOf(store: MemoryStore, what: RegExp, at = 0): string {
@@ -105,5 +108,18 @@ test("verify names whatever is missing, cut, damaged or out of the chain", async
       findings.some((finding) => finding.kind === kind),
       `${kind}: ${JSON.stringify(findings)}`,
     );
+  }
+});
+
+test("verify names segments behind the archive's end whose manifests are lost, and no upload under way", async () => {
+  for (const lost of [1, 2, 4]) {
+    const store = await archived();
+    for (let at = 3; at >= 4 - lost; at--) store.objects.delete(keyOf(store, /manifest/, at));
+    const { findings } = await verified(store);
+    assert.deepEqual(
+      findings.map(({ kind }) => kind),
+      Array.from({ length: lost }, () => "unnamed"),
+    );
+    assert.deepEqual((await verified(store, 1, 60_000)).findings, []);
   }
 });

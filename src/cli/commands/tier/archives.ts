@@ -1,20 +1,24 @@
 /** What the commands below `tier` share: the archives of all declared stores, from the bucket alone. No region has to run. */
 
-import { declaredStores } from "../../../runtime/declared-stores.ts";
+import { archiveFailure } from "../../../tier/archive-failure.ts";
 import { type ArchiveSelection, type CatalogEntry, isSelected, readCatalog } from "../../../tier/catalog.ts";
-import type { ObjectStore } from "../../../tier/ports.ts";
 import type { CliContext } from "../../context.ts";
-import { topologyInUse } from "../../topology-in-use.ts";
+import { CommandError } from "../../errors.ts";
+import { type OpenedStore, openedStores, type TierStoreOptions } from "./stores.ts";
 
 /** Options of all of them. */
-export interface TierOptions {
-  readonly region?: string;
-}
+export type TierOptions = TierStoreOptions;
 
 /** One partition's archive and the store it lies in. */
-export interface StoredArchive {
-  readonly store: ObjectStore;
+export interface StoredArchive extends OpenedStore {
   readonly entry: CatalogEntry;
+}
+
+/** How archives are asked for. */
+export interface ArchiveUse {
+  readonly use: "read" | "write";
+  /** Called with each store that holds no archive at all, which is said anyway. */
+  readonly onEmpty?: (location: string) => void;
 }
 
 /** Options of those that may be narrowed to a topic. */
@@ -25,30 +29,28 @@ export interface TierTopicOptions extends TierOptions {
   readonly topicId?: string;
 }
 
-/** Every archived partition of every declared store that is selected, one store after the other; says so when no store is declared.
- *  The store is open until the next step. @throws {StoreError | RuntimeError | TopologyError} */
+/** Every archived partition of every chosen store that is selected, one store after the other.
+ *  The store is open until the next step. @throws {StoreError | CommandError | RuntimeError | TopologyError} */
 export async function* storedArchives(
   context: CliContext,
   options: TierOptions,
+  { use, onEmpty }: ArchiveUse,
   selection: ArchiveSelection = {},
 ): AsyncGenerator<StoredArchive, void, undefined> {
-  for await (const store of openStores(context, options)) {
-    for (const entry of await readCatalog(store)) if (isSelected(entry.partition, selection)) yield { store, entry };
+  for await (const opened of openedStores(context, options, use)) {
+    const { location } = opened.store;
+    const entries = await readCatalog(opened.store);
+    if (entries.length === 0) {
+      context.talk(`nothing is archived in ${location}`);
+      onEmpty?.(location);
+    }
+    for (const entry of entries) if (isSelected(entry.partition, selection)) yield { ...opened, entry };
   }
 }
 
-/** Every declared store, one after the other; says so when there is none. It is open until the next step.
- *  @throws {StoreError | RuntimeError | TopologyError} */
-export async function* openStores(
-  context: CliContext,
-  { region }: TierOptions,
-): AsyncGenerator<ObjectStore, void, undefined> {
-  const { topology, state } = topologyInUse(context);
-  let stores = 0;
-  for await (const store of declaredStores(topology, state, region)) {
-    stores++;
-    yield store;
-  }
-  if (stores === 0)
-    context.talk(region === undefined ? "no tiering is declared" : `no tiering of ${region} is declared`);
+/** Nothing fits what was asked for. */
+export function nothingSelected({ topic, partition }: TierTopicOptions): Error {
+  if (topic !== undefined) return archiveFailure({ code: "ARCHIVE_UNKNOWN", topic, partition });
+  const message = "nothing that is archived fits; tributary tier ls lists what there is";
+  return new CommandError({ code: "COMMAND_FAILED", what: "nothing selected" }, { message });
 }

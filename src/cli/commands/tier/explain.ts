@@ -3,8 +3,9 @@
 import { nodeClock } from "../../../adapters/node-clock.ts";
 import { nodeRandom } from "../../../adapters/node-random.ts";
 import { storeDeclarations } from "../../../runtime/declared-stores.ts";
-import { openStore } from "../../../runtime/open-store.ts";
+import { openStoreToRead } from "../../../runtime/open-store.ts";
 import { type PartitionNow, partitionNow } from "../../../runtime/partition-now.ts";
+import { regionNamed } from "../../../runtime/region-spec.ts";
 import { readHead } from "../../../tier/archive.ts";
 import { archiveFailure } from "../../../tier/archive-failure.ts";
 import { isSelected, readCatalog } from "../../../tier/catalog.ts";
@@ -15,7 +16,6 @@ import { nearMisses, selects } from "../../../topology/patterns.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { type TopologyInUse, topologyInUse } from "../../topology-in-use.ts";
-import type { TierOptions } from "./archives.ts";
 import { reasonSentence, restorableSentence } from "./explain-text.ts";
 
 interface Asked {
@@ -35,10 +35,11 @@ interface Answer {
 /** Prints the reason for each region that has, or had, the topic. @throws {ArchiveError} `ARCHIVE_UNKNOWN` when none has */
 export async function tierExplain(
   context: CliContext,
-  { region }: TierOptions,
+  { region }: { readonly region?: string },
   ...[topic, partition, offset]: readonly [string, number, bigint]
 ): Promise<ExitCode> {
   const inUse = topologyInUse(context);
+  if (region !== undefined) regionNamed(inUse.topology, region);
   const answers: Answer[] = [];
   for (const name of new Set(inUse.topology.tiering.map((rule) => rule.region))) {
     if (region !== undefined && region !== name) continue;
@@ -46,7 +47,7 @@ export async function tierExplain(
     if (now.unreachable !== undefined) context.talk(`${now.unreachable}; answered from the stores alone`);
     answers.push(...(await answersFor({ topic, partition, offset }, { inUse, region: name, now })));
   }
-  if (answers.length === 0) throw archiveFailure({ code: "ARCHIVE_UNKNOWN", topic });
+  if (answers.length === 0) throw archiveFailure({ code: "ARCHIVE_UNKNOWN", topic, partition });
   const json = answers.map(({ explanation, sentences, topicId, ...rest }) => ({
     ...rest,
     topic_id: topicId,
@@ -83,7 +84,7 @@ async function answersFor(asked: Asked, scope: Scope): Promise<readonly Answer[]
   let empty: Answer | undefined;
   for (const declaration of storeDeclarations(topology, scope.region)) {
     const deps = { clock: nodeClock(), random: nodeRandom(), statePath: state.path };
-    const store = await openStore(declaration, deps);
+    const store = await openStoreToRead(declaration, deps);
     try {
       const rule = wanted !== undefined && wanted.store === declaration.store ? wanted : undefined;
       const failure = scope.now.failures.find((each) => each.store === store.location)?.cause;

@@ -9,7 +9,7 @@ import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { type Column, counted, renderTable } from "../../output.ts";
-import { storedArchives, type TierTopicOptions } from "./archives.ts";
+import { nothingSelected, storedArchives, type TierTopicOptions } from "./archives.ts";
 
 /** Options of `tier export`. */
 export interface TierExportOptions extends TierTopicOptions {
@@ -28,7 +28,7 @@ export async function tierExport(context: CliContext, options: TierExportOptions
   const directory = resolve(options.to);
   const from = new Map<string, string>();
   const rows: ExportReport[] = [];
-  for await (const { store, entry } of storedArchives(context, options, options)) {
+  for await (const { store, entry } of storedArchives(context, options, { use: "read" }, options)) {
     const { topic, topicId, partition } = entry.partition;
     const name = `${topic}-${partition}`;
     const before = from.get(name);
@@ -42,9 +42,7 @@ export async function tierExport(context: CliContext, options: TierExportOptions
     context.progress(`${name} (${topicId}): ${counted(head.manifest.segments.length, "segment")}`);
     rows.push(await exportPartition(head.manifest, { storage: nodeStorage(), directory }, store));
   }
-  if (rows.length === 0 && options.topic !== undefined) {
-    throw archiveFailure({ code: "ARCHIVE_UNKNOWN", topic: options.topic });
-  }
+  if (rows.length === 0) throw nothingSelected(options);
   const json = rows.map(({ segmentsKept, ...row }) => ({ ...row, segments_kept: segmentsKept }));
   context.data({ partitions: json }, () => renderTable(COLUMNS, rows));
   return EXIT.ok;

@@ -8,7 +8,8 @@ import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { counted } from "../../output.ts";
-import { openStores, type TierOptions } from "./archives.ts";
+import type { TierOptions } from "./archives.ts";
+import { openedStores } from "./stores.ts";
 
 /** How long an object must have been without a name before it is taken: longer than any upload or reader. */
 const GRACE_DEFAULT_MS = 24 * 3_600_000;
@@ -27,7 +28,7 @@ export async function tierGc(context: CliContext, options: TierGcOptions): Promi
   let [bytes, waiting, unknown] = [0, 0, 0];
   const blocked: string[] = [];
   const unfinished = { removed: [] as string[], bytes: 0, waiting: 0, untold: [] as string[] };
-  for await (const store of openStores(context, options)) {
+  for await (const { store } of openedStores(context, options, "write")) {
     const { location } = store;
     const deps = { store, nowMs: await storeNowMs(store) };
     for (const entry of await readCatalog(store)) {

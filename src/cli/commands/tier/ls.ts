@@ -32,7 +32,7 @@ const COLUMNS: readonly Column<Row>[] = [
 /** Prints one row for each archived partition. */
 export async function tierLs(context: CliContext, options: TierOptions): Promise<ExitCode> {
   const rows: Row[] = [];
-  for await (const { store, entry } of storedArchives(context, options)) {
+  for await (const { store, entry } of storedArchives(context, options, { use: "read" })) {
     const newest = entry.manifestKeys.at(-1);
     if (newest === undefined) continue;
     rows.push(rowOf(store.location, decodeManifest(newest, await store.get(newest))));

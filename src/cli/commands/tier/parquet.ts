@@ -2,12 +2,8 @@
 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { nodeClock } from "../../../adapters/node-clock.ts";
-import { nodeRandom } from "../../../adapters/node-random.ts";
 import { nodeStorage } from "../../../adapters/node-storage.ts";
 import type { SegmentTask } from "../../../adapters/parquet/segment-to-parquet.ts";
-import { storeDeclarations } from "../../../runtime/declared-stores.ts";
-import { openStore } from "../../../runtime/open-store.ts";
 import { type ParquetAnswer, writeParquet } from "../../../runtime/parquet-pool.ts";
 import { readHead } from "../../../tier/archive.ts";
 import { isSelected, readCatalog } from "../../../tier/catalog.ts";
@@ -18,8 +14,8 @@ import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { counted } from "../../output.ts";
-import { topologyInUse } from "../../topology-in-use.ts";
-import type { TierTopicOptions } from "./archives.ts";
+import { nothingSelected, type TierTopicOptions } from "./archives.ts";
+import { chosenStores, openedStores } from "./stores.ts";
 
 /** Options of `tier parquet`. */
 export interface TierParquetOptions extends TierTopicOptions {
@@ -46,19 +42,26 @@ interface Totals {
 
 /** Prints how many files were written; exit 1 when a segment failed. */
 export async function tierParquet(context: CliContext, options: TierParquetOptions): Promise<ExitCode> {
-  const { topology, state } = topologyInUse(context);
+  const use = options.to === undefined ? "write" : "read";
+  const { statePath } = chosenStores(context, options);
+  let segments = 0;
   const totals: Totals = { written: 0, rows: 0, bytes: 0, there: 0, waiting: 0, failures: [] };
   const directory = options.to === undefined ? undefined : resolve(options.to);
   const spoolDirectory = join(directory ?? tmpdir(), `.tributary-parquet-${process.pid}`);
   const storage = nodeStorage();
-  storage.makeDirectory(spoolDirectory);
   try {
-    for (const rule of storeDeclarations(topology, options.region)) {
-      const declaration = { store: rule.store, s3: rule.s3 };
-      const opened = await openStore(declaration, { clock: nodeClock(), random: nodeRandom(), statePath: state.path });
-      const tasks = await segmentTasks(opened, options).finally(() => opened.close());
+    for await (const { store, declaration } of openedStores(context, options, use)) {
+      const tasks = await segmentTasks(store, options);
+      segments += tasks.length;
+      if (tasks.length > 0) storage.makeDirectory(spoolDirectory);
       const { text: isText = false, overwrite: isOverwriting = false, jsonColumns = [] } = options;
-      const job = { store: declaration, statePath: state.path, directory, spoolDirectory, isOverwriting };
+      const job = {
+        store: { store: declaration.store, s3: declaration.s3 },
+        statePath,
+        directory,
+        spoolDirectory,
+        isOverwriting,
+      };
       await writeParquet({ ...job, options: { isText, jsonColumns } }, tasks, (task, answer) => {
         count(totals, task, answer);
         context.progress(`${counted(totals.written, "file")}, ${counted(totals.rows, "record")}`);
@@ -67,6 +70,7 @@ export async function tierParquet(context: CliContext, options: TierParquetOptio
   } finally {
     storage.remove(spoolDirectory);
   }
+  if (segments === 0) throw nothingSelected(options);
   const { written, rows, bytes, there, waiting, failures } = totals;
   const summary = `${counted(written, "file")} written with ${counted(rows, "record")} (${formatBytes(bytes)}), ${there} there before, ${waiting} waiting for the end of a transaction`;
   context.data({ files: written, records: rows, bytes, there, waiting, failures }, () =>

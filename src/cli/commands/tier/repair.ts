@@ -8,14 +8,16 @@ import { nodeRandom } from "../../../adapters/node-random.ts";
 import { nodeStorage } from "../../../adapters/node-storage.ts";
 import { toError } from "../../../core/errors.ts";
 import { openClient, regionAddress } from "../../../runtime/connect.ts";
-import { declaredStores } from "../../../runtime/declared-stores.ts";
+import { storeIdentity } from "../../../runtime/open-store.ts";
 import { type RepairReport, repairPartition, type SegmentCopies } from "../../../tier/repair.ts";
 import { storedCopies } from "../../../tier/stored-copies.ts";
+import type { StoreDeclaration } from "../../../topology/store-schema.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { counted } from "../../output.ts";
 import { type TopologyInUse, topologyInUse } from "../../topology-in-use.ts";
 import { type StoredArchive, storedArchives, type TierTopicOptions } from "./archives.ts";
+import { openedStores } from "./stores.ts";
 
 /** Options of `tier repair`. */
 export interface TierRepairOptions extends TierTopicOptions {
@@ -29,10 +31,15 @@ export async function tierRepair(context: CliContext, options: TierRepairOptions
   await using cleanup = new AsyncDisposableStack();
   const clusters = await clusterCopies(context, inUse, { options, cleanup });
   const reports: PartitionRepair[] = [];
-  for await (const { store, entry } of storedArchives(context, options, options)) {
-    const copies = [storedCopies(store), ...clusters, otherStores(inUse, store.location)];
+  for await (const { store, entry, declaration } of storedArchives(
+    context,
+    options,
+    { use: dryRun ? "read" : "write" },
+    options,
+  )) {
+    const copies = [storedCopies(store), ...clusters, otherStores(context, declaration)];
     const deps = { store, clock: nodeClock(), random: nodeRandom(), copies };
-    reports.push({ store, entry, report: await repairPartition(entry, { dryRun }, deps) });
+    reports.push({ store, entry, declaration, report: await repairPartition(entry, { dryRun }, deps) });
     context.progress(`${counted(reports.length, "partition")} read`);
   }
   const lost = reports.reduce((sum, { report }) => sum + report.lost.length, 0);
@@ -102,11 +109,12 @@ async function clusterCopies(
 }
 
 /** All stores but the one that is being mended, opened when they are asked. */
-function otherStores({ topology, state }: TopologyInUse, location: string): SegmentCopies {
+function otherStores(context: CliContext, mended: StoreDeclaration): SegmentCopies {
   return {
     async *copiesOf(partition, segment) {
-      for await (const store of declaredStores(topology, state))
-        if (store.location !== location) yield* storedCopies(store).copiesOf(partition, segment);
+      for await (const { store, declaration } of openedStores(context, {}, "read"))
+        if (storeIdentity(declaration) !== storeIdentity(mended))
+          yield* storedCopies(store).copiesOf(partition, segment);
     },
   };
 }

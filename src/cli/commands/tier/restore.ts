@@ -6,10 +6,9 @@ import { nodeRandom } from "../../../adapters/node-random.ts";
 import { nodeStorage } from "../../../adapters/node-storage.ts";
 import { openPinoLogger } from "../../../adapters/pino-logger.ts";
 import { openClient, regionAddress } from "../../../runtime/connect.ts";
-import { declaredStores } from "../../../runtime/declared-stores.ts";
 import { boundHeap } from "../../../runtime/heap-bounds.ts";
 import { lockDirectory } from "../../../runtime/lock-file.ts";
-import { openStore } from "../../../runtime/open-store.ts";
+import { openStoreToRead } from "../../../runtime/open-store.ts";
 import {
   type PreparedRestore,
   prepareRestore,
@@ -29,12 +28,14 @@ import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { interruption } from "../../signals.ts";
 import { topologyInUse } from "../../topology-in-use.ts";
 import { showPlan, showReport } from "./restore-output.ts";
+import { chosenStores } from "./stores.ts";
 
 /** Options of `tier restore`. */
 export interface TierRestoreOptions {
   readonly into: string;
   readonly region?: string;
   readonly store?: string;
+  readonly endpoint?: string;
   readonly topic?: readonly string[];
   readonly topicId?: string;
   readonly cluster?: string;
@@ -119,30 +120,30 @@ function selectionOf(texts: readonly string[]): Selection {
   return { include, exclude: [] };
 }
 
-/** The one store that holds one of the topics; the caller closes it. */
+/** The one store that holds one of the topics; the caller closes it. It is only read. */
 async function chosenStore(
   context: CliContext,
   options: TierRestoreOptions,
   topics: (topic: string) => boolean,
 ): Promise<ObjectStore> {
-  const { topology, state } = topologyInUse(context);
-  const deps = { clock: nodeClock(), random: nodeRandom(), statePath: state.path };
-  if (options.store !== undefined) return openStore({ store: options.store }, deps);
-  const places: string[] = [];
-  for await (const store of declaredStores(topology, state, options.region)) {
-    const entries = await readCatalog(store);
-    if (entries.some(({ partition }) => topics(partition.topic))) places.push(store.location);
+  const { declarations, statePath } = chosenStores(context, options);
+  const deps = { clock: nodeClock(), random: nodeRandom(), statePath };
+  const found: ObjectStore[] = [];
+  for (const declaration of declarations) {
+    const store = await openStoreToRead(declaration, deps);
+    const holds = (await readCatalog(store)).some(({ partition }) => topics(partition.topic));
+    if (holds) found.push(store);
+    else store.close();
   }
-  const [place, ...others] = places;
-  if (place === undefined) throw restoreError({ code: "RESTORE_NOTHING", location: "the declared stores" });
-  if (others.length > 0)
-    throw usageError(`several stores hold such topics (${places.join(", ")}); narrow with --region or --store`);
-  for (const rule of topology.tiering) {
-    const store = await openStore(rule, deps);
-    if (store.location === place) return store;
-    store.close();
+  const [store, ...others] = found;
+  if (store === undefined) {
+    const location = options.store ?? "the declared stores";
+    throw restoreError({ code: "RESTORE_NOTHING", location });
   }
-  throw restoreError({ code: "RESTORE_NOTHING", location: place });
+  if (others.length === 0) return store;
+  for (const each of found) each.close();
+  const places = found.map(({ location }) => location).join(", ");
+  throw usageError(`several stores hold such topics (${places}); narrow with --region or --store`);
 }
 
 function progressOf(context: CliContext, { plan }: PreparedRestore): (done: bigint, all: bigint) => void {

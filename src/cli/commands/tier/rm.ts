@@ -8,7 +8,7 @@ import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { type Column, renderTable } from "../../output.ts";
-import { storedArchives, type TierOptions } from "./archives.ts";
+import { nothingSelected, storedArchives, type TierOptions } from "./archives.ts";
 
 /** Options of `tier rm`. */
 export interface TierRmOptions extends TierOptions {
@@ -41,7 +41,12 @@ export async function tierRm(context: CliContext, options: TierRmOptions, topic:
   const rows: Row[] = [];
   const { partition, topicId, yes = false } = options;
   let archives = 0;
-  for await (const { store, entry } of storedArchives(context, options, { topic, partition, topicId })) {
+  for await (const { store, entry } of storedArchives(
+    context,
+    options,
+    { use: yes ? "write" : "read" },
+    { topic, partition, topicId },
+  )) {
     archives++;
     const segments = (await readHead(store, entry.partition))?.manifest.segments ?? [];
     if (segments.length === 0) continue;
@@ -51,7 +56,7 @@ export async function tierRm(context: CliContext, options: TierRmOptions, topic:
     const { topicId, partition } = entry.partition;
     rows.push({ store: store.location, topic, topicId, partition, segments: segments.length, bytes });
   }
-  if (archives === 0) throw archiveFailure({ code: "ARCHIVE_UNKNOWN", topic });
+  if (archives === 0) throw nothingSelected({ topic, ...options });
   const json = rows.map(({ topicId, ...row }) => ({ ...row, topic_id: topicId }));
   context.data({ dry_run: !yes, partitions: json }, () => renderTable(COLUMNS, rows));
   context.talk(

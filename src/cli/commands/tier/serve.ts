@@ -17,18 +17,14 @@ import type { ExitCode } from "../../exit-codes.ts";
 import { counted } from "../../output.ts";
 import { interruption } from "../../signals.ts";
 import { topologyInUse } from "../../topology-in-use.ts";
-import type { TierOptions } from "./archives.ts";
+import { namedStore, type TierStoreOptions } from "./stores.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 /** New segments are seen at the latest after this time. */
 const REFRESH_DEFAULT_MS = 10_000;
 
 /** Options of `tier serve`. */
-export interface TierServeOptions extends TierOptions {
-  /** URL of a store, in place of what a topology declares. */
-  readonly store?: string;
-  /** Another server than AWS, for `store`. */
-  readonly endpoint?: string;
+export interface TierServeOptions extends TierStoreOptions {
   /** Patterns; all topics without one. */
   readonly topic?: readonly string[];
   /** Cluster id. */
@@ -88,10 +84,8 @@ function patternOf(text: string): Pattern {
 
 async function storeToServe(context: CliContext, { store, endpoint, region }: TierServeOptions): Promise<ObjectStore> {
   const deps = { clock: nodeClock(), random: nodeRandom() };
-  if (store !== undefined) {
-    const access = endpoint === undefined ? {} : { s3: { endpoint } };
-    return openStoreToRead({ store, ...access }, { ...deps, statePath: resolve(".") });
-  }
+  if (store !== undefined) return openStoreToRead(namedStore(store, endpoint), { ...deps, statePath: resolve(".") });
+  if (endpoint !== undefined) throw usageError("--endpoint belongs to --store");
   const { topology, state } = topologyInUse(context);
   const rules = topology.tiering.filter((rule) => region === undefined || rule.region === region);
   const stores = new Map(rules.map((rule) => [storeIdentity(rule), rule]));

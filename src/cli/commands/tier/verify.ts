@@ -2,7 +2,6 @@
 
 import { nodeClock } from "../../../adapters/node-clock.ts";
 import { nodeRandom } from "../../../adapters/node-random.ts";
-import { declaredStores } from "../../../runtime/declared-stores.ts";
 import { scrub } from "../../../tier/scrub.ts";
 import { Throttle } from "../../../tier/throttle.ts";
 import { verifyPartition } from "../../../tier/verify.ts";
@@ -11,8 +10,11 @@ import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { counted } from "../../output.ts";
-import { topologyInUse } from "../../topology-in-use.ts";
 import { storedArchives, type TierOptions } from "./archives.ts";
+import { openedStores } from "./stores.ts";
+
+/** Whoever verifies expects an archive: a mistyped bucket, prefix or path must not look whole. */
+const NOTHING_THERE = "nothing is archived here; is this the right place?";
 
 /** Options of `tier verify`. */
 export interface TierVerifyOptions extends TierOptions {
@@ -54,8 +56,10 @@ async function verifyAll(
 ): Promise<Verified> {
   const findings: StoredFinding[] = [];
   let [partitions, segments, segmentsRead, bytesRead] = [0, 0, 0, 0];
-  for await (const { store, entry } of storedArchives(context, options)) {
-    const report = await verifyPartition(entry, { share: options.sample, pace }, { store, random: nodeRandom() });
+  const onEmpty = (store: string): unknown => findings.push({ store, key: "", kind: "empty", what: NOTHING_THERE });
+  for await (const { store, entry } of storedArchives(context, options, { use: "read", onEmpty })) {
+    const how = { share: options.sample, pace, nowMs: nodeClock().nowMs() };
+    const report = await verifyPartition(entry, how, { store, random: nodeRandom() });
     partitions++;
     segments += report.segments;
     segmentsRead += report.segmentsRead;
@@ -72,14 +76,13 @@ async function verifyAll(
 
 async function verifyNext(
   context: CliContext,
-  { region, bytesMax }: TierOptions & { readonly bytesMax: number },
+  { bytesMax, ...options }: TierOptions & { readonly bytesMax: number },
   pace: (bytes: number) => Promise<void>,
 ): Promise<Verified> {
-  const { topology, state } = topologyInUse(context);
   const findings: StoredFinding[] = [];
   let [segmentsRead, bytesRead, isRoundOver] = [0, 0, true];
-  for await (const store of declaredStores(topology, state, region)) {
-    const report = await scrub(store, { bytesMax, pace });
+  for await (const { store } of openedStores(context, options, "write")) {
+    const report = await scrub(store, { bytesMax, pace, nowMs: nodeClock().nowMs() });
     segmentsRead += report.segments;
     bytesRead += report.bytes;
     isRoundOver &&= report.isRoundOver;
