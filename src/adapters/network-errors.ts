@@ -43,6 +43,46 @@ export function connectError(error: Error, { host, port }: Endpoint, timeoutMs: 
   }
 }
 
+/** Why a connection attempt with TLS failed; `name` is the one that the certificate has to have. What the network says is told as
+ *  without. */
+export function tlsError(
+  error: Error,
+  endpoint: Endpoint & { readonly name: string },
+  timeoutMs: number,
+): NetworkError {
+  const { host, port, name } = endpoint;
+  const place = `${host}:${port}`;
+  const why = codeOf(error);
+  const because = tlsReason(why, name);
+  if (because === undefined) return connectError(error, endpoint, timeoutMs);
+  return made({ code: "NETWORK_TLS_FAILED", host, port, why }, `${place} ${because}`, error);
+}
+
+function tlsReason(code: string, name: string): string | undefined {
+  switch (code) {
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `has a certificate for other names than ${name}: check the address, or give tls.serverName`;
+    case "CERT_HAS_EXPIRED":
+    case "CERT_NOT_YET_VALID":
+      return `has a certificate that is not valid now (${code}): check it, and this machine's clock`;
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "CERT_SIGNATURE_FAILURE":
+      return `has a certificate that is not trusted (${code}): check that tls.ca holds the authority that signed it`;
+    // What a plaintext listener of Kafka does with the first bytes of TLS, which it takes for the length of a request.
+    case "ECONNRESET":
+    case "EPIPE":
+      return "closed the connection during the TLS handshake: check that it is a TLS listener";
+    default:
+      return /^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO|CERT_)/.test(code)
+        ? `does not agree on TLS (${code}): check that it is a TLS listener, and the certificates`
+        : undefined;
+  }
+}
+
 /** Why an established connection ended. */
 export function streamError(error: Error, { host, port }: Endpoint): NetworkError {
   const place = `${host}:${port}`;

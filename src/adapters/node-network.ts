@@ -1,9 +1,18 @@
-/** TCP through Node: reads into one static buffer per client connection, writes of one turn in one `writev`. */
+/** TCP and TLS through Node: reads into one static buffer per client connection, writes of one turn in one `writev`. */
 
-import { type AddressInfo, createServer, connect as netConnect, type Server, type TcpNetConnectOpts } from "node:net";
+import {
+  type AddressInfo,
+  createServer,
+  isIP,
+  connect as netConnect,
+  type Server,
+  type Socket,
+  type TcpNetConnectOpts,
+} from "node:net";
+import { checkServerIdentity, connect as tlsConnect } from "node:tls";
 import { toError } from "../core/errors.ts";
-import type { Connection, ConnectOptions, Endpoint, Listener, Network } from "../core/network.ts";
-import { BAD_PORT, connectError, listenError } from "./network-errors.ts";
+import type { Connection, ConnectOptions, Endpoint, Listener, Network, TlsOptions } from "../core/network.ts";
+import { BAD_PORT, connectError, listenError, tlsError } from "./network-errors.ts";
 import { SocketConnection } from "./socket-connection.ts";
 
 /** One read into the connection's own buffer takes at most this much: the beginning of a large answer, whose rest is read to
@@ -29,26 +38,66 @@ async function connect(endpoint: Endpoint, options: ConnectOptions): Promise<Con
     const error = Object.assign(new Error("bad port"), { code: BAD_PORT });
     throw connectError(error, endpoint, options.timeoutMs);
   }
+  const { tls } = options;
+  return tls === undefined ? connectPlain(endpoint, options) : connectTls(endpoint, tls, options);
+}
+
+function connectPlain(endpoint: Endpoint, options: ConnectOptions): Promise<Connection> {
+  let connection: SocketConnection | undefined;
+  const ownBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  const connectOptions: TcpNetConnectOpts & { readonly writableHighWaterMark: number } = {
+    ...socketOptions(endpoint),
+    onread: {
+      buffer: () => connection?.readInto() ?? ownBuffer,
+      callback: (bytes, buffer) => connection?.deliver(buffer.subarray(0, bytes)) ?? true,
+    },
+  };
+  const failure = (error: Error) => connectError(error, endpoint, options.timeoutMs);
+  const made = (socket: Socket): Connection => {
+    connection = new SocketConnection(socket, { remote: endpoint, readsWithEvents: false });
+    return connection;
+  };
+  return established({ open: () => netConnect(connectOptions), event: "connect", made, failure }, options);
+}
+
+/** Reads with events: what comes out of the decryption lies in memory of its own anyway. */
+function connectTls(endpoint: Endpoint, tls: TlsOptions, options: ConnectOptions): Promise<Connection> {
+  const { serverName = endpoint.host, ...pem } = tls;
+  const name = isIP(serverName) === 0 ? { servername: serverName } : {};
+  const open = (): Socket =>
+    tlsConnect({
+      ...socketOptions(endpoint),
+      ...pem,
+      ...name,
+      checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
+    });
+  const failure = (error: Error) => tlsError(error, { ...endpoint, name: serverName }, options.timeoutMs);
+  const made = (socket: Socket) => new SocketConnection(socket, { remote: endpoint, readsWithEvents: true });
+  return established({ open, event: "secureConnect", made, failure }, options);
+}
+
+function socketOptions({ host, port }: Endpoint) {
+  const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  return { host, port, noDelay: true, ...keepAlive, writableHighWaterMark: CLIENT_WRITE_BYTES_MAX };
+}
+
+/** One way to connect. */
+interface Attempt {
+  readonly open: () => Socket;
+  /** Told by the socket once it can be used. */
+  readonly event: "connect" | "secureConnect";
+  /** Called in that very event, so that nothing that follows it is missed. */
+  readonly made: (socket: Socket) => Connection;
+  readonly failure: (error: Error) => Error;
+}
+
+function established(attempt: Attempt, options: ConnectOptions): Promise<Connection> {
   return new Promise((resolve, reject) => {
     if (options.signal?.aborted) {
       reject(options.signal.reason);
       return;
     }
-    let connection: SocketConnection | undefined;
-    const ownBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-    const connectOptions: TcpNetConnectOpts & { readonly writableHighWaterMark: number } = {
-      host: endpoint.host,
-      port: endpoint.port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      writableHighWaterMark: CLIENT_WRITE_BYTES_MAX,
-      onread: {
-        buffer: () => connection?.readInto() ?? ownBuffer,
-        callback: (bytes, buffer) => connection?.deliver(buffer.subarray(0, bytes)) ?? true,
-      },
-    };
-    const socket = netConnect(connectOptions);
+    const socket = attempt.open();
     const settle = (): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", onAbort);
@@ -60,18 +109,17 @@ async function connect(endpoint: Endpoint, options: ConnectOptions): Promise<Con
       socket.destroy();
       reject(reason);
     };
-    const onError = (error: Error): void => fail(connectError(error, endpoint, options.timeoutMs));
+    const onError = (error: Error): void => fail(attempt.failure(error));
     const onAbort = (): void => fail(options.signal?.reason);
     const timer = setTimeout(
-      () => fail(connectError(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" }), endpoint, options.timeoutMs)),
+      () => fail(attempt.failure(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" }))),
       options.timeoutMs,
     );
     options.signal?.addEventListener("abort", onAbort, { once: true });
     socket.on("error", onError);
-    socket.once("connect", () => {
+    socket.once(attempt.event, () => {
       settle();
-      connection = new SocketConnection(socket, { remote: endpoint, readsWithEvents: false });
-      resolve(connection);
+      resolve(attempt.made(socket));
     });
   });
 }

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Endpoint, Network } from "../core/network.ts";
+import type { Endpoint, Network, TlsOptions } from "../core/network.ts";
 import { type Api, decodeResponse, encodeRequest, type ResponseOutput } from "../wire/api.ts";
 import { apiVersions } from "../wire/apis/18-api-versions.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
@@ -10,6 +10,7 @@ import { DEFAULT_FRAME_BYTES_MAX } from "../wire/frame.ts";
 import type { FramePool } from "../wire/frame-pool.ts";
 import { brokerError, endpointText } from "./errors.ts";
 import { type ChannelLoad, type ExchangeOptions, FrameChannel } from "./frame-channel.ts";
+import type { Authenticator } from "./sasl.ts";
 import {
   type BrokerVersions,
   brokerVersions,
@@ -61,6 +62,10 @@ export interface BrokerConnectionOptions {
   readonly firstCorrelationId?: number;
   readonly lastCorrelationId?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Encrypts it. */
+  readonly tls?: TlsOptions | undefined;
+  /** Makes this client known to the broker. */
+  readonly authenticator?: Authenticator | undefined;
   /** Tells it from other connections; 0 unless given. */
   readonly serial?: number;
   /** Told of each time for which the broker wants to hear nothing, because a quota is used up. */
@@ -104,20 +109,21 @@ export class BrokerConnection implements AsyncDisposable {
     this.#channel = channel;
   }
 
-  /** Connects and negotiates.
+  /** Connects, negotiates and authenticates.
    *  @throws {NetworkError} when no connection can be made
-   *  @throws {ClientError} `CLIENT_NOT_KAFKA`, `CLIENT_TIMEOUT`, `CLIENT_DISCONNECTED` when the peer speaks no Kafka */
+   *  @throws {ClientError} `CLIENT_NOT_KAFKA`, `CLIENT_TIMEOUT`, `CLIENT_DISCONNECTED` when the peer speaks no Kafka, `CLIENT_SASL_REFUSED` */
   static async open(options: BrokerConnectionOptions, deps: ConnectionDeps): Promise<BrokerConnection> {
     const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-    const { signal } = options;
+    const { signal, tls } = options;
     const stream = await deps.network.connect(
       options.endpoint,
-      signal === undefined ? { timeoutMs } : { timeoutMs, signal },
+      signal === undefined ? { timeoutMs, tls } : { timeoutMs, tls, signal },
     );
     const channel = FrameChannel.open(channelOptions(options), { stream, clock: deps.clock, logger: deps.logger });
     const connection = new BrokerConnection(options, channel);
     try {
       await connection.#negotiate({ timeoutMs, signal });
+      await options.authenticator?.authenticate(connection, { timeoutMs, signal });
     } catch (thrown) {
       connection.destroy();
       throw thrown;

@@ -38,6 +38,13 @@ export type ClientFault =
       readonly expected: string;
       readonly actual: string;
     }
+  /** The broker does not let this client in, or does not prove that it is the right one. */
+  | {
+      readonly code: "CLIENT_SASL_REFUSED";
+      readonly endpoint: string;
+      readonly mechanism: string;
+      readonly why: string;
+    }
   | { readonly code: "CLIENT_UNKNOWN_NODE"; readonly nodeId: number }
   | { readonly code: "CLIENT_UNKNOWN_TOPIC"; readonly topic: string }
   | { readonly code: "CLIENT_NO_LEADER"; readonly topic: string; readonly partition: number }
@@ -105,6 +112,7 @@ export function mayRetry(error: unknown): boolean {
     case "CLIENT_UNREACHABLE":
     case "CLIENT_UNKNOWN_NODE":
     case "CLIENT_NO_LEADER":
+    case "CLIENT_SASL_REFUSED":
       return true;
     case "CLIENT_BROKER_ERROR":
       return isRetriable(error.fault.errorCode);

@@ -318,8 +318,11 @@ export class FrameChannel {
   }
 
   #endedMessage(): string {
-    if (this.#framesReceived > 0) return `${this.#place} closed the connection`;
-    return `${this.#place} closed the connection at the first request: is it a Kafka listener without TLS and SASL?`;
+    if (this.#framesReceived > 1) return `${this.#place} closed the connection`;
+    // Every listener tells its versions; one with SASL then hears nothing before it knows who asks.
+    if (this.#framesReceived === 1)
+      return `${this.#place} closed the connection at the second request: check whether it wants SASL`;
+    return `${this.#place} closed the connection at the first request: check the port, and whether it wants TLS and SASL`;
   }
 
   #timeoutHint(): string {

@@ -2,7 +2,7 @@
 
 import { type BackoffOptions, DEFAULT_BACKOFF } from "../core/backoff.ts";
 import { toError } from "../core/errors.ts";
-import type { Endpoint } from "../core/network.ts";
+import type { Endpoint, TlsOptions } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
 import { metadata as metadataApi } from "../wire/apis/03-metadata.ts";
 import { FramePool, type FramePoolOptions } from "../wire/frame-pool.ts";
@@ -12,6 +12,7 @@ import { ConnectionPool, type Purpose } from "./connection-pool.ts";
 import { Coordinators } from "./coordinators.ts";
 import { ClientError, endpointText, hadNoEffect, mayRetry } from "./errors.ts";
 import { Metadata, type MetadataDeps } from "./metadata.ts";
+import { Authenticator, type SaslOptions } from "./sasl.ts";
 import { retrying } from "./waiting.ts";
 
 /** Brokers tried by one request to "any". */
@@ -35,6 +36,10 @@ export interface KafkaClientOptions {
   /** The memory of fetched records. */
   readonly frames?: FramePoolOptions | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Left out: nothing is encrypted. */
+  readonly tls?: TlsOptions | undefined;
+  /** Who this is, asked for each connection; left out: brokers are not told. */
+  readonly sasl?: (() => SaslOptions) | undefined;
 }
 
 /** What a client needs from outside. */
@@ -79,11 +84,15 @@ export class KafkaClient implements AsyncDisposable {
     this.#deps = deps;
     this.coordinators = new Coordinators(this);
     this.fetchFrames = new FramePool(options.frames);
-    this.#pool = new ConnectionPool(connectionOptions(options), {
-      ...deps,
-      fetchFrames: this.fetchFrames,
-      addressOf: (nodeId) => this.#addressOf(nodeId),
-    });
+    const authenticator = options.sasl === undefined ? undefined : new Authenticator(options.sasl, deps.random);
+    this.#pool = new ConnectionPool(
+      { ...connectionOptions(options), authenticator },
+      {
+        ...deps,
+        fetchFrames: this.fetchFrames,
+        addressOf: (nodeId) => this.#addressOf(nodeId),
+      },
+    );
     this.metadata = new Metadata(
       { bootstrap: options.bootstrap, maxAgeMs: options.metadataMaxAgeMs },
       {
@@ -236,9 +245,10 @@ export class KafkaClient implements AsyncDisposable {
 
 /** Only what is given: absent options keep their defaults. */
 function connectionOptions(options: KafkaClientOptions) {
-  const { clientId, connectTimeoutMs, requestTimeoutMs, inFlightMax, inFlightBytesMax } = options;
+  const { clientId, connectTimeoutMs, requestTimeoutMs, inFlightMax, inFlightBytesMax, tls } = options;
   return {
     clientId,
+    tls,
     ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
     ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
     ...(inFlightMax === undefined ? {} : { inFlightMax }),

@@ -4,7 +4,7 @@ import type { Uuid } from "../core/brand.ts";
 import { type Clock, sleep, type Timer } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Endpoint } from "../core/network.ts";
+import { type Endpoint, NetworkError } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
 import type { RequestInput, ResponseOutput } from "../wire/api.ts";
 import type { metadata } from "../wire/apis/03-metadata.ts";
@@ -321,10 +321,12 @@ export class Metadata {
 
 /** Failures that say more than "nobody there". */
 function isTelling(failure: unknown): boolean {
+  if (failure instanceof NetworkError) return failure.fault.code === "NETWORK_TLS_FAILED";
   return (
     failure instanceof ClientError &&
     (failure.fault.code === "CLIENT_NOT_KAFKA" ||
       failure.fault.code === "CLIENT_OTHER_CLUSTER" ||
+      failure.fault.code === "CLIENT_SASL_REFUSED" ||
       failure.fault.code === "CLIENT_NO_VERSION")
   );
 }

@@ -31,7 +31,7 @@ function likelyCause(first: Buffer | undefined, saw: string): string {
   if (saw === "SSH-") return "an SSH server listens there, check the port";
   // A TLS alert or handshake record: type 21 or 22, version 3.x.
   if (first !== undefined && (first[0] === 21 || first[0] === 22) && first[1] === 3)
-    return "it expects TLS, use its plaintext listener";
+    return "it expects TLS, write tls: true for the region";
   return `its answer begins with "${saw}", check the port`;
 }
 

@@ -15,6 +15,8 @@ export type NetworkFault =
       readonly host: string;
       readonly port: number;
     }
+  /** The other side speaks no TLS, or is not trusted. */
+  | { readonly code: "NETWORK_TLS_FAILED"; readonly host: string; readonly port: number; readonly why: string }
   | { readonly code: "NETWORK_TIMEOUT"; readonly host: string; readonly port: number; readonly timeoutMs: number }
   | { readonly code: "NETWORK_PORT_TAKEN" | "NETWORK_PORT_DENIED"; readonly host: string; readonly port: number };
 
@@ -60,8 +62,21 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** How a connection is encrypted, and whom it trusts. Texts are PEM. */
+export interface TlsOptions {
+  /** Authorities that sign the other side's certificate; left out: those that the system trusts. */
+  readonly ca?: string;
+  /** This side's certificate, where the other asks for one, and its key. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name that the other side's certificate must have; left out: the host that is connected. */
+  readonly serverName?: string;
+}
+
 /** Options of one connection attempt. */
 export interface ConnectOptions {
+  /** Encrypts; the bytes that are read and written are the plain ones. */
+  readonly tls?: TlsOptions | undefined;
   /** Gives up after this long with `NETWORK_TIMEOUT`. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;

@@ -3,11 +3,14 @@
 import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeNetwork } from "../adapters/node-network.ts";
 import { nodeRandom } from "../adapters/node-random.ts";
-import { KafkaClient } from "../client/kafka-client.ts";
+import { ClientError } from "../client/errors.ts";
+import { KafkaClient, type KafkaClientOptions } from "../client/kafka-client.ts";
+import type { SaslOptions } from "../client/sasl.ts";
 import { toError } from "../core/errors.ts";
 import { type Logger, silentLogger } from "../core/logger.ts";
 import type { Endpoint } from "../core/network.ts";
 import { parseEndpoint, type Region, type Topology } from "../topology/model.ts";
+import type { SaslDeclaration } from "../topology/security-schema.ts";
 import { RuntimeError } from "./errors.ts";
 import { regionNamed } from "./region-spec.ts";
 import { resolved } from "./secrets.ts";
@@ -19,6 +22,8 @@ export interface RegionAddress {
   readonly bootstrap: readonly Endpoint[];
   /** `embedded`: a region that `tributary up` started; `external`: an existing cluster. */
   readonly kind: "embedded" | "external";
+  /** References of `tls` are resolved now, those of `sasl` whenever a connection is made. */
+  readonly security?: Pick<KafkaClientOptions, "tls" | "sasl">;
 }
 
 /** How to open a client. */
@@ -37,9 +42,32 @@ export function regionAddress(topology: Topology, state: StateDirectory, name: s
   if (record !== undefined) {
     return { region: name, kind: "embedded", bootstrap: record.brokers.map(({ host, port }) => ({ host, port })) };
   }
-  if (region.brokers.length > 0) return { region: name, kind: "external", bootstrap: externalBootstrap(region) };
+  if (region.brokers.length > 0)
+    return { region: name, kind: "external", bootstrap: externalBootstrap(region), ...securityOf(region) };
   const message = `region "${name}" does not run (${topology.file}); start it with tributary up`;
   throw new RuntimeError({ code: "REGION_DOWN", region: name }, { message });
+}
+
+function securityOf({ security }: Region): Pick<RegionAddress, "security"> {
+  if (security === undefined) return {};
+  const { tls, sasl } = security;
+  return {
+    security: {
+      ...(tls === undefined ? {} : { tls: resolvedTexts(tls) }),
+      ...(sasl === undefined ? {} : { sasl: () => resolvedSasl(sasl) }),
+    },
+  };
+}
+
+function resolvedSasl(sasl: SaslDeclaration): SaslOptions {
+  if (sasl.mechanism === "oauthbearer") return { mechanism: sasl.mechanism, token: resolved(sasl.token) };
+  const { mechanism, username, password } = sasl;
+  return { mechanism, username: resolved(username), password: resolved(password) };
+}
+
+function resolvedTexts(texts: object): Record<string, string> {
+  const given = Object.entries(texts).filter(([, text]) => text !== undefined);
+  return Object.fromEntries(given.map(([key, text]) => [key, resolved(String(text))]));
 }
 
 /** The addresses of an existing cluster with all references resolved. */
@@ -65,7 +93,7 @@ export async function openClient(address: RegionAddress, options: OpenOptions): 
   const { bootstrap, region } = address;
   try {
     return await KafkaClient.open(
-      { bootstrap, clientId: options.clientId, signal: options.signal },
+      { bootstrap, clientId: options.clientId, signal: options.signal, ...address.security },
       { network: nodeNetwork(), clock: nodeClock(), random: nodeRandom(), logger: options.logger ?? silentLogger },
     );
   } catch (cause) {
@@ -81,7 +109,15 @@ function unreachable(region: string, bootstrap: readonly Endpoint[], cause: unkn
   const endpoint = bootstrap.map(({ host, port }) => `${host}:${port}`).join(",");
   const why = toError(cause).message.replace(CLIENT_PREFIX, "");
   const message = `region "${region}" cannot be reached (${endpoint}): ${why}${remedyAfter(why)}`;
-  return new RuntimeError({ code: "REGION_UNREACHABLE", region, endpoint, why }, { message, cause });
+  const code = isDenied(cause) ? "REGION_DENIED" : "REGION_UNREACHABLE";
+  return new RuntimeError({ code, region, endpoint, why }, { message, cause });
+}
+
+/** The brokers answer, and do not let this client in. */
+function isDenied(cause: unknown): boolean {
+  if (!(cause instanceof ClientError)) return false;
+  const { fault } = cause;
+  return fault.code === "CLIENT_UNREACHABLE" && fault.reason === "CLIENT_SASL_REFUSED";
 }
 
 /** What to do, unless the reason says so itself. */

@@ -9,7 +9,12 @@ export type RuntimeFault =
   | { readonly code: "REGION_UNKNOWN"; readonly region: string; readonly known: readonly string[] }
   | { readonly code: "REGION_NOT_EMBEDDED"; readonly region: string }
   | { readonly code: "REGION_DOWN"; readonly region: string }
-  | { readonly code: "REGION_UNREACHABLE"; readonly region: string; readonly endpoint: string; readonly why: string }
+  | {
+      readonly code: "REGION_UNREACHABLE" | "REGION_DENIED";
+      readonly region: string;
+      readonly endpoint: string;
+      readonly why: string;
+    }
   | { readonly code: "REGION_START_FAILED"; readonly region: string; readonly exitCode: number }
   | { readonly code: "REGION_DIED"; readonly region: string; readonly how: string }
   | { readonly code: "MIRROR_UNKNOWN"; readonly mirror: string; readonly known: readonly string[] }

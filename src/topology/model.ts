@@ -7,6 +7,7 @@ import type { Place } from "./errors.ts";
 import type { Selection } from "./patterns.ts";
 import type { RecordFilter } from "./record-filter.ts";
 import type { ReplicationPolicy } from "./replication-policy.ts";
+import type { RegionSecurity } from "./security-schema.ts";
 import type { StoreDeclaration } from "./store-schema.ts";
 
 /** Regions, mirrors and tiering of one file. */
@@ -27,6 +28,8 @@ export interface Region {
   readonly local?: LocalRegion;
   /** Where the worker is, in the words of the region's brokers (`broker.rack`). */
   readonly rack?: string;
+  /** How an existing cluster is reached; embedded regions are plain. */
+  readonly security?: RegionSecurity;
   readonly place: Place;
 }
 

@@ -13,6 +13,7 @@ import { nearestName } from "./nearest.ts";
 import type { RecordFilter } from "./record-filter.ts";
 import { policyOf } from "./replication-policy.ts";
 import { mirrorSchema, regionSchema, tieringSchema, topSchema } from "./schema.ts";
+import type { RegionSecurity } from "./security-schema.ts";
 import { DEFAULT_SYNCED_SETTINGS } from "./topic-settings.ts";
 
 /** The text of a file and the name it has in messages. */
@@ -136,10 +137,16 @@ function readRegion(
       brokers: value.brokers ?? [],
       place,
       ...(value.rack === undefined ? {} : { rack: value.rack }),
+      ...securityOf(value),
       ...(value.local === undefined ? {} : { local: localRegion }),
     },
     issues,
   };
+}
+
+function securityOf({ tls, sasl }: RegionSecurity): Pick<Region, "security"> {
+  if (tls === undefined && sasl === undefined) return {};
+  return { security: { ...(tls === undefined ? {} : { tls }), ...(sasl === undefined ? {} : { sasl }) } };
 }
 
 function readMirror(yaml: YamlFile, entry: unknown, index: number): Part<Mirror> {
@@ -304,7 +311,7 @@ function unknownRegions(yaml: YamlFile, raw: Raw, names: readonly string[]): rea
   return issues;
 }
 
-const SECRET_KEY = /^(password|secret|token|secretKey|secretAccessKey)$/i;
+const SECRET_KEY = /^(password|secret|token|key|secretKey|secretAccessKey)$/i;
 
 /** Secrets written out in the file: a topology is meant for version control. */
 function literalSecrets(yaml: YamlFile, value: unknown, path: Path): readonly TopologyIssue[] {

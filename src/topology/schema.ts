@@ -7,6 +7,7 @@ import { nearestName } from "./nearest.ts";
 import { compilePattern, type Pattern } from "./patterns.ts";
 import { compileHeader, compileText, parseSamplePpm } from "./record-filter.ts";
 import { hasReference, referenceProblem } from "./references.ts";
+import { saslSchema, tlsSchema } from "./security-schema.ts";
 import { storeSchema } from "./store-schema.ts";
 import { SYNCABLE_SETTINGS, settingProblem } from "./topic-settings.ts";
 import { DURATION_UNITS, parseDurationMs, parseSizeBytes, SIZE_UNITS } from "./units.ts";
@@ -106,6 +107,8 @@ export const regionSchema = z.strictObject({
     .describe(
       "The rack of the region's replicas that are nearest to the worker; its brokers must select replicas by rack.",
     ),
+  tls: tlsSchema.optional().describe("Encrypted connections: true, or whom to trust and who this side is."),
+  sasl: saslSchema.optional().describe("Who the worker is, to the region's brokers."),
   local: localRegion.optional().describe("How `tributary up` starts this region on this machine."),
 });
 
@@ -377,8 +380,6 @@ export const topSchema = z.strictObject({
 
 /** Keys that the format plans for and this version cannot honour yet: refused by name instead of "unknown key". */
 export const LATER_KEYS: Readonly<Record<string, string>> = {
-  sasl: "connections are plaintext so far",
-  tls: "connections are plaintext so far",
   drills: "drills cannot be run yet",
   coordination: "a topology is mirrored by one worker so far",
   objectives: "objectives are not measured yet",

@@ -30,6 +30,7 @@ import { describeAcls } from "./apis/29-describe-acls.ts";
 import { createAcls } from "./apis/30-create-acls.ts";
 import { deleteAcls } from "./apis/31-delete-acls.ts";
 import { describeConfigs } from "./apis/32-describe-configs.ts";
+import { saslAuthenticate } from "./apis/36-sasl-authenticate.ts";
 import { createPartitions } from "./apis/37-create-partitions.ts";
 import { deleteGroups } from "./apis/42-delete-groups.ts";
 import { incrementalAlterConfigs } from "./apis/44-incremental-alter-configs.ts";
@@ -68,6 +69,7 @@ const ALL = [
   createAcls,
   deleteAcls,
   describeConfigs,
+  saslAuthenticate,
   createPartitions,
   deleteGroups,
   incrementalAlterConfigs,

@@ -33,6 +33,8 @@ export interface ApacheKafkaOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** `server.properties` of one broker, over all else. */
   readonly propertiesOf?: (brokerId: number) => Readonly<Record<string, string>>;
+  /** More listeners than PLAINTEXT, such as `SASL_SSL://127.0.0.1:9093`, of a cluster with one node. */
+  readonly listeners?: readonly string[];
   /** Heap of each node in MiB. 256 carries a million small records with ease. */
   readonly heapMiB?: number;
   /** Arguments of each JVM over the defaults, which are for short lives, for measurements as shipped. */
@@ -165,7 +167,8 @@ export class ApacheKafka {
         "directory.id": `A${randomBytes(16).toString("base64url").slice(1, 22)}`,
       };
       writeFileSync(join(data, "meta.properties"), propertiesText(identity));
-      const listeners = `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${controllerPorts[index]}`;
+      const own = [`PLAINTEXT://127.0.0.1:${node.port}`, `CONTROLLER://127.0.0.1:${controllerPorts[index]}`];
+      const listeners = [...own, ...(options.listeners ?? [])].join(",");
       const properties = {
         ...defaults(this.#nodes.length),
         "node.id": String(node.id),

@@ -32,6 +32,7 @@ import "./mm2-takeover.ts";
 import "./offload.ts";
 import "./old-clusters.ts";
 import "./plans.ts";
+import "./security.ts";
 import "./segment-files.ts";
 import "./history.ts";
 import "./settings.ts";

@@ -23,8 +23,16 @@ const POLL_MS = 50;
 /** What the topology is made of. */
 export interface TopologyParts {
   readonly regions: Readonly<Record<string, readonly Endpoint[]>>;
+  /** More of a region as YAML, such as `tls: true`. */
+  readonly more?: Readonly<Record<string, string>>;
   /** Lines of YAML, one for each mirror. */
   readonly mirrors: readonly string[];
+}
+
+/** How a command ended. */
+export interface CommandResult {
+  readonly code: number | null;
+  readonly text: string;
 }
 
 /** See the file's comment. */
@@ -33,10 +41,10 @@ export class TopologyWorld implements AsyncDisposable {
   readonly #text: string;
   readonly #workers: MirrorWorker[] = [];
 
-  constructor({ regions, mirrors }: TopologyParts) {
+  constructor({ regions, more, mirrors }: TopologyParts) {
     const lines = Object.entries(regions).map(([name, endpoints]) => {
       const brokers = endpoints.map(({ host, port }) => `${host}:${port}`);
-      return `  ${name}: {brokers: ${JSON.stringify(brokers)}}`;
+      return `  ${name}: {${[`brokers: ${JSON.stringify(brokers)}`, ...(more?.[name] === undefined ? [] : [more[name]])].join(", ")}}`;
     });
     const entries = mirrors.map((mirror) => `  - {${mirror}}`);
     this.#text = ["version: 1", "name: pair", "regions:", ...lines, "mirrors:", ...entries, ""].join("\n");
@@ -57,8 +65,14 @@ export class TopologyWorld implements AsyncDisposable {
   }
 
   /** A command of the command line on this topology; both streams together. */
-  async command(...args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
+  command(...args: readonly string[]): Promise<CommandResult> {
+    return this.commandOn("", ...args);
+  }
+
+  /** The same with something on stdin. */
+  async commandOn(input: string, ...args: readonly string[]): Promise<CommandResult> {
     const child = spawn(process.execPath, [MAIN, "-t", "pair.yaml", ...args], { cwd: this.#directory });
+    child.stdin.end(input);
     let text = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (text += String(chunk)));
     const [code] = (await once(child, "close")) as [number | null];

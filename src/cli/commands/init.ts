@@ -87,7 +87,7 @@ function problemsOf(path: string, text: string): readonly string[] {
 
 function summary(path: string, imported: ImportedTopology | undefined): string {
   if (imported === undefined) return `${path}: two regions and a mirror to begin with`;
-  const missing = imported.notes.filter(({ kind }) => kind !== "needless").length;
+  const missing = imported.notes.filter(({ kind }) => kind === "no-equivalent" || kind === "unknown").length;
   const comments =
     missing === 0 ? "" : `; ${counted(missing, "setting")} without an equivalent, see the comments in it`;
   return `${path}: ${counted(imported.regions, "region")}, ${counted(imported.mirrors, "mirror")}${comments}`;

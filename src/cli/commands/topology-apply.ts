@@ -70,7 +70,7 @@ function refusalOf(
   if (live.plan.collisions.length > 0)
     return { why: "nothing changed: topics would be written by more than one mirror", exit: EXIT.finding };
   if (file !== undefined && expected === undefined)
-    return { why: `${file} holds no plan; write one with topology plan --out ${file}`, exit: EXIT.usage };
+    return { why: `no plan can be read from ${file}; write one with topology plan --out ${file}`, exit: EXIT.usage };
   if (file !== undefined && expected !== live.fingerprint)
     return {
       why: `nothing changed: the regions or the topology are not as ${file} found them; look at a new one with topology plan --out ${file}`,

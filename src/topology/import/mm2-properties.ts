@@ -44,10 +44,12 @@ function flowsIn(aliases: readonly string[], all: ReadonlyMap<string, string>): 
     aliases.flatMap((target): readonly Mm2Flow[] => {
       const own = under(`${source}->${target}.`, all);
       const enabled = own.get("enabled") ?? all.get("enabled") ?? "false";
-      const isNamed = own.size > 0 || enabled.trim() === "true";
+      // As Java's parseBoolean.
+      const isEnabled = enabled.trim().toLowerCase() === "true";
+      const isNamed = own.size > 0 || isEnabled;
       if (source === target || !isNamed) return [];
       own.delete("enabled");
-      return [{ source, target, enabled: enabled.trim() === "true", own }];
+      return [{ source, target, enabled: isEnabled, own }];
     }),
   );
 }

@@ -2,7 +2,8 @@
 
 /** The fate of a setting that is not translated. */
 export interface Untranslated {
-  readonly kind: "needless" | "no-equivalent" | "unknown";
+  /** `by-reference`: taken over by the name of a file or variable that is still to be filled. */
+  readonly kind: "needless" | "no-equivalent" | "by-reference" | "unknown";
   readonly reason: string;
 }
 
@@ -11,7 +12,16 @@ const TRANSLATED =
   /^(topics|topics\.(exclude|blacklist)|groups|groups\.(exclude|blacklist)|replication\.policy\.(class|separator)|replication\.factor|sync\.topic\.(configs|acls)\.enabled|config\.properties\.(exclude|blacklist)|offset-syncs\.topic\.location|(source\.)?consumer\.auto\.offset\.reset|emit\.checkpoints\.enabled|sync\.group\.offsets\.enabled)$/;
 
 const RULES: readonly (readonly [RegExp, Untranslated["kind"], string])[] = [
-  [/(^|\.)(security|sasl|ssl)\./, "no-equivalent", "connections are plaintext so far"],
+  [
+    /^(security\.protocol$|sasl\.(mechanism|jaas\.config)$|ssl\.(truststore|keystore|key)\.)/,
+    "by-reference",
+    "see tls and sasl of the region, and set the variables and PEM files that they name",
+  ],
+  [
+    /(^|\.)(security|sasl|ssl)\./,
+    "no-equivalent",
+    "tls of a region knows ca, cert, key and serverName, sasl plain, SCRAM and oauthbearer with a token",
+  ],
   [/^(transforms|predicates)(\.|$)/, "no-equivalent", "records are never changed"],
   [
     /^(topic|group|config\.property)\.filter\.class$/,

@@ -66,9 +66,13 @@ function clusterOf(file: string, raw: Raw): Mm2Cluster {
   const bootstrap = addressesOf(textOf(raw["bootstrapServers"]));
   if (bootstrap.length === 0) throw importError(file, `cluster "${alias}" has no bootstrapServers; add them`);
   const settings = new Map(configOf(raw));
-  if (raw["tls"] !== undefined) settings.set("ssl.truststore", "");
-  const authentication = mapOf(raw["authentication"])["type"];
-  if (authentication !== undefined) settings.set("sasl.mechanism", textOf(authentication));
+  const authentication = textOf(mapOf(raw["authentication"])["type"]);
+  const isSasl = authentication !== "" && authentication !== "tls";
+  if (raw["tls"] !== undefined || isSasl)
+    settings.set("security.protocol", `${isSasl ? "SASL_" : ""}${raw["tls"] === undefined ? "PLAINTEXT" : "SSL"}`);
+  if (listOf(mapOf(raw["tls"])["trustedCertificates"]).length > 0) settings.set("ssl.truststore.certificates", "");
+  if (authentication === "tls") settings.set("ssl.keystore.key", "");
+  if (isSasl) settings.set("sasl.mechanism", authentication);
   return { alias, bootstrap, settings };
 }
 

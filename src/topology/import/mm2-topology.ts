@@ -13,6 +13,7 @@ import {
   settingOf,
 } from "./mm2-configuration.ts";
 import { patternsOf } from "./mm2-patterns.ts";
+import { importedSecurity } from "./mm2-security.ts";
 import { type Untranslated, untranslated } from "./mm2-settings.ts";
 
 /** A setting that was not taken over. */
@@ -58,7 +59,7 @@ export function topologyOf(configuration: Mm2Configuration, origin: ImportOrigin
     "version: 1",
     `name: ${name}`,
     "regions:",
-    ...clusters.map(regionLine),
+    ...clusters.map((cluster) => regionLine(cluster, shared)),
     ...(enabled.length === 0 ? ["mirrors: []"] : ["mirrors:"]),
     ...enabled.flatMap((flow) => mirrorLines(configuration, flow, origin)),
     ...flows.filter((flow) => !flow.enabled).map((flow) => `# ${nameOf(flow)} was not enabled`),
@@ -81,6 +82,7 @@ function notesOn(where: string, settings: Settings): readonly ImportNote[] {
 }
 
 const HEADINGS: readonly (readonly [Untranslated["kind"], string])[] = [
+  ["by-reference", "Kept out of this file, to be given elsewhere:"],
   ["no-equivalent", "Without an equivalent:"],
   ["unknown", "Not understood:"],
   ["needless", "Not needed:"],
@@ -101,11 +103,15 @@ function noteLines(notes: readonly ImportNote[]): readonly string[] {
   });
 }
 
-function regionLine({ alias, bootstrap }: Mm2Cluster): string {
+/** Settings for all flows hold for all clusters, too, unless the cluster has its own. */
+function regionLine({ alias, bootstrap, settings }: Mm2Cluster, shared: Settings): string {
   const isForeign = (address: string): boolean => hasReference(address) && !/^\$\{(env|file):[^}:]+\}$/.test(address);
   const variable = `\${env:${alias.toUpperCase().replaceAll("-", "_")}_BROKERS}`;
-  if (!bootstrap.some(isForeign)) return `  ${alias}: {brokers: ${listText(bootstrap)}}`;
-  return `  ${alias}: {brokers: ${listText([variable])}} # came from a configuration provider: set this variable`;
+  const isKnown = !bootstrap.some(isForeign);
+  const security = importedSecurity(alias, new Map([...shared, ...settings]));
+  const entries = [`brokers: ${listText(isKnown ? bootstrap : [variable])}`, ...security.entries];
+  const comment = isKnown ? "" : " # came from a configuration provider: set this variable";
+  return `  ${alias}: {${entries.join(", ")}}${comment}${security.comment}`;
 }
 
 function mirrorLines(configuration: Mm2Configuration, flow: Mm2Flow, { file }: ImportOrigin): readonly string[] {

@@ -169,8 +169,39 @@ const cases: readonly { readonly id: string; readonly text: string; readonly wan
   },
   {
     id: "refuses a literal secret beside what is not supported yet",
-    text: framed("").replace('"k:9092"}', '"k:9092", sasl: {password: hunter2}}'),
-    want: ["6:26 unsupported", "6:43 literal-secret"],
+    text: framed("").replace('"k:9092"}', '"k:9092", labels: {password: hunter2}}'),
+    want: ["6:26 unsupported", "6:45 literal-secret"],
+  },
+  {
+    id: "takes TLS and SASL of a region, mechanisms as Kafka writes them",
+    text: framed("").replace(
+      '"k:9092"}',
+      '"k:9092", tls: true, sasl: {mechanism: SCRAM-SHA-512, username: u, password: "${env:P}"}}',
+    ),
+    want: [],
+  },
+  {
+    id: "refuses a mechanism that there is not",
+    text: framed("").replace('"k:9092"}', '"k:9092", sasl: {mechanism: gssapi}}'),
+    want: ["6:44 bad-value"],
+  },
+  {
+    id: "refuses a mechanism without what it takes",
+    text: framed("").replace('"k:9092"}', '"k:9092", sasl: {mechanism: plain, user: u}}'),
+    want: ["6:32 bad-value", "6:51 unknown-key"],
+  },
+  {
+    id: "refuses a password and a key that are written out",
+    text: framed("").replace(
+      '"k:9092"}',
+      '"k:9092", tls: {cert: c, key: k}, sasl: {mechanism: plain, username: u, password: hunter2}}',
+    ),
+    want: ["6:46 literal-secret", "6:98 literal-secret"],
+  },
+  {
+    id: "refuses a certificate without its key",
+    text: framed("").replace('"k:9092"}', '"k:9092", tls: {cert: c}}'),
+    want: ["6:31 bad-value"],
   },
   {
     id: "misses the file of a listed region",

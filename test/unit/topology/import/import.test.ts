@@ -94,6 +94,7 @@ test("import of both directions makes no loops and leaves out what was not enabl
     both.topology.mirrors.map(({ name }) => name),
     ["east-to-hub", "hub-to-east"],
   );
+  assert.equal(imported(`${FLOW}hub->east.enabled = TRUE\n`).mirrors, 2);
   const one = imported(`${FLOW}hub->east.enabled = false\nhub->east.topics = x\n`);
   assert.equal(one.mirrors, 1);
   assert.match(one.text, /# hub->east was not enabled/);
@@ -109,11 +110,30 @@ test("import tells every setting that it does not take over, and never a value",
     [
       ["", "tasks.max", "needless"],
       ["", "foo.bar", "unknown"],
-      ["hub", "sasl.jaas.config", "no-equivalent"],
+      ["hub", "sasl.jaas.config", "by-reference"],
       ["east->hub", "transforms", "no-equivalent"],
     ],
   );
   assert.doesNotMatch(text + JSON.stringify(notes), /geheim/);
+});
+
+test("import takes over TLS and SASL by the names of files and variables", () => {
+  const region = (rest: string, alias = "hub") =>
+    imported(FLOW + rest).topology.regions.find(({ name }) => name === alias)?.security;
+  const scram = "hub.sasl.mechanism = SCRAM-SHA-512\nhub.sasl.jaas.config = geheim\n";
+  const sasl = { mechanism: "scram-sha-512", username: "${env:HUB_USERNAME}", password: "${env:HUB_PASSWORD}" };
+  assert.deepEqual(region(`${scram}hub.security.protocol = SASL_SSL\n`), { tls: {}, sasl });
+  assert.deepEqual(region(`${scram}hub.security.protocol = SASL_PLAINTEXT\n`), { sasl });
+  assert.equal(region(scram, "east"), undefined);
+  const both = "security.protocol = SSL\nssl.truststore.location = geheim\nssl.keystore.location = geheim\n";
+  assert.deepEqual(region(both, "east"), {
+    tls: { ca: "${file:east-ca.pem}", cert: "${file:east-cert.pem}", key: "${file:east-key.pem}" },
+  });
+  const kerberos = `${FLOW}hub.sasl.mechanism = GSSAPI\nhub.security.protocol = SASL_PLAINTEXT\n`;
+  assert.match(
+    imported(kerberos).text,
+    /hub: \{brokers: \[.*\]\} # asks for SASL by a mechanism that is not known here/,
+  );
 });
 
 test("import turns addresses from providers into variables", () => {
@@ -175,7 +195,13 @@ for (const [version, text] of Object.entries(STRIMZI))
       mirror?.groups?.select.exclude.map((pattern) => pattern.text),
       ["tmp-*"],
     );
-    assert.ok(notes.some(({ where, reason }) => where === "hub" && reason === "connections are plaintext so far"));
+    assert.ok(notes.some(({ where, kind }) => where === "hub" && kind === "by-reference"));
+    const [username, password] = ["${env:HUB_USERNAME}", "${env:HUB_PASSWORD}"];
+    const sasl = { mechanism: "scram-sha-512", username, password };
+    assert.deepEqual(
+      topology.regions.find((region) => region.name === "hub")?.security,
+      version === "v1" ? { tls: {} } : { sasl },
+    );
   });
 
 /** A connector of Kafka Connect, from east to hub. */
