@@ -68,12 +68,7 @@ export interface EncodeOptions
 /** Decodes all records of a batch. The CRC is not checked here (see `BatchView.verifyCrc`).
  *  @throws {WireError} `WIRE_BAD_BATCH`, `WIRE_BAD_VARINT`, `WIRE_BAD_COMPRESSION` */
 export function decodeRecords(batch: BatchView, limitBytes = DEFAULT_DECOMPRESSED_BYTES_MAX): DecodedRecord[] {
-  return decodeSection(batch, codecFor(batch.codec).decompress(batch.recordBytes, limitBytes));
-}
-
-/** Decodes the records of a batch whose records section the caller has decompressed (with a codec of its own).
- *  @throws {WireError} `WIRE_BAD_BATCH`, `WIRE_BAD_VARINT` */
-export function decodeSection(batch: BatchView, section: Buffer): DecodedRecord[] {
+  const section = codecFor(batch.codec).decompress(batch.recordBytes, limitBytes);
   const scan = new SectionScan(batch, section);
   const records: DecodedRecord[] = [];
   for (let record = scan.next(); record !== undefined; record = scan.next()) records.push(record);

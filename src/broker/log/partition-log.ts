@@ -17,39 +17,15 @@ import { LogError } from "./errors.ts";
 import { RECOVERY_POINT_FILE } from "./file-names.ts";
 import type { EpochEnd, EpochStart, LeaderEpochs } from "./leader-epochs.ts";
 import { type LoadedLog, type LogDeps, type LogOptions, loadLog } from "./load.ts";
+import { type Appended, LogEnd } from "./log-end.ts";
 import { LogStart } from "./log-start.ts";
-import { rebuildProducers, removeSnapshotsAbove, snapshotPath, writeSnapshot } from "./producer-recovery.ts";
 import type { ProducerStates } from "./producer-states.ts";
 import { RecoveryPoint } from "./recovery-point.ts";
 import { retainedSegments, segmentsPastRetention } from "./retention.ts";
-import { mustRollBefore } from "./rolling.ts";
-import { Segment } from "./segment.ts";
-import { closedSegmentInfos, openSegmentFiles, type SegmentFiles, type SegmentInfo } from "./segment-files.ts";
+import { closedSegmentFiles, closedSegmentInfos, type SegmentFiles, type SegmentInfo } from "./segment-files.ts";
 import { SegmentList } from "./segment-list.ts";
+import type { LogRead, LogSlice } from "./segment-read.ts";
 import { findLatest, findTimestamp, type TimestampedOffset } from "./timestamp-search.ts";
-
-/** What an append did. */
-export interface Appended {
-  readonly baseOffset: bigint;
-  readonly lastOffset: bigint;
-}
-
-/** A read of whole batches. */
-export interface LogRead {
-  readonly fromOffset: bigint;
-  readonly maxBytes: number;
-  /** Nothing at or past it is returned; the log's end by default. */
-  readonly endOffset?: bigint;
-  /** Return the first batch even when it is larger than `maxBytes`, as a fetch must to make progress. Default true. */
-  readonly atLeastOneBatch?: boolean;
-}
-
-/** What a read returned. */
-export interface LogSlice {
-  readonly bytes: Buffer;
-  /** Offset after the last batch. */
-  readonly nextOffset: bigint;
-}
 
 /** What a cold store holds of a log without local records. */
 export interface ArchivedExtent {
@@ -78,12 +54,8 @@ export class PartitionLog {
   readonly #start: LogStart;
   readonly #epochs: LeaderEpochs;
   readonly #recoveryPoint: RecoveryPoint;
+  readonly #end: LogEnd;
   #config: LogConfig;
-  #endOffset: bigint;
-  /** When the active segment was made: `segment.ms` counts from it when records have no time. */
-  #activeSinceMs: number;
-  /** When records without a time were last written: retention counts from it, as Kafka does from the file's change. */
-  #untimedWriteMs: number;
   /** Of what a cold store shows of a log without local records, which tells nothing of producers. */
   #archivedStable: bigint | undefined;
   #closed = false;
@@ -112,9 +84,14 @@ export class PartitionLog {
       },
       { storage: deps.storage, logger: deps.logger, segments: this.#segments },
     );
-    this.#endOffset = this.#segments.active.nextOffset;
-    this.#activeSinceMs = deps.clock.nowMs();
-    this.#untimedWriteMs = this.#activeSinceMs;
+    this.#end = new LogEnd({
+      ...this.#place,
+      clock: deps.clock,
+      segments: this.#segments,
+      epochs: this.#epochs,
+      producers: this.producers,
+      recoveryPoint: this.#recoveryPoint,
+    });
   }
 
   /** Opens the directory, or makes it: checks batches that were not known to be on the disk, cuts a torn end, rebuilds
@@ -137,7 +114,7 @@ export class PartitionLog {
   }
   /** Offset that the next record gets. */
   get endOffset(): bigint {
-    return this.#endOffset;
+    return this.#end.offset;
   }
   /** Bytes of data in the local segments. */
   get sizeBytes(): number {
@@ -163,27 +140,14 @@ export class PartitionLog {
   /** Notes that a new leader epoch begins at the log's end, before it writes anything. */
   beginEpoch(epoch: number): void {
     this.#assertOpen();
-    this.#epochs.assign(epoch, this.#endOffset);
+    this.#epochs.assign(epoch, this.endOffset);
   }
 
   /** Appends one validated batch, setting its base offset and leader epoch in place. After a throw the log is as before.
    *  @throws {StorageError} `STORAGE_FULL` and others */
   append(batch: BatchView, options: { readonly leaderEpoch: number }): Appended {
     this.#assertOpen();
-    const baseOffset = this.#endOffset;
-    const lastOffset = baseOffset + BigInt(batch.lastOffsetDelta);
-    assertInvariant(lastOffset >= baseOffset, "a batch holds at least one offset", { lastOffset });
-    batch.setBaseOffset(baseOffset);
-    batch.setLeaderEpoch(options.leaderEpoch);
-    const activeForMs = this.#deps.clock.nowMs() - this.#activeSinceMs;
-    if (mustRollBefore({ batch, lastOffset, activeForMs }, this.#segments.active, this.#config)) this.roll();
-    this.#epochs.assign(options.leaderEpoch, baseOffset);
-    this.#segments.active.append(batch, this.#config.indexIntervalBytes);
-    const aborted = this.producers.update(batch);
-    if (aborted !== undefined) this.#segments.active.aborted.append(aborted);
-    if (batch.maxTimestamp < 0n) this.#untimedWriteMs = this.#deps.clock.nowMs();
-    this.#endOffset = lastOffset + 1n;
-    return { baseOffset, lastOffset };
+    return this.#end.append(batch, options.leaderEpoch, this.#config);
   }
 
   /** Whole batches from the one that holds `fromOffset` on, from one segment; empty at the end. The first batch may begin
@@ -195,7 +159,7 @@ export class PartitionLog {
   /** As `read`, and where the batches end. */
   readSlice(request: LogRead): LogSlice {
     this.#assertOpen();
-    const { fromOffset, maxBytes, endOffset = this.#endOffset, atLeastOneBatch = true } = request;
+    const { fromOffset, maxBytes, endOffset = this.endOffset, atLeastOneBatch = true } = request;
     this.#assertLocal(fromOffset);
     const nothing = { bytes: NOTHING, nextOffset: fromOffset };
     if (fromOffset >= endOffset) return nothing;
@@ -221,7 +185,7 @@ export class PartitionLog {
 
   /** Where a leader epoch ended (OffsetForLeaderEpoch); epoch -1 and offset -1 when it is unknown. */
   epochEnd(epoch: number): EpochEnd {
-    return this.#epochs.endOf(epoch, this.#endOffset);
+    return this.#epochs.endOf(epoch, this.endOffset);
   }
 
   /** How far committed readers may read, given the high watermark: up to the first transaction that is open, or whose marker
@@ -240,44 +204,24 @@ export class PartitionLog {
   /** Closes the active segment and begins the next one; nothing happens while it is empty. */
   roll(): void {
     this.#assertOpen();
-    const { active } = this.#segments;
-    if (active.sizeBytes === 0) return;
-    active.seal();
-    writeSnapshot(this.#place, this.producers, this.#endOffset);
-    this.#segments.push(this.#emptySegment(this.#endOffset));
-    this.#activeSinceMs = this.#deps.clock.nowMs();
-    this.#recoveryPoint.flushLater(active);
+    this.#end.roll();
   }
 
   /** Drops the batch that holds `offset` and everything after it, and with them what epochs and producers knew of it.
    *  @returns the new end, below `offset` when that lay inside a batch */
   truncateTo(offset: bigint): bigint {
     this.#assertOpen();
-    if (offset >= this.#endOffset) return this.#endOffset;
-    // The recovery point goes first: after a crash in between, what is left is checked and not believed.
-    this.#recoveryPoint.lowerTo(offset);
-    removeSnapshotsAbove(this.#place, offset);
-    const { indexIntervalBytes } = this.#config;
-    this.#segments.truncateTo(offset, { indexIntervalBytes, empty: () => this.#emptySegment(offset) });
-    this.#endOffset = this.#segments.active.nextOffset;
-    this.#epochs.truncateFromEnd(this.#endOffset);
-    removeSnapshotsAbove(this.#place, this.#endOffset);
-    rebuildProducers(this.#place, this.producers, {
-      segments: this.#segments.all,
-      endOffset: this.#endOffset,
-      indexedTo: this.#endOffset,
-      nowMs: this.#deps.clock.nowMs(),
-      expirationMs: this.#config.producerIdExpirationMs,
-    });
-    if (this.#start.offset > this.#endOffset) this.#start.set(this.#endOffset);
-    return this.#endOffset;
+    if (offset >= this.endOffset) return this.endOffset;
+    this.#end.cutAt(offset, this.#config);
+    if (this.#start.offset > this.endOffset) this.#start.set(this.endOffset);
+    return this.endOffset;
   }
 
   /** Moves the log's start up to `offset` and deletes segments that lie wholly below it; producer state stays.
    *  @throws {LogError} `LOG_OFFSET_OUT_OF_RANGE` past the end */
   deleteRecordsBefore(offset: bigint): void {
     this.#assertOpen();
-    if (offset > this.#endOffset) throw this.#outOfRange(offset);
+    if (offset > this.endOffset) throw this.#outOfRange(offset);
     if (offset > this.#start.offset) this.#start.raise(offset);
   }
 
@@ -285,10 +229,10 @@ export class PartitionLog {
    *  While older segments lie in a cold store, size retention does not apply. @returns segments deleted */
   applyRetention(nowMs: number, options: { readonly highWatermark?: bigint } = {}): number {
     this.#assertOpen();
-    const count = segmentsPastRetention(retainedSegments(this.#segments, this.#untimedWriteMs), {
+    const count = segmentsPastRetention(retainedSegments(this.#segments, this.#end.untimedWriteMs), {
       nowMs,
       config: this.#config,
-      highWatermark: options.highWatermark ?? this.#endOffset,
+      highWatermark: options.highWatermark ?? this.endOffset,
       sizeApplies: this.localStartOffset === this.#start.offset,
     });
     if (count === 0) return 0;
@@ -310,17 +254,7 @@ export class PartitionLog {
   /** The files of a closed segment. @throws {LogError} `LOG_SEGMENT_MISSING` */
   readSegmentFiles(baseOffset: bigint): SegmentFiles {
     this.#assertOpen();
-    const i = this.#segments.closedIndexOf(baseOffset);
-    const segment = this.#segments.at(i);
-    return openSegmentFiles(this.#deps.storage, {
-      read: (position, lengthBytes) => {
-        this.#assertOpen();
-        return this.#segments.readData(segment, position, lengthBytes);
-      },
-      sizeBytes: segment.sizeBytes,
-      path: (suffix) => segment.path(suffix),
-      snapshotPath: snapshotPath(this.#place, this.#segments.nextOffsetAt(i)),
-    });
+    return closedSegmentFiles({ ...this.#place, segments: this.#segments }, baseOffset, () => this.#assertOpen());
   }
 
   /** Deletes the oldest local segment after it was moved to a cold store: the local start moves, the log's start stays.
@@ -334,15 +268,11 @@ export class PartitionLog {
    *  `endOffset`. Neither may go back from call to call. */
   showArchived({ startOffset, endOffset, stableOffset, epochs }: ArchivedExtent): void {
     this.#assertOpen();
-    const isForward = this.#start.offset <= startOffset && startOffset <= endOffset && this.#endOffset <= endOffset;
+    const isForward = this.#start.offset <= startOffset && startOffset <= endOffset && this.endOffset <= endOffset;
     assertInvariant(this.sizeBytes === 0 && isForward, "An archived log has no local records and only moves forward", {
       ...{ topic: this.topic, partition: this.partition, startOffset, endOffset },
     });
-    if (endOffset > this.#endOffset) {
-      this.#segments.push(this.#emptySegment(endOffset));
-      this.#segments.removeFirst().remove();
-      this.#endOffset = endOffset;
-    }
+    this.#end.moveTo(endOffset);
     this.#start.set(startOffset);
     this.#archivedStable = stableOffset;
     this.#epochs.adopt(epochs);
@@ -351,13 +281,7 @@ export class PartitionLog {
   /** Waits until everything appended before the call is on the disk. @throws {StorageError} */
   async sync(): Promise<void> {
     this.#assertOpen();
-    const unsynced = this.#segments.all.filter((segment) => segment.nextOffset > this.#recoveryPoint.offset);
-    for (const segment of unsynced) {
-      // While this waits, segments may be truncated or deleted, and a close syncs what is left itself.
-      if (this.#closed || !this.#segments.has(segment)) continue;
-      await segment.sync();
-      if (!this.#closed && this.#segments.has(segment)) this.#segments.keepOpen(segment);
-    }
+    await this.#recoveryPoint.syncAll();
   }
 
   /** Writes everything out so that the next open reads no data. A full disk is logged, not thrown: the next open then
@@ -367,11 +291,8 @@ export class PartitionLog {
     this.#closed = true;
     await this.#recoveryPoint.stop();
     try {
-      this.#segments.active.seal();
-      writeSnapshot(this.#place, this.producers, this.#endOffset);
-      for (const segment of this.#segments.all)
-        if (segment.nextOffset > this.#recoveryPoint.offset) await segment.sync();
-      this.#recoveryPoint.set(this.#endOffset);
+      this.#end.seal();
+      await this.#recoveryPoint.finish(this.endOffset);
     } catch (error) {
       this.#deps.logger.warn("log not closed cleanly", { directory: this.directory, error });
     }
@@ -394,14 +315,8 @@ export class PartitionLog {
     return { storage: this.#deps.storage, directory: this.directory };
   }
 
-  #emptySegment(baseOffset: bigint): Segment {
-    const segment = new Segment(baseOffset, this.#place);
-    segment.create();
-    return segment;
-  }
-
   #assertLocal(offset: bigint): void {
-    if (offset < this.localStartOffset || offset > this.#endOffset) throw this.#outOfRange(offset);
+    if (offset < this.localStartOffset || offset > this.endOffset) throw this.#outOfRange(offset);
   }
 
   #outOfRange(offset: bigint): LogError {

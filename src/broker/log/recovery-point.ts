@@ -22,6 +22,7 @@ export class RecoveryPoint {
   #flushing: Promise<void> = Promise.resolve();
   /** Changes when flushes under way prove nothing any more: after a truncation, and at the end. */
   #generation = 0;
+  #isStopped = false;
 
   constructor(options: CheckpointKey & { readonly path: string; readonly offset: bigint }, deps: RecoveryPointDeps) {
     this.#path = options.path;
@@ -66,8 +67,30 @@ export class RecoveryPoint {
     });
   }
 
+  /** Waits until all segments as they are now are on the disk; the point stays where it is. @throws {StorageError} */
+  async syncAll(): Promise<void> {
+    const { segments } = this.#deps;
+    for (const segment of this.#unsynced()) {
+      // While this waits, segments may be truncated or deleted, and `finish` syncs what is left itself.
+      if (this.#isStopped || !segments.has(segment)) continue;
+      await segment.sync();
+      if (!this.#isStopped && segments.has(segment)) segments.keepOpen(segment);
+    }
+  }
+
+  /** After `stop`: brings everything to the disk and sets the point to the log's end. @throws {StorageError} */
+  async finish(endOffset: bigint): Promise<void> {
+    for (const segment of this.#unsynced()) await segment.sync();
+    this.set(endOffset);
+  }
+
+  #unsynced(): readonly Segment[] {
+    return this.#deps.segments.all.filter((segment) => segment.nextOffset > this.#offset);
+  }
+
   /** Ends flushing; resolves when nothing runs any more. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#generation += 1;
     await this.#flushing;
   }

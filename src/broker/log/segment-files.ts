@@ -1,8 +1,7 @@
 /** What a closed segment hands to a cold store: its facts and its files, byte for byte. */
 
-import type { Storage } from "../../core/storage.ts";
-import type { SegmentSuffix } from "./file-names.ts";
 import type { EpochStart } from "./leader-epochs.ts";
+import { type SnapshotPlace, snapshotPath } from "./producer-recovery.ts";
 import type { SegmentList } from "./segment-list.ts";
 
 /** Facts of a closed segment. */
@@ -46,23 +45,26 @@ export function closedSegmentInfos(segments: SegmentList, epochs: readonly Epoch
   });
 }
 
-/** Reads the small files at once, the data file on demand. */
-export function openSegmentFiles(
-  storage: Storage,
-  segment: {
-    readonly sizeBytes: number;
-    readonly read: (position: number, lengthBytes: number) => Buffer;
-    readonly path: (suffix: SegmentSuffix) => string;
-    readonly snapshotPath: string;
-  },
+/** The files of a closed segment: the small ones are read at once, the data file on demand, each time after `assertReadable`.
+ *  @throws {LogError} `LOG_SEGMENT_MISSING` */
+export function closedSegmentFiles(
+  log: SnapshotPlace & { readonly segments: SegmentList },
+  baseOffset: bigint,
+  assertReadable: () => void,
 ): SegmentFiles {
+  const { storage, segments } = log;
+  const i = segments.closedIndexOf(baseOffset);
+  const segment = segments.at(i);
   const whenThere = (path: string): Buffer | undefined => (storage.exists(path) ? storage.readFile(path) : undefined);
   return {
     sizeBytes: segment.sizeBytes,
-    readLog: segment.read,
+    readLog: (position, lengthBytes) => {
+      assertReadable();
+      return segments.readData(segment, position, lengthBytes);
+    },
     index: storage.readFile(segment.path(".index")),
     timeindex: storage.readFile(segment.path(".timeindex")),
     txnindex: whenThere(segment.path(".txnindex")),
-    snapshot: whenThere(segment.snapshotPath),
+    snapshot: whenThere(snapshotPath(log, segments.nextOffsetAt(i))),
   };
 }

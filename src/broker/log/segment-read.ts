@@ -8,22 +8,31 @@ import type { OffsetIndex } from "../../wire/segment/offset-index.ts";
 const LENGTH_AT = 8;
 const LAST_OFFSET_DELTA_AT = 23;
 
-/** What a read asks of a segment. */
-export interface SegmentRead {
+/** A read of whole batches from a log. */
+export interface LogRead {
   readonly fromOffset: bigint;
-  /** Nothing at or past it is returned. */
-  readonly endOffset: bigint;
   readonly maxBytes: number;
-  /** Return the first batch even when it is larger than `maxBytes`. */
-  readonly atLeastOneBatch: boolean;
+  /** Nothing at or past it is returned; the log's end by default. */
+  readonly endOffset?: bigint;
+  /** Return the first batch even when it is larger than `maxBytes`, as a fetch must to make progress. Default true. */
+  readonly atLeastOneBatch?: boolean;
+}
+
+/** What it returned. */
+export interface LogSlice {
+  readonly bytes: Buffer;
+  /** Offset after the last batch. */
+  readonly nextOffset: bigint;
+}
+
+/** What a read asks of a segment. */
+export interface SegmentRead extends Required<LogRead> {
   /** Position of the batch that holds `fromOffset`, when known. */
   readonly position: number | undefined;
 }
 
 /** Whole batches, and where the next ones begin. */
-export interface SegmentSlice {
-  readonly bytes: Buffer;
-  readonly nextOffset: bigint;
+export interface SegmentSlice extends LogSlice {
   readonly nextPosition: number;
 }
 
