@@ -3,6 +3,7 @@
  *  by opening a writer, which aborts what has no commit and waits for what has one. */
 
 import type { KafkaClient } from "../client/kafka-client.ts";
+import type { ProducerIdentity } from "../client/producers.ts";
 import { TransactionalWriter } from "../client/transactions.ts";
 import type { Clock } from "../core/clock.ts";
 import { decodeHistory, type HistoryRecord } from "../mirror/history/record.ts";
@@ -29,6 +30,8 @@ export interface AbandonedDeps {
 export interface AbandonedOptions {
   /** Whether a writer of this process has the transaction in its hands. */
   readonly isOurs: (record: HistoryRecord, producerEpoch: number) => boolean;
+  /** Hears of each writer that was opened to end one. */
+  readonly opened: (record: HistoryRecord, identity: ProducerIdentity) => void;
 }
 
 /** Remembers what it saw for as long as it is there. */
@@ -61,9 +64,11 @@ export class AbandonedTransactions {
       this.#sinceMs.set(name, isAbandoned ? nowMs : sinceMs);
     }
     const { client } = this.#deps;
-    const opened = ending.map(({ lane }) =>
-      TransactionalWriter.open(client, { transactionalId: transactionalIdOf(lane), transactionTimeoutMs: TIMEOUT_MS }),
-    );
+    const opened = ending.map(async (record) => {
+      const options = { transactionalId: transactionalIdOf(record.lane), transactionTimeoutMs: TIMEOUT_MS };
+      const { identity } = await TransactionalWriter.open(client, options);
+      this.#options.opened(record, identity);
+    });
     await Promise.allSettled(opened);
   }
 

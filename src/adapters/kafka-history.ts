@@ -1,21 +1,28 @@
 /** History mode's side of a Kafka target: fences by WriteTxnMarkers, one transactional id per lane, records in a topic of their own. */
 
 import { createHash } from "node:crypto";
-import { ClientError, errorCodeOf, isDeniedCode } from "../client/errors.ts";
+import { brokerError, ClientError, errorCodeOf, isDeniedCode } from "../client/errors.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { AT_END, listOffsets } from "../client/list-offsets.ts";
-import { mayDescribeProducers } from "../client/producers.ts";
-import { isFencedCode, TransactionalWriter, writeAbortMarker } from "../client/transactions.ts";
+import { mayDescribeProducers, type ProducerIdentity } from "../client/producers.ts";
+import {
+  type DescribedTransactionalId,
+  describeTransactionalIds,
+  isFencedCode,
+  TransactionalWriter,
+  writeAbortMarker,
+} from "../client/transactions.ts";
 import { type Clock, sleep } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import { MirrorError } from "../mirror/errors.ts";
-import type { FenceOutcome, HistoryTarget, HistoryWriter, Peeked } from "../mirror/history/ports.ts";
+import type { FenceOutcome, HistoryTarget, HistoryWriter, OpenedWriter, Peeked } from "../mirror/history/ports.ts";
 import { decodeHistory, HISTORY_TOPIC, type HistoryRecord } from "../mirror/history/record.ts";
 import { laneIdentity } from "../mirror/lane-id.ts";
 import { type LaneIdentity, type LaneKey, laneKey } from "../mirror/offset-ports.ts";
 import type { TopicPartition } from "../mirror/ports.ts";
 import { storeFailure } from "../mirror/stored-error.ts";
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
+import { gathering } from "./gather.ts";
 import { AbandonedTransactions } from "./kafka-abandoned.ts";
 import { KafkaHistoryWriter } from "./kafka-history-writer.ts";
 import type { TopicEnds } from "./kafka-internal-reader.ts";
@@ -34,6 +41,12 @@ const HELD_POLL_MS = 20;
 const HELD_MS_MAX = 30_000;
 /** For one question, leader changes included. */
 const CALL_TIMEOUT_MS = 10_000;
+
+/** Answers without a writer in them: nobody opened one yet, or this worker may not know. */
+const NOT_TOLD: ReadonlySet<number> = new Set([
+  ErrorCode.TRANSACTIONAL_ID_NOT_FOUND,
+  ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+]);
 
 /** What it works with; the client is opened and closed by the caller. */
 export interface KafkaHistoryDeps {
@@ -63,6 +76,9 @@ export class KafkaHistory implements HistoryTarget {
   readonly #settle = new Shared(() => this.#settleHeld());
   /** Writers of this process, by lane. */
   readonly #writing = new Map<LaneKey, KafkaHistoryWriter>();
+  /** The latest writers that this process opened, if only to end a transaction, by lane. */
+  readonly #opened = new Map<LaneKey, ProducerIdentity>();
+  readonly #describe: (transactionalId: string) => Promise<DescribedTransactionalId>;
   readonly #abandoned: AbandonedTransactions;
   #topic: KafkaInternalTopic | undefined;
   /** The high watermarks as they were seen last. */
@@ -74,7 +90,10 @@ export class KafkaHistory implements HistoryTarget {
     this.#writers = new KafkaWriters(deps);
     this.#abandoned = new AbandonedTransactions(deps, {
       isOurs: ({ lane }, epoch) => this.#writing.get(laneKey(lane))?.holds(epoch) === true,
+      opened: ({ lane }, identity) => this.#opened.set(laneKey(lane), identity),
     });
+    const options = { timeoutMs: CALL_TIMEOUT_MS };
+    this.#describe = gathering((ids) => describeTransactionalIds(deps.client, ids, options));
   }
 
   async fence(at: TopicPartition, producerId: bigint, epoch: number): Promise<FenceOutcome> {
@@ -107,6 +126,19 @@ export class KafkaHistory implements HistoryTarget {
     }
   }
 
+  async rival(lane: LaneIdentity): Promise<OpenedWriter | undefined> {
+    try {
+      const { errorCode, producerId, producerEpoch: epoch } = await this.#describe(transactionalIdOf(lane));
+      const own = this.#opened.get(laneKey(lane));
+      if (NOT_TOLD.has(errorCode) || (own?.producerId === producerId && own.producerEpoch === epoch)) return undefined;
+      if (errorCode === ErrorCode.NONE) return { producerId, epoch };
+      throw brokerError("DescribeTransactions", errorCode, { subject: "the transactional id of a lane" });
+    } catch (error) {
+      if (error instanceof ClientError && error.fault.code === "CLIENT_NO_VERSION") return undefined;
+      throw storeFailure(error, { topic: HISTORY_TOPIC, partition: 0 });
+    }
+  }
+
   async peek(lane: LaneIdentity): Promise<Peeked> {
     try {
       await this.#refresh.run();
@@ -135,6 +167,7 @@ export class KafkaHistory implements HistoryTarget {
         transactionalId,
         transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
       });
+      this.#opened.set(laneKey(lane), writer.identity);
       await this.#writers.announce(writer.identity.producerId, laneKey(lane));
       const record = { topic: HISTORY_TOPIC, index: this.#topic.partitionOf(laneKey(lane)) };
       const opened = new KafkaHistoryWriter(

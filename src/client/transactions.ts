@@ -14,6 +14,7 @@ import { addPartitionsToTxn } from "../wire/apis/24-add-partitions-to-txn.ts";
 import { endTxn } from "../wire/apis/26-end-txn.ts";
 import { writeTxnMarkers } from "../wire/apis/27-write-txn-markers.ts";
 import { describeCluster } from "../wire/apis/60-describe-cluster.ts";
+import { describeTransactions } from "../wire/apis/65-describe-transactions.ts";
 import { OPERATIONS_NOT_ASKED } from "../wire/apis/authorized-operations.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { askCoordinators, TRANSACTION_BACKOFF } from "./coordinators.ts";
@@ -137,6 +138,38 @@ export class TransactionalWriter {
       ask: async (nodeId) => [await ask(nodeId)],
     });
   }
+}
+
+/** A transactional id as its coordinator knows it. */
+export interface DescribedTransactionalId extends ProducerIdentity {
+  readonly errorCode: number;
+  readonly transactionalId: string;
+}
+
+/** The producer id and the latest epoch of transactional ids, in their order; error codes are in the answers.
+ *  @throws {ClientError} `CLIENT_NO_VERSION` from brokers before Kafka 3.0 */
+export function describeTransactionalIds(
+  client: KafkaClient,
+  transactionalIds: readonly string[],
+  options: CallOptions = {},
+): Promise<readonly DescribedTransactionalId[]> {
+  const failed = (transactionalId: string, errorCode: number): DescribedTransactionalId => {
+    return { errorCode, transactionalId, producerId: -1n, producerEpoch: -1 };
+  };
+  return askCoordinators(client, transactionalIds, {
+    ...options,
+    kind: "transaction",
+    keyOf: (id) => id,
+    failed,
+    ask: async (nodeId, asked) => {
+      const body = { transactionalIds: asked };
+      const { transactionStates } = await client.request(nodeId, describeTransactions, body, {
+        signal: options.signal,
+      });
+      const byId = new Map(transactionStates.map((state) => [state.transactionalId, state]));
+      return asked.map((id) => byId.get(id) ?? failed(id, ErrorCode.UNKNOWN));
+    },
+  });
 }
 
 /** A marker for one producer on one partition. */

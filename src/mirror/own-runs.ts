@@ -15,6 +15,21 @@ export function holds(runs: readonly OwnRun[], position: bigint, targetOffset: b
   );
 }
 
+/** True when the target holds the map's last record where the map says, and its leader was not a later one than the map knows of: behind
+ *  what was lost and written again, a record may come to lie where another of its number lay by chance. */
+export function holdsEnd(
+  runs: readonly OwnRun[],
+  { progress: { count, targetNext }, targetEpoch }: OffsetMap,
+): boolean {
+  const known = targetEpoch < 0 ? runs : runs.filter(({ leaderEpoch }) => leaderEpoch <= targetEpoch);
+  return holds(known, count - 1n, targetNext - 1n);
+}
+
+/** The epoch of the latest leader that appended any of the runs; -1 for none. */
+export function latestEpoch(runs: readonly OwnRun[]): number {
+  return runs.reduce((latest, { leaderEpoch }) => Math.max(latest, leaderEpoch), -1);
+}
+
 /** True when an old batch lies behind what is known: without it, a leader's memory that lies behind only means that the log was
  *  cut and written again between the two questions ("Positions never go back without a repeat in the log"). */
 export function isWrittenAgain(runs: readonly OwnRun[], accepted: bigint, targetNext: bigint): boolean {
@@ -22,8 +37,7 @@ export function isWrittenAgain(runs: readonly OwnRun[], accepted: bigint, target
 }
 
 /** The target offset after the last record that lies where the map says, with none before it, from `fromOffset` on, that lies elsewhere
- *  now: behind what was lost and written again, records may come to lie where others of their number lay by chance. Undefined when there
- *  is no such record. `runs` hold all that the target has from there on; records may be missing (compaction), and may lie there twice. */
+ *  now. Undefined when there is no such record. `runs` hold all that the target has from there on; records may be missing (compaction), and may lie there twice. */
 export function intactEnd(map: OffsetMap, runs: readonly OwnRun[], fromOffset: bigint): bigint | undefined {
   let end: bigint | undefined;
   const intact: { readonly from: bigint; readonly to: bigint }[] = [];

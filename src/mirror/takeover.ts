@@ -14,7 +14,16 @@ import { type BoundedStretch, bounded, type Stretch } from "./history/stretches.
 import { OffsetMap } from "./offset-map.ts";
 import { earlier, later } from "./offset-order.ts";
 import type { Era } from "./offset-ports.ts";
-import { appendUnverified, holds, intactEnd, isWrittenAgain, pairRuns, repeatedRecords } from "./own-runs.ts";
+import {
+  appendUnverified,
+  holds,
+  holdsEnd,
+  intactEnd,
+  isWrittenAgain,
+  latestEpoch,
+  pairRuns,
+  repeatedRecords,
+} from "./own-runs.ts";
 import type { PlanRules } from "./plan.ts";
 import type { PartitionBounds, Source, Target, TopicPartition } from "./ports.ts";
 import type { Walked, walkSource } from "./source-walk.ts";
@@ -102,11 +111,14 @@ export async function takeover(
   signal: AbortSignal,
 ): Promise<Found | EraMoved | Barred> {
   let truncated = false;
+  let isChecked = false;
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const look = await lookAtTarget(context, held);
+    const look = await lookAtTarget(context, held, isChecked);
     if (look.kind === "truncated") {
+      const { count } = held.map.progress;
       await cutMap(context, held, look.bounds);
-      truncated = true;
+      isChecked = held.map.progress.count === count;
+      truncated ||= !isChecked;
       const isBelowEra = context.past.length > 0 && held.map.progress.count < held.era.base;
       if (isBelowEra && !context.isFenced) return { kind: "barred", fence: undefined };
     } else if (look.kind === "ahead") {
@@ -134,7 +146,8 @@ interface Ahead {
 
 type Look = Ahead | Found | EraMoved | Barred | { readonly kind: "truncated"; readonly bounds: PartitionBounds };
 
-async function lookAtTarget(context: TakeoverContext, held: Held): Promise<Look> {
+/** `isChecked`: all of the map near its end was found to hold. */
+async function lookAtTarget(context: TakeoverContext, held: Held, isChecked: boolean): Promise<Look> {
   const { target, targetPartition, producerId, isFenced } = context;
   const { era } = held;
   const { count, targetNext } = held.map.progress;
@@ -157,7 +170,8 @@ async function lookAtTarget(context: TakeoverContext, held: Held): Promise<Look>
   if (begins !== undefined) scan = await scanOwn({ ...where, fromOffset: begins });
   if (scan.epoch > era.epoch) return { kind: "era-moved", epoch: scan.epoch };
   const hidden = bounds.startOffset > fromOffset || (bounds.startOffset > 0n && beginsBeyond(scan, count));
-  if (anchored && !hidden && !holds(scan.runs, count - 1n, targetNext - 1n)) return { kind: "truncated", bounds };
+  const isHeld = isChecked ? holds(scan.runs, count - 1n, targetNext - 1n) : holdsEnd(scan.runs, held.map);
+  if (anchored && !hidden && !isHeld) return { kind: "truncated", bounds };
   const forgotten = accepted !== undefined && accepted < count;
   if (forgotten && !isWrittenAgain(scan.runs, accepted, targetNext))
     throw unavailable(context, "the partition changes its leader");
@@ -245,7 +259,7 @@ function appendWalked(
 ): OffsetMap {
   const pairs = pairRuns(walked.runs, targetRuns, map.progress.count);
   if (pairs === undefined) throw unexplained(context, "positions are missing on the target");
-  for (const pair of pairs) map.append(pair);
+  for (const pair of pairs) map.append(pair, latestEpoch(targetRuns));
   map.advanceTo(walked.next.offset);
   return map;
 }

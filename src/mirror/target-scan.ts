@@ -30,6 +30,8 @@ export interface OwnRun {
   readonly position: bigint;
   readonly targetStart: bigint;
   readonly length: number;
+  /** Epoch of the leader that appended them. */
+  readonly leaderEpoch: number;
 }
 
 /** The lane's batches in a stretch of the target. */
@@ -118,7 +120,7 @@ class Found {
     const position = positionIn(this.#request.stretches, batch, this.#nextPosition);
     if (position === undefined) return;
     const length = batch.lastOffsetDelta + 1;
-    this.#runs.push({ position, targetStart: batch.baseOffset, length });
+    this.#runs.push({ position, targetStart: batch.baseOffset, length, leaderEpoch: batch.leaderEpoch });
     const end = position + BigInt(length);
     if (this.#last === undefined || end >= this.#nextPosition) this.#last = { batch, position };
     if (end > this.#nextPosition) this.#nextPosition = end;

@@ -160,9 +160,21 @@ export class LaneHistory {
     // Of workers with different rules the one that began last goes on, and the other one finds out when it seeks: neither waits.
     if (record !== undefined && !this.#isByOurRules(record)) return false;
     const look = this.#standby.look(peeked);
-    if (look !== "resting" || record === undefined) return look === "taken";
+    if (look === "taken") return true;
+    if (record === undefined) return false;
+    if (look === "resting" && !(await this.#hasMore(record))) return true;
+    return this.#isOpened(record);
+  }
+
+  async #hasMore({ progress }: HistoryRecord): Promise<boolean> {
     const { endOffset } = await this.#deps.source.bounds(this.#options.sourcePartition);
-    return endOffset <= record.progress.sourceNext;
+    return endOffset > progress.sourceNext;
+  }
+
+  /** Whether another worker has opened a writer and may come to commit. */
+  async #isOpened(record: HistoryRecord): Promise<boolean> {
+    if (this.#standby.isHolder || record.mode !== "history") return false;
+    return this.#standby.yields(record, await this.#target().rival(this.#options.lane));
   }
 
   #isByOurRules({ plan }: HistoryRecord): boolean {

@@ -23,6 +23,12 @@ export interface Peeked {
   readonly writerEpoch: number;
 }
 
+/** Who may write a lane's transactions: a transactional producer in one of its times. */
+export interface OpenedWriter {
+  readonly producerId: bigint;
+  readonly epoch: number;
+}
+
 /** History mode's side of the target. */
 export interface HistoryTarget {
   /** What this worker calls itself in records: the same after a restart of the worker, and no other worker's; empty when it has
@@ -35,6 +41,9 @@ export interface HistoryTarget {
   /** What readers of committed data see of the lane. More may lie behind transactions of others that are open: it is no more than a
    *  hint. Never waits for them. @throws {MirrorError} as `read` */
   peek(lane: LaneIdentity): Promise<Peeked>;
+  /** The lane's writer that was opened last, as the coordinator knows it, whether or not it has written; undefined when it is one of this
+   *  process, and where the target does not tell (Kafka before 3.0). @throws {MirrorError} `TARGET_*` */
+  rival(lane: LaneIdentity): Promise<OpenedWriter | undefined>;
   /** The lane's latest record in the log as it is now. Waits for transactions of others that are open in front of its end, and
    *  ends those that nobody seems to end: "A dead worker's transactions keep nobody waiting".
    *  @throws {MirrorError} `TARGET_UNAVAILABLE`; `LANE_UNEXPLAINED` when the record cannot be used */

@@ -5,7 +5,7 @@ import { hasFault } from "../errors.ts";
 import { OffsetMap } from "../offset-map.ts";
 import { earlier } from "../offset-order.ts";
 import type { Gap, Progress } from "../offset-ports.ts";
-import { holds, pairRuns } from "../own-runs.ts";
+import { holds, holdsEnd, latestEpoch, pairRuns } from "../own-runs.ts";
 import type { Walked, WalkRequest } from "../source-walk.ts";
 import { type EraMoved, type Held, type TakeoverContext, takeover } from "../takeover.ts";
 import { scanOwn } from "../target-scan.ts";
@@ -35,7 +35,7 @@ export async function resume(
   const where = await look(context, record, progress);
   // A map that was stored before a loss and not after it ends where something else lies now.
   const isAtEnd = map.progress.count === progress.count && map.progress.targetNext === progress.targetNext;
-  const isCurrent = isAtEnd || (await look(context, record, map.progress)) !== "truncated";
+  const isCurrent = isAtEnd || (await look(context, record, map.progress, map)) !== "truncated";
   if (where === "truncated" || !isCurrent)
     return rebuilt(context, { ...held, map }, { record, isLost: where === "truncated" }, signal);
   if (map.progress.count === progress.count) {
@@ -101,11 +101,13 @@ function cutTo(map: OffsetMap, { progress }: HistoryRecord): OffsetMap {
 /** The commit of a record follows it within this many offsets, or it is looked for in earnest. */
 const COMMIT_OFFSETS = 1_000n;
 
-/** Whether the last position of some progress is on the target. `hidden`: retention removed where it was. */
+/** Whether the last position of some progress, which is the map's if there is one, is on the target. `hidden`: retention removed where
+ *  it was. */
 async function look(
   { target, targetPartition: partition, producerId }: TakeoverContext,
   { progress: { count: end }, stretches }: HistoryRecord,
   { count, targetNext }: Progress,
+  map?: OffsetMap,
 ): Promise<"intact" | "hidden" | "truncated"> {
   const oldest = stretches[0];
   if (oldest === undefined || count <= oldest.base) return "intact";
@@ -115,7 +117,8 @@ async function look(
   const toOffset = earlier(targetNext + COMMIT_OFFSETS, endOffset);
   const own = bounded(stretches, end);
   const scan = await scanOwn({ target, partition, producerId, stretches: own, near: count, fromOffset, toOffset });
-  return holds(scan.runs, count - 1n, fromOffset) ? "intact" : "truncated";
+  const isHeld = map === undefined ? holds(scan.runs, count - 1n, fromOffset) : holdsEnd(scan.runs, map);
+  return isHeld ? "intact" : "truncated";
 }
 
 /** Adds what lies between the map's end and the record's; false when both sides do not fit together (compaction took some), or
@@ -151,7 +154,7 @@ async function extend(
   const fits = walked.missing === 0n && !walked.isUnclear && walked.next.offset <= progress.sourceNext;
   const paired = pairs?.reduce((sum, { length }) => sum + BigInt(length), 0n);
   if (!fits || pairs === undefined || paired !== records) return false;
-  for (const pair of pairs) map.append(pair);
+  for (const pair of pairs) map.append(pair, latestEpoch(scan.runs));
   map.advanceTo(progress.sourceNext);
   return true;
 }

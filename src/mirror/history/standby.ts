@@ -2,10 +2,11 @@
  *  a matter of courtesy; whatever is decided here, only one of them can commit.
  *
  *  A dead holder and a slow one look alike: both stop committing. What tells them apart sooner is the worker's name in the record:
- *  a worker that finds its own name when it starts is what came of the holder. */
+ *  a worker that finds its own name when it starts is what came of the holder. And right before it opens a writer, each looks whether
+ *  somebody else has done so and did not come to its first commit yet. */
 
 import type { Clock } from "../../core/clock.ts";
-import type { Peeked } from "./ports.ts";
+import type { OpenedWriter, Peeked } from "./ports.ts";
 import type { HistoryRecord } from "./record.ts";
 
 /** A lane whose record did not change for this long is free if there is something to copy: two transactions would have fit in. */
@@ -19,6 +20,10 @@ const DOUBLINGS_MAX = 4;
 /** A record that this worker sees first and another one wrote may be followed by a successor that has just been started, too: whoever
  *  knows the lane for its own goes first, and needs about so long until that shows. */
 export const HEAD_START_MS = 800;
+
+/** Where another worker opened a writer of a lane, this worker's successor lets it have this long for its first commit: it may be no more
+ *  than a reader that ended a transaction. Strangers wait as long as for any change. */
+export const RIVAL_MS = 600;
 
 /** `taken`: another worker seems to write the lane. `resting`: it would have committed by now, if there was anything to commit. */
 export type Look = "free" | "taken" | "resting";
@@ -34,6 +39,8 @@ export class Standby {
   #sinceMs = 0;
   #isFruitless = false;
   #fruitless = 0;
+  /** The writer that another worker opened behind the record, and when this one heard of it. */
+  #rival: { readonly name: string; readonly sinceMs: number } | undefined;
   /** How long this worker's latest transaction took: another one's may take as long. */
   #tookMs = 0;
 
@@ -82,9 +89,28 @@ export class Standby {
     this.#seen = now;
     if (this.#holder === "unknown" && !isHeld) return "free";
     const restedMs = nowMs - this.#sinceMs;
-    const patienceMs = Math.max(STANDBY_MS * 2 ** this.#fruitless, 2 * this.#tookMs);
+    const patienceMs = this.#patienceMs;
     if (restedMs < patienceMs) return "taken";
     return isHeld && restedMs < Math.max(patienceMs, IDLE_STANDBY_MS) ? "resting" : "free";
+  }
+
+  /** True when this worker is the last one that committed: no other one can have opened a writer without fencing it. */
+  get isHolder(): boolean {
+    return this.#holder === "this";
+  }
+
+  /** To be asked right before a writer is opened: whether another one that was opened behind the record may still come to commit. */
+  yields(record: HistoryRecord, opened: OpenedWriter | undefined): boolean {
+    const { producerId = -1n, epoch = -1 } = record.stretches.at(-1) ?? {};
+    if (opened === undefined || (opened.producerId === producerId && opened.epoch <= epoch)) return false;
+    const name = `${opened.producerId}/${opened.epoch}`;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#rival?.name !== name) this.#rival = { name, sinceMs: nowMs };
+    return nowMs - this.#rival.sinceMs < (this.#isOurs(record) ? RIVAL_MS : this.#patienceMs);
+  }
+
+  get #patienceMs(): number {
+    return Math.max(STANDBY_MS * 2 ** this.#fruitless, 2 * this.#tookMs);
   }
 
   #isOurs({ worker }: HistoryRecord): boolean {

@@ -96,7 +96,10 @@ export class AbandonedWorld implements AsyncDisposable {
 
   /** Somebody who has just begun to look, and has these writers' transactions in its own hands. */
   waiter(worker: string, isOurs: (record: HistoryRecord, producerEpoch: number) => boolean = () => false): Waiter {
-    const abandoned = new AbandonedTransactions({ client: this.#client, clock: this.#clock, worker }, { isOurs });
+    const abandoned = new AbandonedTransactions(
+      { client: this.#client, clock: this.#clock, worker },
+      { isOurs, opened: () => {} },
+    );
     const look = async (): Promise<number> => {
       await abandoned.end(await this.#topic.openRecords());
       return (await this.#topic.openRecords()).length;

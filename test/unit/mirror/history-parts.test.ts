@@ -8,7 +8,7 @@ import type { Uuid } from "../../../src/core/brand.ts";
 import type { Peeked } from "../../../src/mirror/history/ports.ts";
 import { decodeHistory, encodeHistory, type HistoryRecord } from "../../../src/mirror/history/record.ts";
 import { CALM_MAX_MS, CALM_MS, ReturnRule } from "../../../src/mirror/history/return-rule.ts";
-import { HEAD_START_MS, IDLE_STANDBY_MS, STANDBY_MS, Standby } from "../../../src/mirror/history/standby.ts";
+import { HEAD_START_MS, IDLE_STANDBY_MS, RIVAL_MS, STANDBY_MS, Standby } from "../../../src/mirror/history/standby.ts";
 import { bounded, extended, STRETCHES_MAX, type Stretch } from "../../../src/mirror/history/stretches.ts";
 import type { Target, TopicPartition } from "../../../src/mirror/ports.ts";
 import { scanOwn } from "../../../src/mirror/target-scan.ts";
@@ -186,6 +186,25 @@ test("lane is taken at once by what came of its holder, unless another worker wa
   standby.fenced();
   assert.equal(standby.look(peeked(record)), "taken");
   assert.equal(new Standby(clock, "").look(peeked({ ...record, worker: "" })), "taken", "no name is nobody's name");
+});
+
+test("worker opens no writer while another one's that was opened behind the record may come to commit", async () => {
+  const clock = createSimClock();
+  const own = new Standby(clock, RECORD.worker);
+  const stranger = new Standby(clock, "two");
+  const opened = { producerId: WRITER, epoch: WRITER_EPOCH + 2 };
+  for (const one of [own, stranger]) {
+    assert.equal(one.yields(RECORD, undefined), false, "nobody, or nobody knows");
+    assert.equal(one.yields(RECORD, { producerId: WRITER, epoch: WRITER_EPOCH }), false, "whoever wrote the record");
+    assert.equal(one.yields(RECORD, opened), true);
+  }
+  await pass(clock, RIVAL_MS);
+  assert.equal(own.yields(RECORD, opened), false, "it was no more than a reader that ended a transaction");
+  assert.equal(stranger.yields(RECORD, opened), true);
+  await pass(clock, STANDBY_MS - RIVAL_MS);
+  assert.equal(stranger.yields(RECORD, opened), false);
+  const next = { producerId: WRITER + 1n, epoch: 0 };
+  assert.ok(own.yields(RECORD, next) && stranger.yields(RECORD, next), "another one was opened since");
 });
 
 test("of two workers that open writers in vain one waits longer each time, and so does one whose transactions take long", async () => {

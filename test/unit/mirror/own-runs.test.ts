@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OffsetMap } from "../../../src/mirror/offset-map.ts";
-import { intactEnd } from "../../../src/mirror/own-runs.ts";
+import { holdsEnd, intactEnd } from "../../../src/mirror/own-runs.ts";
 import type { OwnRun } from "../../../src/mirror/target-scan.ts";
 
 /** Ten records at the same offsets on both sides but for markers on the target behind positions 4 and 6. */
@@ -16,7 +16,7 @@ function known(): OffsetMap {
 }
 
 function run(position: bigint, targetStart: bigint, length: number): OwnRun {
-  return { position, targetStart, length };
+  return { position, targetStart, length, leaderEpoch: 3 };
 }
 
 test("map is intact up to the last record that lies where it says", () => {
@@ -38,4 +38,14 @@ test("map is intact beyond records that compaction took, and beyond those that l
   const twice = [run(0n, 0n, 5), run(5n, 6n, 2), run(5n, 12n, 2), run(7n, 9n, 3)];
   assert.equal(intactEnd(known(), twice, 0n), 12n);
   assert.equal(intactEnd(known(), [run(3n, 8n, 1), run(7n, 9n, 3)], 6n), 12n);
+});
+
+test("map's last record is not there when a later leader than the map knows of appended what lies in its place", () => {
+  const map = known();
+  const last = run(7n, 9n, 3);
+  assert.ok(holdsEnd([last], map), "the map knows of no leader");
+  map.append({ sourceStart: 10n, targetStart: 12n, length: 1 }, 3);
+  assert.ok(holdsEnd([last, run(10n, 12n, 1)], map));
+  assert.equal(holdsEnd([last], map), false);
+  assert.equal(holdsEnd([last, { ...run(10n, 12n, 1), leaderEpoch: 4 }], map), false);
 });

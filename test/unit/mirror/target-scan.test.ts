@@ -36,8 +36,8 @@ test("pairing cuts the runs of both sides to common lengths", () => {
     { sourceStart: 60n, length: 4 },
   ];
   const target = [
-    { position: 8n, targetStart: 100n, length: 4 },
-    { position: 12n, targetStart: 200n, length: 5 },
+    { position: 8n, targetStart: 100n, length: 4, leaderEpoch: 0 },
+    { position: 12n, targetStart: 200n, length: 5, leaderEpoch: 0 },
   ];
   assert.deepEqual(pairRuns(source, target, 10n), [
     { sourceStart: 50n, targetStart: 102n, length: 2 },
@@ -49,9 +49,9 @@ test("pairing cuts the runs of both sides to common lengths", () => {
 test("pairing keeps the first copy when the target holds a position twice", () => {
   const source = [{ sourceStart: 50n, length: 4 }];
   const target = [
-    { position: 10n, targetStart: 100n, length: 2 },
-    { position: 10n, targetStart: 102n, length: 2 },
-    { position: 12n, targetStart: 104n, length: 2 },
+    { position: 10n, targetStart: 100n, length: 2, leaderEpoch: 0 },
+    { position: 10n, targetStart: 102n, length: 2, leaderEpoch: 0 },
+    { position: 12n, targetStart: 104n, length: 2, leaderEpoch: 0 },
   ];
   assert.deepEqual(pairRuns(source, target, 10n), [
     { sourceStart: 50n, targetStart: 100n, length: 2 },
@@ -61,6 +61,6 @@ test("pairing keeps the first copy when the target holds a position twice", () =
 
 test("pairing tells when a position is missing on the target", () => {
   const source = [{ sourceStart: 50n, length: 4 }];
-  assert.equal(pairRuns(source, [{ position: 11n, targetStart: 100n, length: 3 }], 10n), undefined);
-  assert.equal(pairRuns(source, [{ position: 10n, targetStart: 100n, length: 3 }], 10n), undefined);
+  assert.equal(pairRuns(source, [{ position: 11n, targetStart: 100n, length: 3, leaderEpoch: 0 }], 10n), undefined);
+  assert.equal(pairRuns(source, [{ position: 10n, targetStart: 100n, length: 3, leaderEpoch: 0 }], 10n), undefined);
 });

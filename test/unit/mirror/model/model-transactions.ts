@@ -203,6 +203,11 @@ export function modelHistory(
   const until = async (isTrue: () => boolean): Promise<void> => {
     while (!isTrue()) await new Promise<void>((resolve) => clock.after(2, resolve));
   };
+  let ownEpoch = -1;
+  const open = async (): Promise<number> => {
+    ownEpoch = await ask(() => coordinator.open());
+    return ownEpoch;
+  };
   return {
     worker,
     fence: (_partition, producerId, epoch) =>
@@ -222,7 +227,7 @@ export function modelHistory(
         await new Promise<void>((resolve) => clock.after(2, resolve));
         if (held !== coordinator.openSince) [held, sinceMs] = [coordinator.openSince, clock.monotonicMs()];
         if (held === undefined || clock.monotonicMs() - sinceMs < ABANDONED_MS) continue;
-        await ask(() => coordinator.open()).catch(() => undefined);
+        await open().catch(() => undefined);
       }
       return coordinator.committed(end);
     },
@@ -230,7 +235,12 @@ export function modelHistory(
       await pause();
       return { record: coordinator.committed(coordinator.stableEnd), writerEpoch: coordinator.markedEpoch };
     },
-    open: async () => modelWriter(coordinator, await ask(() => coordinator.open()), { ask, pause, faults, mistakes }),
+    rival: async () => {
+      const { epoch, producerId, tellsStart } = coordinator;
+      await pause();
+      return tellsStart && epoch >= 0 && epoch !== ownEpoch ? { producerId, epoch } : undefined;
+    },
+    open: async () => modelWriter(coordinator, await open(), { ask, pause, faults, mistakes }),
     leaderEpoch: () => broker.leaderEpoch,
     stableEnd: async () => {
       await pause();

@@ -376,6 +376,7 @@ function mortalHistory(history: HistoryTarget, life: Life): HistoryTarget {
     peek: (lane) => life.guard(history.peek(lane)),
     fence: (partition, producerId, epoch) => life.guard(history.fence(partition, producerId, epoch)),
     read: (lane) => life.guard(history.read(lane)),
+    rival: (lane) => life.guard(history.rival(lane)),
     stableEnd: (partition) => life.guard(history.stableEnd(partition)),
     leaderEpoch: (partition) => history.leaderEpoch(partition),
     open: async (lane, partition) => {
