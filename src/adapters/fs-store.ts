@@ -21,7 +21,7 @@ const PARTIAL_NAME = /^(.+)\.([0-9a-f]{12})\.partial$/;
 /** Opens (and creates) the directory. @throws {StoreError} `STORE_FAILED` when it cannot be created. */
 export async function openFsStore(directory: string): Promise<ObjectStore> {
   const location = pathToFileURL(directory).href;
-  await attempt(location, "", () => mkdir(directory, { recursive: true }));
+  await attempt(location, "", () => makeDirectory(directory));
   return storeIn(directory, location);
 }
 
@@ -68,7 +68,7 @@ async function write(
   body: ObjectBody,
   show: (partial: string, path: string) => Promise<void>,
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const partial = partialOf(path, randomBytes(PARTIAL_ID_BYTES).toString("hex"));
   try {
     const file = await open(partial, "wx");
@@ -95,6 +95,16 @@ async function writeParts(file: FileHandle, body: ObjectBody): Promise<void> {
     ]);
     if (read !== undefined) body.release?.(read);
     read = next;
+  }
+}
+
+/** Directories that are made with it are on the disk when this returns: a file in one that a power cut took would be lost with it. */
+async function makeDirectory(path: string): Promise<void> {
+  const topmost = await mkdir(path, { recursive: true });
+  if (topmost === undefined) return;
+  for (let made = path; ; made = dirname(made)) {
+    await syncDirectory(dirname(made));
+    if (made === topmost || made === dirname(made)) return;
   }
 }
 

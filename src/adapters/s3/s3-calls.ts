@@ -32,8 +32,11 @@ export class S3Calls {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #limit: AdaptiveLimit;
+  readonly #endpoint: string | undefined;
 
-  constructor(deps: { readonly clock: Clock; readonly random: Random }) {
+  /** `endpoint` is for messages. */
+  constructor(deps: { readonly clock: Clock; readonly random: Random }, endpoint?: string) {
+    this.#endpoint = endpoint;
     this.#clock = deps.clock;
     this.#random = deps.random;
     const nowMs = (): number => deps.clock.monotonicMs();
@@ -54,7 +57,7 @@ export class S3Calls {
         return answer;
       } catch (error) {
         if (isTooMuch(error)) this.#limit.shrink();
-        const fault = storeError(call, error);
+        const fault = storeError(call, error, this.#endpoint);
         const code = fault instanceof StoreError ? fault.fault.code : undefined;
         // The SDK learns the server's time from such an answer, and signs the next request with that.
         if (code === "STORE_CLOCK_SKEW" && attempt === 1) continue;

@@ -60,7 +60,19 @@ export async function openSession(options: S3StoreOptions, deps: S3Deps): Promis
     },
   });
   signChecksumsOnly(client);
-  return { sdk, client, calls: new S3Calls(deps), parts: new Slots(PARTS_MAX), bucket, location: s3Location(options) };
+  return {
+    sdk,
+    client,
+    calls: new S3Calls(deps, serverOf(endpoint)),
+    parts: new Slots(PARTS_MAX),
+    bucket,
+    location: s3Location(options),
+  };
+}
+
+/** Scheme, host and port alone, since messages tell it. */
+function serverOf(endpoint: string | undefined): string | undefined {
+  return endpoint !== undefined && URL.canParse(endpoint) ? new URL(endpoint).origin : undefined;
 }
 
 /** What is sent with a CRC-32C, which is signed with the other headers, needs no SHA-256 too: that takes both sides more time

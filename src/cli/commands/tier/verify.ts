@@ -44,7 +44,10 @@ export async function tierVerify(context: CliContext, options: TierVerifyOptions
     ? verifyAll(context, options, pace)
     : verifyNext(context, { ...options, bytesMax: options.limit }, pace));
   context.data({ ...totals, findings }, () =>
-    [...findings.map(({ kind, store, key, what }) => `${kind}  ${store} ${key}: ${what}`), summary].join("\n"),
+    [
+      ...findings.map(({ kind, store, key, what }) => `${kind}  ${store}${key === "" ? "" : ` ${key}`}: ${what}`),
+      summary,
+    ].join("\n"),
   );
   return findings.length === 0 ? EXIT.ok : EXIT.finding;
 }
