@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -100,6 +100,16 @@ test("tier commands tell a place where nothing is archived from an archive that 
   assert.equal(run("verify", ...named).status, 0);
   assert.equal(run("export", "--to", "out", ...named).status, 0);
   assert.deepEqual(readdirSync(join(root, "out")), ["flights-3"]);
+  // A manifest that is lost, long after it was written.
+  const [log, manifest] = [/\.log$/, /\.json$/].map((what) =>
+    store.list("").then((keys) => keys.find((key) => what.test(key)) ?? ""),
+  );
+  await store.remove((await manifest) ?? "");
+  const longAgo = new Date(Date.now() - 2 * 3_600_000);
+  utimesSync(join(root, "elsewhere", (await log) ?? ""), longAgo, longAgo);
+  assert.equal(run("verify", ...named).status, 2);
+  const told = run("export", "--to", "out", ...named);
+  assert.match(told.stderr, /flights-3 is not whole: no manifest is left, and 1 segment behind that without a name/);
   for (const verb of ["export --to out -p 7", "export --to out --topic flight", "parquet --to out --topic flight"])
     assert.equal(run(...verb.split(" "), ...named).status, 1, verb);
   assert.equal(run("ls", "--endpoint", "http://127.0.0.1:9").status, 64);

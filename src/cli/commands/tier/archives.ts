@@ -1,9 +1,15 @@
 /** What the commands below `tier` share: the archives of all declared stores, from the bucket alone. No region has to run. */
 
+import { nodeClock } from "../../../adapters/node-clock.ts";
+import { readHead } from "../../../tier/archive.ts";
 import { archiveFailure } from "../../../tier/archive-failure.ts";
 import { type ArchiveSelection, type CatalogEntry, isSelected, readCatalog } from "../../../tier/catalog.ts";
+import { segmentsWithLostNames } from "../../../tier/lost-names.ts";
+import { archivedTo } from "../../../tier/manifest.ts";
+import type { ObjectStore } from "../../../tier/ports.ts";
 import type { CliContext } from "../../context.ts";
 import { CommandError } from "../../errors.ts";
+import { counted } from "../../output.ts";
 import { type OpenedStore, openedStores, type TierStoreOptions } from "./stores.ts";
 
 /** Options of all of them. */
@@ -53,4 +59,24 @@ export function nothingSelected({ topic, partition }: TierTopicOptions): Error {
   if (topic !== undefined) return archiveFailure({ code: "ARCHIVE_UNKNOWN", topic, partition });
   const message = "nothing that is archived fits; tributary tier ls lists what there is";
   return new CommandError({ code: "COMMAND_FAILED", what: "nothing selected" }, { message });
+}
+
+/** Says which partitions hold more than their newest manifest names: whoever takes the archive for whole would miss it.
+ *  @throws {ArchiveError | StoreError} */
+export async function tellLostNames(
+  context: CliContext,
+  store: ObjectStore,
+  entries: readonly CatalogEntry[],
+): Promise<void> {
+  for (const entry of entries) {
+    const manifest = (await readHead(store, entry.partition))?.manifest;
+    const lost = await segmentsWithLostNames(entry, manifest, { store, nowMs: nodeClock().nowMs() });
+    if (lost.length === 0) continue;
+    const { topic, partition } = entry.partition;
+    const end = archivedTo(manifest);
+    const where = end === undefined ? "no manifest is left" : `its newest manifest ends at offset ${end}`;
+    context.talk(
+      `${topic}-${partition} is not whole: ${where}, and ${counted(lost.length, "segment")} behind that without a name; run tributary tier repair first`,
+    );
+  }
 }

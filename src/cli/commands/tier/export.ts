@@ -9,7 +9,7 @@ import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { type Column, counted, renderTable } from "../../output.ts";
-import { nothingSelected, storedArchives, type TierTopicOptions } from "./archives.ts";
+import { nothingSelected, storedArchives, type TierTopicOptions, tellLostNames } from "./archives.ts";
 
 /** Options of `tier export`. */
 export interface TierExportOptions extends TierTopicOptions {
@@ -37,6 +37,7 @@ export async function tierExport(context: CliContext, options: TierExportOptions
       throw archiveFailure({ code: "ARCHIVE_AMBIGUOUS", topic, candidates });
     }
     from.set(name, `${store.location} ${entry.prefix}`);
+    await tellLostNames(context, store, [entry]);
     const head = await readHead(store, entry.partition);
     if (head === undefined || head.manifest.segments.length === 0) continue;
     context.progress(`${name} (${topicId}): ${counted(head.manifest.segments.length, "segment")}`);

@@ -16,7 +16,7 @@ import {
   runRestore,
 } from "../../../runtime/restore/restore.ts";
 import { RestoreTarget } from "../../../runtime/restore/restore-target.ts";
-import { readCatalog } from "../../../tier/catalog.ts";
+import { type CatalogEntry, readCatalog } from "../../../tier/catalog.ts";
 import type { ObjectStore } from "../../../tier/ports.ts";
 import { restoreError } from "../../../tier/restore/restore-error.ts";
 import type { RangeBound } from "../../../tier/restore/restore-plan.ts";
@@ -27,6 +27,7 @@ import { usageError } from "../../errors.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { interruption } from "../../signals.ts";
 import { topologyInUse } from "../../topology-in-use.ts";
+import { tellLostNames } from "./archives.ts";
 import { showPlan, showReport } from "./restore-output.ts";
 import { chosenStores } from "./stores.ts";
 
@@ -128,21 +129,24 @@ async function chosenStore(
 ): Promise<ObjectStore> {
   const { declarations, statePath } = chosenStores(context, options);
   const deps = { clock: nodeClock(), random: nodeRandom(), statePath };
-  const found: ObjectStore[] = [];
+  const found: { readonly store: ObjectStore; readonly entries: readonly CatalogEntry[] }[] = [];
   for (const declaration of declarations) {
     const store = await openStoreToRead(declaration, deps);
-    const holds = (await readCatalog(store)).some(({ partition }) => topics(partition.topic));
-    if (holds) found.push(store);
+    const entries = (await readCatalog(store)).filter(({ partition }) => topics(partition.topic));
+    if (entries.length > 0) found.push({ store, entries });
     else store.close();
   }
-  const [store, ...others] = found;
-  if (store === undefined) {
+  const [first, ...others] = found;
+  if (first === undefined) {
     const location = options.store ?? "the declared stores";
     throw restoreError({ code: "RESTORE_NOTHING", location });
   }
-  if (others.length === 0) return store;
-  for (const each of found) each.close();
-  const places = found.map(({ location }) => location).join(", ");
+  if (others.length === 0) {
+    await tellLostNames(context, first.store, first.entries);
+    return first.store;
+  }
+  for (const { store } of found) store.close();
+  const places = found.map(({ store }) => store.location).join(", ");
   throw usageError(`several stores hold such topics (${places}); narrow with --region or --store`);
 }
 
