@@ -25,6 +25,8 @@ interface Moment {
 /** The source ends of one flow's lanes. */
 export class SourceEnds {
   readonly #lanes = new Map<LaneKey, Moment[]>();
+  /** Where the logs of lanes begin. */
+  readonly #starts = new Map<LaneKey, bigint>();
 
   /** Asks for the ends of all lanes in as few requests as there are leaders. Lanes that cannot be asked keep what is known. */
   async refresh(lanes: readonly LaneStatus[], source: Pick<Source, "bounds">, nowMs: () => number): Promise<void> {
@@ -32,7 +34,9 @@ export class SourceEnds {
       lanes.map(async ({ lane, sourceTopic, partition }) => {
         const at = { topic: sourceTopic, topicId: lane.sourceTopicId, partition };
         const bounds = await source.bounds(at).catch(() => undefined);
-        if (bounds !== undefined) this.note(laneKey(lane), { end: bounds.endOffset, atMs: nowMs() });
+        if (bounds === undefined) return;
+        this.#starts.set(laneKey(lane), bounds.startOffset);
+        this.note(laneKey(lane), { end: bounds.endOffset, atMs: nowMs() });
       }),
     );
   }
@@ -51,12 +55,20 @@ export class SourceEnds {
     const moments = this.#lanes.get(laneKey(status.lane)) ?? [];
     const seen = moments.at(-1)?.end;
     const end = later(status.sourceEnd, seen);
-    const next = status.sourceNext;
+    const next = status.sourceNext ?? this.#firstOf(status);
     if (end === undefined || next === undefined) return undefined;
     while (moments.length > 1 && (moments[0]?.end ?? 0n) <= next) moments.shift();
     if (end <= next) return { sourceEnd: end, records: 0n, behindMs: 0 };
     const since = moments.find((moment) => moment.end > next)?.atMs ?? nowMs;
     return { sourceEnd: end, records: end - next, behindMs: Math.max(0, nowMs - since) };
+  }
+
+  /** What a lane that must not begin would copy first: a stop hides no records. */
+  #firstOf({ lane, state, reason }: LaneStatus): bigint | undefined {
+    if (state !== "stopped") return undefined;
+    const start = this.#starts.get(laneKey(lane));
+    if (start === undefined || reason?.code !== "ADOPTION_NEEDED" || reason.copiedOffset < start) return start;
+    return reason.copiedOffset + 1n;
   }
 }
 

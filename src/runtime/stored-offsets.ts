@@ -1,6 +1,7 @@
 /** The stored offset map of one lane, found by what a person knows: topic, partition, and perhaps mirror and regions. Needs the target
- *  alone: when the source is lost, translation works all the same. */
+ *  alone, unless several clusters fill the partition: when the source is lost, translation works all the same. */
 
+import { listTopics } from "../client/admin.ts";
 import type { OffsetMap } from "../mirror/offset-map.ts";
 import type { LaneStateRecord } from "../mirror/offset-ports.ts";
 import { targetName } from "../topology/checks.ts";
@@ -9,6 +10,7 @@ import { selects } from "../topology/patterns.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import { RuntimeError } from "./errors.ts";
 import { flowName, selectedFlows } from "./flow-selection.ts";
+import { LaneRecords } from "./lane-records.ts";
 import { storedProgress } from "./stored-progress.ts";
 import type { StoredWorld } from "./stored-status.ts";
 
@@ -73,17 +75,29 @@ async function storedIn(
   await using client = await openClient(address, { clientId: "tributary-offsets" });
   await using store = await storedProgress(client);
   if (store === undefined) return [];
-  const states = await store.list();
+  const [records, topics] = [new LaneRecords(await store.list()), await listTopics(client)];
   const maps: StoredLaneMap[] = [];
   for (const { flow, sourceTopic } of candidates) {
     const targetTopic = targetName(flow, sourceTopic);
-    const [state] = states
-      .filter((one) => one.targetTopic === targetTopic && one.lane.targetPartition === question.partition)
-      .toSorted((a, b) => b.updatedMs - a.updatedMs); // several when a topic was made again: the latest counts
+    const targetTopicId = topics.find(({ name }) => name === targetTopic)?.topicId;
+    const place = { sourceTopic, targetTopic, targetTopicId, partition: question.partition };
+    const state = await ofSource(records.at(place), world, flow.source);
     const map = state === undefined ? undefined : (await store.load(state.lane)).map;
     if (state !== undefined && map !== undefined) maps.push({ flow, sourceTopic, targetTopic, state, map });
   }
   return maps;
+}
+
+/** The latest record of the source's cluster, which has to be asked for its id only where several clusters fill the partition. */
+async function ofSource(
+  records: readonly LaneStateRecord[],
+  world: StoredWorld,
+  source: string,
+): Promise<LaneStateRecord | undefined> {
+  if (new Set(records.map(({ lane }) => lane.sourceClusterId)).size < 2) return records[0];
+  const address = regionAddress(world.topology, world.state, source);
+  await using client = await openClient(address, { clientId: "tributary-offsets" });
+  return records.find(({ lane }) => lane.sourceClusterId === client.metadata.clusterId);
 }
 
 /** A topic name as the source's, or as the target's under the flow's naming. */

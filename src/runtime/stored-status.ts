@@ -3,12 +3,13 @@
 import { listTopics } from "../client/admin.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
 import { logBounds } from "../client/list-offsets.ts";
+import type { Uuid } from "../core/brand.ts";
 import { toError } from "../core/errors.ts";
-import type { LaneStateRecord } from "../mirror/offset-ports.ts";
 import { targetName } from "../topology/checks.ts";
 import type { Flow, Topology } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { openClient, regionAddress } from "./connect.ts";
+import { LaneRecords } from "./lane-records.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { storedProgress } from "./stored-progress.ts";
 import {
@@ -32,11 +33,19 @@ export async function storedStatus(world: StoredWorld, flows: readonly Flow[]): 
   return await Promise.all(flows.map((flow) => flowStatus(flow, clients)));
 }
 
+/** What a target holds. */
+interface Stored {
+  /** Of all lanes that end there. */
+  readonly records: LaneRecords;
+  /** Its topics as they are now. */
+  readonly topicIds: ReadonlyMap<string, Uuid>;
+}
+
 /** Clients of regions, opened once each. */
 class Clients implements AsyncDisposable {
   readonly #world: StoredWorld;
   readonly #open = new Map<string, Promise<KafkaClient>>();
-  readonly #states = new Map<string, Promise<readonly LaneStateRecord[]>>();
+  readonly #stored = new Map<string, Promise<Stored>>();
 
   constructor(world: StoredWorld) {
     this.#world = world;
@@ -52,12 +61,12 @@ class Clients implements AsyncDisposable {
     return opening;
   }
 
-  /** States of all lanes that end in a region. */
-  states(target: string): Promise<readonly LaneStateRecord[]> {
-    const known = this.#states.get(target);
+  /** What is stored in a region. */
+  stored(target: string): Promise<Stored> {
+    const known = this.#stored.get(target);
     if (known !== undefined) return known;
-    const reading = this.of(target).then(storedStates);
-    this.#states.set(target, reading);
+    const reading = this.of(target).then(storedIn);
+    this.#stored.set(target, reading);
     return reading;
   }
 
@@ -71,9 +80,11 @@ class Clients implements AsyncDisposable {
   }
 }
 
-async function storedStates(client: KafkaClient): Promise<readonly LaneStateRecord[]> {
+async function storedIn(client: KafkaClient): Promise<Stored> {
   await using store = await storedProgress(client);
-  return store === undefined ? [] : await store.list();
+  const topics = await listTopics(client);
+  const topicIds = new Map(topics.map(({ name, topicId }) => [name, topicId]));
+  return { records: new LaneRecords(store === undefined ? [] : await store.list()), topicIds };
 }
 
 async function flowStatus(flow: Flow, clients: Clients): Promise<FlowSnapshot> {
@@ -88,8 +99,8 @@ async function flowStatus(flow: Flow, clients: Clients): Promise<FlowSnapshot> {
   };
   const facts = { mirror: mirror.name, source, target, ...unknown };
   try {
-    const [client, states] = await Promise.all([clients.of(source), clients.states(target)]);
-    return { ...facts, state: "stopped", failure: null, lanes: await lanesOf(flow, client, states) };
+    const [client, stored] = await Promise.all([clients.of(source), clients.stored(target)]);
+    return { ...facts, state: "stopped", failure: null, lanes: await lanesOf(flow, client, stored) };
   } catch (error) {
     return { ...facts, state: "waiting", failure: toError(error).message, lanes: [] };
   }
@@ -98,22 +109,24 @@ async function flowStatus(flow: Flow, clients: Clients): Promise<FlowSnapshot> {
 async function lanesOf(
   flow: Flow,
   source: KafkaClient,
-  states: readonly LaneStateRecord[],
+  { records, topicIds: targetTopicIds }: Stored,
 ): Promise<readonly LaneSnapshot[]> {
   const topics = (await listTopics(source)).filter((topic) => selects(flow.mirror.topics, topic.name));
   const partitions = topics.flatMap(({ name, partitions: all }) => all.map(({ index }) => ({ topic: name, index })));
   const bounds = await logBounds(source, partitions, { isolation: "read_committed" });
   const topicIds = new Map(topics.map((topic) => [topic.name, topic.topicId]));
   return bounds.map(({ topic, index, startOffset, endOffset }) => {
-    const stored = states.find(
-      ({ lane }) => lane.sourceTopicId === topicIds.get(topic) && lane.sourcePartition === index,
-    );
+    const targetTopic = targetName(flow, topic);
+    const targetTopicId = targetTopicIds.get(targetTopic);
+    const place = { sourceTopic: topic, targetTopic, targetTopicId, partition: index };
+    const known = targetTopicId === undefined ? [] : records.at(place);
+    const stored = known.find(({ lane }) => lane.sourceTopicId === topicIds.get(topic));
     const next = stored?.progress.sourceNext ?? (flow.mirror.start === "earliest" ? startOffset : undefined);
     const lag = next === undefined ? undefined : endOffset - next;
     return {
       ...NOTHING_COUNTED,
       sourceTopic: topic,
-      targetTopic: stored?.targetTopic ?? targetName(flow, topic),
+      targetTopic,
       partition: index,
       state: "drained",
       reason: null,

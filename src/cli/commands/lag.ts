@@ -33,7 +33,7 @@ export interface LagRow {
   readonly stopped: number;
 }
 
-/** Prints the rows, largest lag first; exit 2 when one is over `--fail-over`. */
+/** Prints the rows, largest lag first; exit 2 when one is over `--fail-over`, 69 when that cannot be known of all. */
 export async function lag(context: CliContext, options: LagOptions, mirrors: readonly string[]): Promise<ExitCode> {
   const inUse = topologyInUse(context);
   const now = await lanesNow(inUse, selectedFlows(inUse.topology, mirrors));
@@ -49,7 +49,9 @@ export async function lag(context: CliContext, options: LagOptions, mirrors: rea
   if (now.flows.length > 0 && now.flows.every((flow) => flow.failure !== null && flow.lanes.length === 0))
     return EXIT.unreachable;
   const { failOver } = options;
-  return failOver !== undefined && rows.some((row) => row.lagRecords > failOver) ? EXIT.finding : EXIT.ok;
+  if (failOver === undefined) return EXIT.ok;
+  if (rows.some((row) => row.lagRecords > failOver)) return EXIT.finding;
+  return now.flows.some((flow) => flow.failure !== null) ? EXIT.unreachable : EXIT.ok;
 }
 
 /** Rows by the unit asked for, largest lag first. */

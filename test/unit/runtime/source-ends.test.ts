@@ -43,6 +43,18 @@ test("lag is unknown before the lane or its source is known", () => {
   assert.equal(ends.lagOf(lane(undefined), 0), undefined);
 });
 
+test("lag of a lane that must not begin is all that it would copy", async () => {
+  const ends = new SourceEnds();
+  const stopped = (reason: object) => ({ ...lane(undefined), state: "stopped", reason }) as unknown as LaneStatus;
+  const recreated = stopped({ code: "SOURCE_TOPIC_RECREATED" });
+  assert.equal(ends.lagOf(recreated, 0), undefined);
+  await ends.refresh([recreated], { bounds: async () => ({ startOffset: 3n, endOffset: 10n }) }, () => 1_000);
+  assert.deepEqual(ends.lagOf(recreated, 2_000), { sourceEnd: 10n, records: 7n, behindMs: 1_000 });
+  const unadopted = (copiedOffset: bigint) =>
+    ends.lagOf(stopped({ code: "ADOPTION_NEEDED", copiedOffset }), 0)?.records;
+  assert.deepEqual([unadopted(-1n), unadopted(8n), unadopted(9n)], [7n, 1n, 0n]);
+});
+
 test("lag remembers a bounded number of moments and then tells too little rather than too much", () => {
   const ends = new SourceEnds();
   for (let moment = 1; moment <= 1_000; moment++) ends.note(laneKey(LANE), { end: BigInt(moment), atMs: moment });
