@@ -1,8 +1,8 @@
 /** How values of options and arguments are read, for all commands alike. */
 
 import { InvalidArgumentError } from "commander";
+import { type JsonColumn, parseJsonColumns } from "../core/json-column.ts";
 import type { Endpoint } from "../core/network.ts";
-import { type JsonColumn, parseJsonColumns } from "../tier/parquet/json-columns.ts";
 import { parseDurationMs, parseRate, parseSizeBytes } from "../topology/units.ts";
 import { parseHttpAddress } from "../web/http-address.ts";
 

@@ -15,6 +15,7 @@ import type { Topology } from "../topology/model.ts";
 import { ClusterRule, localLogs, type PartitionProgress } from "./cluster-rule.ts";
 import { openClient, regionAddress } from "./connect.ts";
 import type { StateDirectory } from "./state-directory.ts";
+import type { ParquetStatus } from "./tier-parquet.ts";
 import type { UpkeepStatus } from "./tier-upkeep.ts";
 
 /** Enough to hide the store's round trips; each holds a part of a segment in memory. */
@@ -57,6 +58,8 @@ export interface RuleStatus {
   readonly failure: string | undefined;
   readonly upkeep: UpkeepStatus;
   readonly requests: StoreFigures;
+  /** Undefined where the rule wants no files. */
+  readonly parquet: ParquetStatus | undefined;
 }
 
 /** What a pass did. */
@@ -110,12 +113,14 @@ export class ClusterOffloader implements AsyncDisposable {
     const deletions: LocalDeletion[] = [];
     const failures: Error[] = [];
     for (const rule of this.#rules) {
+      let segments = 0;
       try {
         rule.source.closeAll = options.closeAll;
         // Each round moves one segment of each partition, so that a long one does not keep the others waiting.
         for (let moved = 1; moved > 0 && !options.signal.aborted; ) {
           const round = await this.#round(rule);
           moved = round.segmentsOffloaded;
+          segments += round.segmentsOffloaded;
           total.segmentsOffloaded += round.segmentsOffloaded;
           total.bytesOffloaded += round.bytesOffloaded;
         }
@@ -123,6 +128,7 @@ export class ClusterOffloader implements AsyncDisposable {
           await rule.capture.runIfDue(async () => this.#client, rule.source);
           deletions.push(...(await this.#delete(rule)));
           await rule.upkeep.runIfDue(localLogs(rule.source));
+          rule.parquet?.start(rule.source.clusterId, segments > 0);
         }
         failures.push(...[...rule.partitions].flatMap(({ error }) => error ?? []));
         this.#tellRule(rule, undefined);
@@ -132,6 +138,16 @@ export class ClusterOffloader implements AsyncDisposable {
       }
     }
     return { ...total, deletions, failures };
+  }
+
+  /** Waits for the Parquet files that passes began; answers what failed. */
+  async settle(): Promise<readonly Error[]> {
+    const failures: Error[] = [];
+    for (const { parquet } of this.#rules) {
+      await parquet?.settle();
+      if (parquet?.failure !== undefined) failures.push(parquet.failure);
+    }
+    return failures;
   }
 
   /** What a pass would delete now, from what is archived already. Changes nothing. */
@@ -171,9 +187,10 @@ export class ClusterOffloader implements AsyncDisposable {
 
   /** All rules, in the order of the topology. */
   get rules(): readonly RuleStatus[] {
-    return this.#rules.map(({ store, failing, upkeep, figures }) => {
-      return { store: store.location, failure: failing, upkeep: upkeep.status, requests: figures };
-    });
+    return this.#rules.map(({ store, failing, upkeep, figures, parquet }) => ({
+      ...{ store: store.location, failure: failing, upkeep: upkeep.status },
+      ...{ requests: figures, parquet: parquet?.status },
+    }));
   }
 
   /** Leaves the spools for the next process. Idempotent. */

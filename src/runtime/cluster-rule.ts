@@ -21,6 +21,7 @@ import { type LockFile, lockDirectory } from "./lock-file.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
 import { upkeepSpec } from "./region-spec.ts";
 import { TierCapture } from "./tier-capture.ts";
+import { TierParquet } from "./tier-parquet.ts";
 import { TierUpkeep } from "./tier-upkeep.ts";
 
 /** No segment of an object store need be larger for requests not to count, and each is read back whole. */
@@ -57,6 +58,8 @@ export class ClusterRule {
   readonly source: KafkaSegments;
   readonly upkeep: TierUpkeep;
   readonly capture: TierCapture;
+  /** Undefined where the rule wants no files, or only looks. */
+  readonly parquet: TierParquet | undefined;
   /** What the store's requests took. */
   readonly figures: StoreFigures;
   /** What keeps the whole rule from working. */
@@ -73,7 +76,7 @@ export class ClusterRule {
       readonly source: KafkaSegments;
       readonly lock: LockFile | undefined;
     },
-    { logger, topic }: ClusterRuleDeps,
+    { logger, topic, statePath, readOnly }: ClusterRuleDeps,
   ) {
     const { store, figures, source, lock } = parts;
     this.tiering = tiering;
@@ -85,6 +88,12 @@ export class ClusterRule {
     const wants = (name: string): boolean => selects(tiering.topics, name);
     this.upkeep = new TierUpkeep(upkeepSpec(tiering), { store, clock: nodeClock(), logger, wants });
     this.capture = new TierCapture(store);
+    if (tiering.parquet === undefined || readOnly) return;
+    this.parquet = new TierParquet(tiering.parquet, {
+      ...{ store, declaration: { store: tiering.store, s3: tiering.s3 }, limits: tiering.limits, statePath, logger },
+      ...{ spoolDirectory: join(statePath, "parquet", spoolName(tiering)), storage: nodeStorage(), clock: nodeClock() },
+      wants: (name) => this.wants(name),
+    });
   }
 
   /** @throws {StoreError} @throws {RuntimeError} `STATE_LOCKED` while another process works on the same rule @throws {TopologyError} */
@@ -147,6 +156,7 @@ export class ClusterRule {
 
   /** Leaves the spool for the next process. Idempotent. */
   async close(): Promise<void> {
+    await this.parquet?.close();
     await this.source.close();
     this.store.close();
     this.#lock?.release();

@@ -22,6 +22,12 @@ export type RuntimeFault =
   | { readonly code: "STORE_BAD_URL"; readonly url: string }
   | { readonly code: "TARGET_GROWN"; readonly region: string; readonly topic: string; readonly partition: number }
   | { readonly code: "MIRROR_MAKER_RUNS"; readonly region: string; readonly group: string; readonly members: number }
+  | {
+      readonly code: "PARQUET_FAILED";
+      readonly topic: string;
+      readonly partition: number;
+      readonly baseOffset: bigint;
+    }
   | { readonly code: "STATE_LOCKED"; readonly path: string; readonly pid: number }
   | { readonly code: "STATE_UNWRITABLE"; readonly path: string; readonly why: string }
   | { readonly code: "STATE_CORRUPT"; readonly path: string }

@@ -7,16 +7,27 @@ import { nodeStorage } from "../adapters/node-storage.ts";
 import type { SegmentTask } from "../adapters/parquet/segment-to-parquet.ts";
 import { writeSegment } from "../adapters/parquet/write-segment.ts";
 import { TributaryError, toError } from "../core/errors.ts";
+import type { ObjectStore } from "../tier/ports.ts";
+import { throttledStore } from "../tier/throttled-store.ts";
 import { openStore } from "./open-store.ts";
 import type { ParquetAnswer, ParquetJob } from "./parquet-pool.ts";
 
 const job = workerData as ParquetJob;
 const storage = nodeStorage();
-const opening = openStore(job.store, { clock: nodeClock(), random: nodeRandom(), statePath: job.statePath });
+const opening = openOwnStore();
 
 parentPort?.on("message", (task: SegmentTask) => {
   void answerTo(task).then((answer) => parentPort?.postMessage(answer));
 });
+
+/** Within its share of the limits. */
+async function openOwnStore(): Promise<ObjectStore> {
+  const { statePath, limits = {}, workers } = job;
+  const store = await openStore(job.store, { clock: nodeClock(), random: nodeRandom(), statePath });
+  const share = (rate: number | undefined) => (rate === undefined ? undefined : rate / workers);
+  const own = { bytesPerSecond: share(limits.bytesPerSecond), requestsPerSecond: share(limits.requestsPerSecond) };
+  return throttledStore(store, own, nodeClock());
+}
 
 async function answerTo(task: SegmentTask): Promise<ParquetAnswer> {
   try {

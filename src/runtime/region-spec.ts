@@ -1,7 +1,7 @@
 /** Everything the process of one embedded region must know, as plain data that travels between processes. */
 
 import type { LogLevel } from "../adapters/pino-logger.ts";
-import type { Region, Tiering, Topology } from "../topology/model.ts";
+import type { ParquetColumns, Region, Tiering, Topology } from "../topology/model.ts";
 import { nearestName } from "../topology/nearest.ts";
 import { compilePattern, type Selection } from "../topology/patterns.ts";
 import type { StoreDeclaration } from "../topology/store-schema.ts";
@@ -23,6 +23,8 @@ export interface TieringSpec extends StoreDeclaration {
   readonly everyMs: number;
   readonly limits: Tiering["limits"];
   readonly upkeep: UpkeepSpec;
+  /** Absent: no Parquet files. */
+  readonly parquet?: ParquetColumns;
   /** Of what is read back; absent: the default. */
   readonly readCacheBytes?: number;
 }
@@ -107,6 +109,7 @@ function tieringSpec(rule: Tiering): TieringSpec {
   const how = {
     ...(s3 === undefined ? {} : { s3 }),
     ...(rule.readCacheBytes === undefined ? {} : { readCacheBytes: rule.readCacheBytes }),
+    ...(rule.parquet === undefined ? {} : { parquet: rule.parquet }),
   };
   return {
     topics: selectionSpec(topics),

@@ -24,6 +24,7 @@ import { openColdReaders } from "./cold-readers.ts";
 import { openStore, storeIdentity } from "./open-store.ts";
 import { type RegionSpec, selectionOf, type TieringSpec } from "./region-spec.ts";
 import { TierCapture } from "./tier-capture.ts";
+import { type ParquetStatus, TierParquet } from "./tier-parquet.ts";
 import { TierUpkeep, type UpkeepStatus } from "./tier-upkeep.ts";
 
 /** What a runner stands on. */
@@ -44,6 +45,8 @@ interface Rule {
   readonly wants: (topic: string) => boolean;
   readonly upkeep: TierUpkeep;
   readonly capture: TierCapture;
+  /** Undefined where the rule wants no files. */
+  readonly parquet: TierParquet | undefined;
 }
 
 /** What a region's tiering did, and what keeps it from going on. */
@@ -52,6 +55,8 @@ export interface TierStatus extends OffloadReport {
   readonly failures: readonly { readonly store: string; readonly code: string; readonly cause: string }[];
   /** What retention, gc and scrubbing did, for each rule. */
   readonly upkeep: readonly UpkeepStatus[];
+  /** What became of Parquet files, for each rule that wants them. */
+  readonly parquet: readonly ParquetStatus[];
 }
 
 /** How long a look at groups may keep a region from stopping. */
@@ -83,7 +88,7 @@ export class TierRunner {
   static async open(spec: RegionSpec, deps: TierRunnerDeps): Promise<TierRunner> {
     const stores = new Map<string, ObjectStore>();
     const rules: Rule[] = [];
-    for (const rule of spec.tiering) {
+    for (const [at, rule] of spec.tiering.entries()) {
       const place = storeIdentity(rule);
       const store = stores.get(place) ?? (await openedOrLate(rule, deps));
       stores.set(place, store);
@@ -92,7 +97,14 @@ export class TierRunner {
       const wants = (topic: string): boolean => selects(selection, topic);
       const upkeep = new TierUpkeep(rule.upkeep, { ...deps, store: paced, wants });
       const capture = new TierCapture(paced);
-      rules.push({ spec: rule, store, paced, wants, upkeep, capture });
+      const parquet =
+        rule.parquet &&
+        new TierParquet(rule.parquet, {
+          ...{ ...deps, store: paced, wants, limits: rule.limits, storage: nodeStorage() },
+          declaration: { store: rule.store, s3: rule.s3 },
+          spoolDirectory: join(deps.statePath, "parquet", `${spec.region}-${at}`),
+        });
+      rules.push({ spec: rule, store, paced, wants, upkeep, capture, parquet });
     }
     const readable = rules.map(({ store, spec: rule }) => ({ store, cacheBytesMax: rule.readCacheBytes }));
     const directory = join(deps.statePath, "chunks", spec.region);
@@ -102,7 +114,9 @@ export class TierRunner {
   /** What all passes moved so far, failed ones included, and which rules fail now. */
   get status(): TierStatus {
     const failures = [...this.#failing].map(([{ store }, failure]) => ({ store: store.location, ...failure }));
-    return { ...this.#report, failures, upkeep: this.#rules.map(({ upkeep }) => upkeep.status) };
+    const upkeep = this.#rules.map((rule) => rule.upkeep.status);
+    const parquet = this.#rules.flatMap((rule) => rule.parquet?.status ?? []);
+    return { ...this.#report, failures, upkeep, parquet };
   }
 
   /** Begins to offload every so often. */
@@ -124,6 +138,7 @@ export class TierRunner {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     await this.#running.catch(() => undefined);
+    for (const { parquet } of this.#rules) await parquet?.close();
     await Promise.race([this.#capturing, sleep(this.#deps.clock, CAPTURE_END_MS_MAX)]);
     await this.#client?.then(
       (client) => client.close(),
@@ -179,6 +194,7 @@ export class TierRunner {
     const moved = await offloadOnce(rule.spec, rule.wants, { source, store: rule.paced, clock, random, onMoved });
     this.#capturing = this.#capturing.then(() => this.#capture(rule, region));
     await rule.upkeep.runIfDue(embeddedLogs(region));
+    rule.parquet?.start(region.clusterId, moved.segmentsOffloaded > 0);
     return moved;
   }
 

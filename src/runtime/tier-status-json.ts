@@ -56,7 +56,7 @@ export function requestsOf({ requests }: TierRuleRow): readonly OpFigures[] {
 
 /** Numbers are since the start of the process. */
 export function tierRuleJson(rule: TierRuleRow): object {
-  const { region, store, failure, upkeep } = rule;
+  const { region, store, failure, upkeep, parquet } = rule;
   const { scrub } = upkeep;
   return {
     ...{ region, store, failure: failure ?? null },
@@ -71,6 +71,7 @@ export function tierRuleJson(rule: TierRuleRow): object {
       ...{ rounds: scrub.rounds, segments: scrub.segments, bytes: scrub.bytes, found: scrub.found },
       findings: scrub.findings.map(({ key, kind, what }) => ({ key, kind, what })),
     },
+    parquet: parquet === undefined ? null : { ...parquet, failure: parquet.failure ?? null },
     requests: requestsOf(rule).map(({ op, counts, sumMs, failures }) => {
       return { op, count: counts.reduce((sum, count) => sum + count, 0), seconds: sumMs / 1_000, failures };
     }),

@@ -1,6 +1,7 @@
 /** What a topology file declares, as readonly data with units resolved and defaults applied. */
 
 import type { RegionId } from "../core/brand.ts";
+import type { JsonColumn } from "../core/json-column.ts";
 import type { Endpoint } from "../core/network.ts";
 import type { AclSync } from "./acls.ts";
 import type { Place } from "./errors.ts";
@@ -128,6 +129,13 @@ export interface GroupSync {
   readonly direction: "forward" | "both";
 }
 
+/** What Parquet files hold. */
+export interface ParquetColumns {
+  /** Keys and values are UTF-8 text, not bytes. */
+  readonly text: boolean;
+  readonly jsonColumns: readonly JsonColumn[];
+}
+
 /** Closed segments of a region's topics move to a store. */
 export interface Tiering extends StoreDeclaration {
   readonly region: RegionId;
@@ -146,6 +154,8 @@ export interface Tiering extends StoreDeclaration {
   readonly graceMs: number;
   /** How much of the archive is read and checked in a day. */
   readonly scrubBytesPerDay?: number | undefined;
+  /** How each archived segment is also written as a Parquet file; undefined: it is not. */
+  readonly parquet?: ParquetColumns | undefined;
   readonly segmentBytes?: number;
   readonly segmentAgeMs?: number;
   /** Of what is read back, on the disk. */

@@ -1,6 +1,7 @@
 /** The shape of a topology file as zod schemas, one for each kind of entry. Messages say the fact and the remedy. */
 
 import * as z from "zod";
+import { type JsonColumn, parseJsonColumns } from "../core/json-column.ts";
 import { parseEndpoint, type StartPosition } from "./model.ts";
 import { templateProblem } from "./naming.ts";
 import { nearestName } from "./nearest.ts";
@@ -302,6 +303,21 @@ const TIER_GRACE_MS = 24 * 3_600_000;
 const RATE_OF_ZERO = "a rate of 0 would stop the rule; write a positive one, or leave the key out";
 const count = z.int("it must be a whole number").min(0, "it must not be negative");
 
+const parquet = z.strictObject({
+  text: z
+    .boolean()
+    .default(false)
+    .describe("Keys and values are UTF-8 text, not bytes; segments with others are refused."),
+  jsonColumns: z
+    .union([z.string(), z.array(z.string())])
+    .transform((names, context): readonly JsonColumn[] => {
+      const columns = parseJsonColumns(typeof names === "string" ? names : names.join(","));
+      return typeof columns === "string" ? refuse(context, columns) : columns;
+    })
+    .default([])
+    .describe("Members of JSON values as columns: NAME or NAME:TYPE with string, int64, double or boolean."),
+});
+
 /** One tiering rule. */
 export const tieringSchema = z.strictObject({
   region: name,
@@ -351,6 +367,11 @@ export const tieringSchema = z.strictObject({
   scrub: size
     .optional()
     .describe("How much of the archive is read and checked in a day, such as 100GiB; left out: nothing."),
+  parquet: parquet
+    .optional()
+    .describe(
+      "Each archived segment is also written as a Parquet file, below parquet/ in the store; {} for the defaults.",
+    ),
   every: duration.default(2_000).describe("How often closed segments are looked for."),
   segment: z
     .strictObject({ bytes: size.optional(), age: duration.optional() })

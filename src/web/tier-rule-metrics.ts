@@ -18,7 +18,17 @@ export function tierRuleMetrics(rules: readonly TierRuleRow[]): readonly AnyFami
     name: string,
     { help, samples }: Pick<MetricFamily, "help" | "samples">,
   ): MetricFamily => ({ name: `tributary_tier_${name}`, help, type, samples });
+  const ofParquet = (value: (status: NonNullable<TierRuleRow["parquet"]>) => number): readonly Sample[] =>
+    rules.flatMap((rule) => (rule.parquet === undefined ? [] : [{ labels: labels(rule), value: value(rule.parquet) }]));
   return [
+    family("counter", "parquet_files_total", {
+      help: "Parquet files that were written.",
+      samples: ofParquet(({ files }) => files),
+    }),
+    family("gauge", "parquet_failing_segments", {
+      help: "Archived segments that could not be written as Parquet files.",
+      samples: ofParquet(({ failing }) => failing),
+    }),
     requestDurations(rules, labels),
     family("counter", "request_failures_total", {
       help: "Requests to the store that failed after their repetitions.",

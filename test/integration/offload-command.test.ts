@@ -110,3 +110,29 @@ test("tier offload deletes nothing of a topic whose archive is not as it was ver
   assert.match(deletions[0].refusal, /is not in the store as it was verified/);
   assert.equal(await startOf(side), 0n);
 });
+
+test("tier offload writes Parquet files of what it archived where its rule says so, and fails when it cannot", async () => {
+  await using world = new MirrorWorld();
+  const side = await world.side("west");
+  await world.topic(side, TOPIC, 1);
+  using offloads = new Offloads(side);
+  for (let i = 0; i < 10; i++) await world.produce(side, TOPIC, 0, 10);
+  const { rules } = await offloads.offload(
+    "deleteLocal: never, parquet: {text: true, jsonColumns: [id:int64]}",
+    "--close",
+  );
+  assert.deepEqual([rules[0].parquet.files, rules[0].parquet.rows, rules[0].parquet.failure], [1, 100, null]);
+  const store = await offloads.store();
+  const [file = ""] = await store.list("parquet/topic=orders/");
+  const [entry] = await readCatalog(store);
+  assert.ok(entry !== undefined);
+  const key = (await manifestOf(store, entry.partition))?.segments[0]?.key ?? "";
+  await store.remove(file);
+  await store.put(`${key}.log`, Buffer.alloc(10));
+  await assert.rejects(
+    offloads.offload("deleteLocal: never, parquet: {}"),
+    ({ code, stderr }: Error & { readonly code: number; readonly stderr: string }) =>
+      code === 1 && /^.*orders-0 at 0 has no Parquet file: .+$/m.test(stderr),
+  );
+  assert.deepEqual(await store.list("parquet/"), []);
+});

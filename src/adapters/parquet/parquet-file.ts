@@ -6,8 +6,9 @@
  *  ``` */
 
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from "hyparquet-writer";
+import type { JsonColumn } from "../../core/json-column.ts";
 import type { StorageFile } from "../../core/storage.ts";
-import { type JsonColumn, type JsonColumnValue, jsonColumnValues } from "../../tier/parquet/json-columns.ts";
+import { type JsonColumnValue, jsonColumnValues } from "../../tier/parquet/json-columns.ts";
 import type { DecodedRecord } from "../../wire/records.ts";
 
 /** A row group ends with whichever comes first; its rows are in memory until it is written. */

@@ -1,11 +1,11 @@
 /** One archived segment as one Parquet file. */
 
 import { isUtf8 } from "node:buffer";
+import type { JsonColumn } from "../../core/json-column.ts";
 import type { Storage } from "../../core/storage.ts";
 import { ArchiveError } from "../../tier/errors.ts";
 import type { ArchivedSegment } from "../../tier/manifest.ts";
 import { CommittedFilter, outcomeOf } from "../../tier/parquet/committed-records.ts";
-import type { JsonColumn } from "../../tier/parquet/json-columns.ts";
 import type { ArchivedPartition, ObjectStore } from "../../tier/ports.ts";
 import { walkSegment } from "../../tier/segment-walk.ts";
 import type { DecodedRecord } from "../../wire/records.ts";

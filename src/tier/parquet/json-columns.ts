@@ -1,48 +1,12 @@
-/** Columns taken out of values that are JSON objects, each of a type that is named: `amount:double`, `user.id:int64`, `note`. */
+/** Columns taken out of values that are JSON objects, each of a type that is named. */
 
-/** What a column may be of; `string` holds texts as they are and everything else as its JSON text. */
-export type JsonColumnType = "string" | "int64" | "double" | "boolean";
-
-/** One column. */
-export interface JsonColumn {
-  /** As written: member names with dots between them. */
-  readonly name: string;
-  readonly path: readonly string[];
-  readonly type: JsonColumnType;
-}
+import type { JsonColumn, JsonColumnType } from "../../core/json-column.ts";
 
 /** A column's value; null where there is none, or one that the type cannot hold without loss. */
 export type JsonColumnValue = string | bigint | number | boolean | null;
 
-/** Columns that every file has. */
-const RESERVED: ReadonlySet<string> = new Set([
-  "offset",
-  "partition",
-  "timestamp",
-  "key",
-  "value",
-  "headers",
-  "topic",
-  "date",
-]);
-const TYPES: readonly string[] = ["string", "int64", "double", "boolean"] satisfies readonly JsonColumnType[];
-
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
-
-/** Reads `a,b.c:int64`; a text says what is wrong with it. */
-export function parseJsonColumns(text: string): readonly JsonColumn[] | string {
-  const columns: JsonColumn[] = [];
-  for (const part of text.split(",").map((each) => each.trim())) {
-    const [name = "", type = "string", ...rest] = part.split(":");
-    if (name === "" || rest.length > 0 || !TYPES.includes(type))
-      return `"${part}" is no column; write NAME or NAME:TYPE with ${TYPES.join(", ")}`;
-    if (RESERVED.has(name)) return `"${name}" is a column of every file already`;
-    if (columns.some((column) => column.name === name)) return `"${name}" is named twice`;
-    columns.push({ name, path: name.split("."), type: type as JsonColumnType });
-  }
-  return columns;
-}
 
 /** The columns' values of one record; all null when its value is no JSON object. Numbers keep the digits that were written. */
 export function jsonColumnValues(value: Buffer | null, columns: readonly JsonColumn[]): readonly JsonColumnValue[] {

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Partitioners } from "kafkajs";
 import { openFsStore } from "../../../src/adapters/fs-store.ts";
 import { nodeClock } from "../../../src/adapters/node-clock.ts";
 import { nodeNetwork } from "../../../src/adapters/node-network.ts";
@@ -22,7 +23,9 @@ import { RegionProcess } from "../../../src/runtime/region-process.ts";
 import type { RegionSpec } from "../../../src/runtime/region-spec.ts";
 import { StateDirectory } from "../../../src/runtime/state-directory.ts";
 import { ensureEnded, startRegion, startRegions, stopRegion } from "../../../src/runtime/supervisor.ts";
+import type { TierStatus } from "../../../src/runtime/tier-runner.ts";
 import { readTopicRecord } from "../../../src/tier/topic-record.ts";
+import { kafkaAt } from "../../support/archive-world.ts";
 
 /** A state directory that is gone afterwards. */
 function scratch(): { readonly root: string; readonly state: StateDirectory } & Disposable {
@@ -105,6 +108,35 @@ test("region process stops and starts brokers and offloads on command", async ()
   await assert.rejects(control(socketPath, { method: "POST", path: "/brokers/9/stop" }), /REGION_UNKNOWN_BROKER/);
   const moved = await control(socketPath, { method: "POST", path: "/tier/offload" });
   assert.deepEqual(moved, { segmentsOffloaded: 0, bytesOffloaded: 0, segmentsDropped: 0, cold: [] });
+});
+
+test("region process writes Parquet files of what it archives where its rule says so", {
+  timeout: 60_000,
+}, async () => {
+  using at = scratch();
+  const parquet = { text: true, jsonColumns: [{ name: "id", path: ["id"], type: "int64" }] } as const;
+  const tiering = [{ ...RULE, store: "file://cold", deleteLocal: "never", parquet } as const];
+  const topicDefaults = { "segment.bytes": "4000" };
+  await using region = await RegionProcess.open(spec(at.root, { tiering, topicDefaults }), DEPS);
+  const { brokers, socketPath } = region.record;
+  const producer = kafkaAt(brokers[0]).producer({ createPartitioner: Partitioners.LegacyPartitioner });
+  await producer.connect();
+  for (let id = 0; id < 10; id++)
+    await producer.send({
+      topic: "orders",
+      messages: [{ partition: 0, value: `{"id":${id},"x":"${"x".repeat(900)}"}` }],
+    });
+  await producer.disconnect();
+  const moved = await control<{ segmentsOffloaded: number }>(socketPath, { method: "POST", path: "/tier/offload" });
+  assert.ok(moved.segmentsOffloaded > 0);
+  // They are written beside the pass.
+  for (let files = 0; files < moved.segmentsOffloaded; ) {
+    const { tier } = await control<{ tier: TierStatus }>(socketPath, { method: "GET", path: "/status" });
+    assert.equal(tier.parquet[0]?.failure, undefined);
+    files = tier.parquet[0]?.files ?? 0;
+  }
+  const store = await openFsStore(join(at.state.path, "cold"));
+  assert.equal((await store.list("parquet/topic=orders/")).length, moved.segmentsOffloaded);
 });
 
 test("region process keeps the shape of tiered topics beside the archive", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jsonColumnValues, parseJsonColumns } from "../../../src/tier/parquet/json-columns.ts";
+import { parseJsonColumns } from "../../../src/core/json-column.ts";
+import { jsonColumnValues } from "../../../src/tier/parquet/json-columns.ts";
 
 function columns(text: string) {
   const parsed = parseJsonColumns(text);

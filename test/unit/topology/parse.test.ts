@@ -301,6 +301,31 @@ const cases: readonly { readonly id: string; readonly text: string; readonly wan
     want: [],
   },
   {
+    id: "accepts Parquet files of a tiering rule, with columns as one text or several, or with the defaults",
+    text: framed(
+      [
+        "tiering:",
+        "  - {region: c, topics: t, store: 'file://x', parquet: {}}",
+        "  - {region: c, topics: u, store: 'file://x', parquet: {text: true, jsonColumns: [id:int64, note]}}",
+        "  - {region: c, topics: v, store: 'file://x', parquet: {jsonColumns: 'id:int64,note'}}",
+        "",
+      ].join("\n"),
+    ),
+    want: [],
+  },
+  {
+    id: "refuses Parquet columns that cannot be",
+    text: framed(
+      [
+        "tiering:",
+        "  - {region: c, topics: t, store: 'file://x', parquet: {jsonColumns: [id:decimal]}}",
+        "  - {region: c, topics: t, store: 'file://x', parquet: {jsonColumns: [offset], txt: true}}",
+        "",
+      ].join("\n"),
+    ),
+    want: ["8:70 bad-value", "9:70 bad-value", "9:80 unknown-key text"],
+  },
+  {
     id: "refuses rates of tiering that would stop it, or have no unit",
     text: framed(
       "tiering:\n  - {region: c, topics: t, store: 'file://x', limits: {bytesPerSecond: 5, requestsPerSecond: 0}}\n",

@@ -62,7 +62,8 @@ test("pages of an offloader tell metrics for Prometheus, and partitions and rule
     scrub: { rounds: 3, segments: 10, bytes: 1_000, findings: [finding], found: 4 },
     failure: "no answer",
   };
-  const rule = { region: "plant", store: "s3://b/", failure: undefined, upkeep, requests: figures };
+  const parquet = { files: 6, rows: 60, bytes: 600, waiting: 1, failing: 2, failure: "no text" };
+  const rule = { region: "plant", store: "s3://b/", failure: undefined, upkeep, requests: figures, parquet };
   const pages = tierPages(async () => ({ partitions: [row("a", 0, { clusterEnd: undefined })], rules: [rule] }));
   const metrics = (await pages["/metrics"]?.())?.body ?? "";
   const of = '{region="plant",store="s3://b/"';
@@ -80,6 +81,8 @@ test("pages of an offloader tell metrics for Prometheus, and partitions and rule
     `tributary_tier_scrub_rounds_total${of}} 3`,
     `tributary_tier_verify_failures_total${of}} 4`,
     `tributary_tier_damaged_objects${of}} 1`,
+    `tributary_tier_parquet_files_total${of}} 6`,
+    `tributary_tier_parquet_failing_segments${of}} 2`,
   ])
     assert.ok(metrics.split("\n").includes(line), `${line}\n${metrics}`);
   const status = JSON.parse((await pages["/api/status"]?.())?.body ?? "");

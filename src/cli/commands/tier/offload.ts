@@ -191,7 +191,10 @@ async function passesOf(
     const pass = await offloader.pass({ closeAll: options.close ?? false, signal });
     segmentsOffloaded += pass.segmentsOffloaded;
     bytesOffloaded += pass.bytesOffloaded;
-    if (options.follow !== true || signal.aborted) return { ...pass, segmentsOffloaded, bytesOffloaded };
+    if (options.follow !== true || signal.aborted) {
+      const failures = [...pass.failures, ...(signal.aborted ? [] : await offloader.settle())];
+      return { ...pass, failures, segmentsOffloaded, bytesOffloaded };
+    }
     if (pass.segmentsOffloaded > 0) context.talk(`${region}: ${summary(pass)}`);
     await sleep(nodeClock(), offloader.everyMs, signal).catch(() => undefined);
   }

@@ -4,11 +4,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { nodeStorage } from "../../../adapters/node-storage.ts";
 import type { SegmentTask } from "../../../adapters/parquet/segment-to-parquet.ts";
-import { type ParquetAnswer, writeParquet } from "../../../runtime/parquet-pool.ts";
+import type { JsonColumn } from "../../../core/json-column.ts";
+import { type ParquetAnswer, segmentTasks, writeParquet } from "../../../runtime/parquet-pool.ts";
 import { readHead } from "../../../tier/archive.ts";
 import { isSelected, readCatalog } from "../../../tier/catalog.ts";
-import { decidingSegments } from "../../../tier/parquet/committed-records.ts";
-import type { JsonColumn } from "../../../tier/parquet/json-columns.ts";
 import type { ObjectStore } from "../../../tier/ports.ts";
 import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
@@ -51,7 +50,7 @@ export async function tierParquet(context: CliContext, options: TierParquetOptio
   const storage = nodeStorage();
   try {
     for await (const { store, declaration } of openedStores(context, options, use)) {
-      const tasks = await segmentTasks(store, options);
+      const tasks = await selectedTasks(store, options);
       segments += tasks.length;
       if (tasks.length > 0) storage.makeDirectory(spoolDirectory);
       const { text: isText = false, overwrite: isOverwriting = false, jsonColumns = [] } = options;
@@ -62,9 +61,11 @@ export async function tierParquet(context: CliContext, options: TierParquetOptio
         spoolDirectory,
         isOverwriting,
       };
-      await writeParquet({ ...job, options: { isText, jsonColumns } }, tasks, (task, answer) => {
-        count(totals, task, answer);
-        context.progress(`${counted(totals.written, "file")}, ${counted(totals.rows, "record")}`);
+      await writeParquet({ ...job, options: { isText, jsonColumns } }, tasks, {
+        onAnswer: (task, answer) => {
+          count(totals, task, answer);
+          context.progress(`${counted(totals.written, "file")}, ${counted(totals.rows, "record")}`);
+        },
       });
     }
   } finally {
@@ -83,13 +84,11 @@ export async function tierParquet(context: CliContext, options: TierParquetOptio
 }
 
 /** Every archived segment that is selected, with those behind it. @throws {ArchiveError | StoreError} */
-async function segmentTasks(store: ObjectStore, options: TierParquetOptions): Promise<readonly SegmentTask[]> {
+async function selectedTasks(store: ObjectStore, options: TierParquetOptions): Promise<readonly SegmentTask[]> {
   const tasks: SegmentTask[] = [];
   for (const { partition } of await readCatalog(store)) {
     if (!isSelected(partition, options)) continue;
-    const segments = (await readHead(store, partition))?.manifest.segments ?? [];
-    for (const [at, segment] of segments.entries())
-      tasks.push({ partition, segment, later: decidingSegments(segments, at) });
+    tasks.push(...segmentTasks((await readHead(store, partition))?.manifest));
   }
   return tasks;
 }
