@@ -98,13 +98,26 @@ async function writeParts(file: FileHandle, body: ObjectBody): Promise<void> {
   }
 }
 
-/** Directories that are made with it are on the disk when this returns: a file in one that a power cut took would be lost with it. */
+/** Directories that are made with it are on the disk when this returns: a file in one that a power cut took would be lost with it.
+ *  Node's own recursive mkdir never returns where parents cannot be made but seem missing, as in /proc. */
 async function makeDirectory(path: string): Promise<void> {
-  const topmost = await mkdir(path, { recursive: true });
-  if (topmost === undefined) return;
-  for (let made = path; ; made = dirname(made)) {
-    await syncDirectory(dirname(made));
-    if (made === topmost || made === dirname(made)) return;
+  if (await isDirectory(path)) return;
+  const parent = dirname(path);
+  await makeDirectory(parent);
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (!isErrno(error, "EEXIST") || !(await isDirectory(path))) throw error;
+  }
+  await syncDirectory(parent);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw error;
   }
 }
 
@@ -205,6 +218,13 @@ async function attempt<T>(location: string, key: string, action: () => Promise<T
 
 function storeError(location: string, key: string, error: unknown): unknown {
   if (error instanceof TributaryError) return error;
+  if (key === "" && isErrno(error, "ENOENT"))
+    return storeFailure({ code: "STORE_FAILED", location, key, reason: "the directory cannot be made" }, error);
+  if (isErrno(error, "EEXIST") || isErrno(error, "ENOTDIR"))
+    return storeFailure(
+      { code: "STORE_FAILED", location, key, reason: "a file is where a directory has to be" },
+      error,
+    );
   if (isErrno(error, "ENOENT")) return storeFailure({ code: "STORE_MISSING", location, key }, error);
   if (isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT"))
     return storeFailure({ code: "STORE_FULL", location, key, reason: "no space left" }, error);

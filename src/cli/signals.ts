@@ -1,4 +1,4 @@
-/** SIGINT and SIGTERM: the first asks to finish in order, the second ends at once. */
+/** SIGINT and SIGTERM: the first asks to finish in order or clean up, the second ends at once. */
 
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 
@@ -33,6 +33,26 @@ export function interruption(onDrain: (name: string) => void = () => {}): Interr
     get exitCode() {
       return exitCode;
     },
+    [Symbol.dispose]() {
+      process.off("SIGINT", interrupted);
+      process.off("SIGTERM", terminated);
+    },
+  };
+}
+
+/** For commands that may stop anywhere: the first signal cleans up and ends the process, until disposed. */
+export function cleanedWhenInterrupted(cleanUp: () => void): Disposable {
+  const on = (code: ExitCode) => () => {
+    try {
+      cleanUp();
+    } finally {
+      process.exit(code);
+    }
+  };
+  const [interrupted, terminated] = [on(EXIT.interrupted), on(EXIT.terminated)];
+  process.once("SIGINT", interrupted);
+  process.once("SIGTERM", terminated);
+  return {
     [Symbol.dispose]() {
       process.off("SIGINT", interrupted);
       process.off("SIGTERM", terminated);

@@ -13,6 +13,7 @@ import { formatBytes } from "../../../topology/units.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { counted } from "../../output.ts";
+import { cleanedWhenInterrupted } from "../../signals.ts";
 import { nothingSelected, type TierTopicOptions } from "./archives.ts";
 import { chosenStores, openedStores } from "./stores.ts";
 
@@ -48,6 +49,7 @@ export async function tierParquet(context: CliContext, options: TierParquetOptio
   const directory = options.to === undefined ? undefined : resolve(options.to);
   const spoolDirectory = join(directory ?? tmpdir(), `.tributary-parquet-${process.pid}`);
   const storage = nodeStorage();
+  using _cleaned = cleanedWhenInterrupted(() => storage.remove(spoolDirectory));
   try {
     for await (const { store, declaration } of openedStores(context, options, use)) {
       const tasks = await selectedTasks(store, options);

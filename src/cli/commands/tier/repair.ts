@@ -15,6 +15,7 @@ import type { StoreDeclaration } from "../../../topology/store-schema.ts";
 import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { counted } from "../../output.ts";
+import { cleanedWhenInterrupted } from "../../signals.ts";
 import { type TopologyInUse, topologyInUse } from "../../topology-in-use.ts";
 import { type StoredArchive, storedArchives, type TierTopicOptions } from "./archives.ts";
 import { openedStores } from "./stores.ts";
@@ -94,6 +95,7 @@ async function clusterCopies(
 ): Promise<readonly SegmentCopies[]> {
   const copies: SegmentCopies[] = [];
   const directory = join(tmpdir(), `tributary-repair-${process.pid}`);
+  cleanup.use(cleanedWhenInterrupted(() => nodeStorage().remove(directory)));
   for (const region of new Set(topology.tiering.map((rule) => rule.region))) {
     if (options.region !== undefined && options.region !== region) continue;
     try {
