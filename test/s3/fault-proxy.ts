@@ -28,6 +28,8 @@ export type HttpFault =
   | "full"
   /** The store says that the clocks differ, whatever the time. It has not seen the request. */
   | "skewed"
+  /** The store's own answer, but for the time that it tells, which is the client's. */
+  | "hide-time"
   /** The answer's body comes in small pieces, with pauses. */
   | "slow"
   /** The signature is wrong when the request arrives. */
@@ -123,6 +125,10 @@ function forward(incoming: IncomingMessage, outgoing: ServerResponse, onwardTo: 
       return;
     }
     if (fault === "old-answer") remember(answer, (kept) => answers.set(`${method} ${path}`, kept));
+    if (fault === "hide-time") {
+      remember(answer, (kept) => answerWithoutTime(outgoing, kept));
+      return;
+    }
     outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
     const hasBody = answer.headers["content-length"] !== "0" && answer.statusCode !== 204 && method !== "HEAD";
     if (fault === "cut-answer" && hasBody) answer.once("data", (chunk: Buffer) => cut(outgoing, chunk));
@@ -144,6 +150,17 @@ function remember(answer: IncomingMessage, keep: (kept: Answer) => void): void {
   answer.once("end", () =>
     keep({ status: answer.statusCode ?? 500, headers: answer.headers, body: Buffer.concat(chunks) }),
   );
+}
+
+/** Refusals may tell the time in their body too. */
+function answerWithoutTime(outgoing: ServerResponse, { status, headers, body }: Answer): void {
+  const { "content-length": length, ...rest } = headers;
+  const told = status < 300 ? body : Buffer.from(body.toString().replace(/<ServerTime>.*<\/ServerTime>/, ""));
+  // Of an answer to HEAD the length is that of a body which does not come.
+  const size = body.length === 0 ? length : String(told.length);
+  const sized = size === undefined ? {} : { "content-length": size };
+  outgoing.writeHead(status, { ...rest, ...sized, date: new Date(Date.now()).toUTCString() });
+  outgoing.end(told);
 }
 
 async function trickle(answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {

@@ -2,6 +2,7 @@
 
 import "./archives.ts";
 import "./bad-stores.ts";
+import "./full-disks.ts";
 import "./killed-writers.ts";
 import "./region.ts";
 import "./restore.ts";

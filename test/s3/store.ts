@@ -1,7 +1,7 @@
 /** The contract of object stores on real servers, with and without trouble on the way. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { hasFaultCode } from "../../src/core/errors.ts";
 import { STORE_CASES } from "../support/store-contract.ts";
 import { newBucket, openStore } from "./buckets.ts";
@@ -9,6 +9,7 @@ import { type HttpFault, startFaultProxy } from "./fault-proxy.ts";
 import { SERVERS } from "./shared-servers.ts";
 
 const timeout = 120_000;
+const HOUR_MS = 3_600_000;
 
 /** Fails every request once, and lets its repetition pass. */
 function eachOnce(fault: HttpFault) {
@@ -42,6 +43,22 @@ for (const { name, skip, get: server } of SERVERS) {
       });
     }
   }
+
+  test(`${name} store learns the server's time from whatever it asks first, also from an answer without a body`, {
+    skip,
+    timeout,
+  }, async () => {
+    const store = await openStore(await newBucket(await server()));
+    await store.put("a", Buffer.from("a"));
+    const now = Date.now.bind(Date);
+    mock.method(Date, "now", () => now() + HOUR_MS);
+    try {
+      assert.equal((await store.stat("a"))?.sizeBytes, 1);
+    } finally {
+      mock.restoreAll();
+      store.close();
+    }
+  });
 
   test(`${name} store says what is wrong with the keys, the bucket, the server`, { skip, timeout }, async () => {
     const options = await newBucket(await server());

@@ -16,6 +16,7 @@ import type { TierStatus } from "../../src/runtime/tier-runner.ts";
 import { readCatalog } from "../../src/tier/catalog.ts";
 import type { ObjectStore } from "../../src/tier/ports.ts";
 import { verifyPartition } from "../../src/tier/verify.ts";
+import type { S3Access } from "../../src/topology/store-schema.ts";
 import { produceAgain, produceAll, readAll } from "../support/cold-region.ts";
 import { newBucket, openStore } from "./buckets.ts";
 import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
@@ -25,14 +26,8 @@ import type { S3Server } from "./servers.ts";
 /** Patience with a pass that tries each request again. */
 const PASS_MS_MAX = 60_000;
 
-/** The world. */
-export interface TroubledRegion extends AsyncDisposable {
-  readonly server: S3Server;
-  readonly bucket: S3StoreOptions;
-  /** Between the region and the server. */
-  readonly proxy: FaultProxy;
-  /** Past the proxy. */
-  readonly store: ObjectStore;
+/** A region that archives. */
+export interface ArchivingRegion extends AsyncDisposable {
   /** One pass; what it failed with. */
   offload(): Promise<string | undefined>;
   status(): Promise<TierStatus>;
@@ -44,17 +39,35 @@ export interface TroubledRegion extends AsyncDisposable {
   assertWhole(): Promise<void>;
 }
 
+/** One whose bucket lies behind a proxy. */
+export interface TroubledRegion extends ArchivingRegion {
+  readonly server: S3Server;
+  readonly bucket: S3StoreOptions;
+  /** Between the region and the server. */
+  readonly proxy: FaultProxy;
+  /** Past the proxy. */
+  readonly store: ObjectStore;
+}
+
 /** Opens a region that has written a topic of many segments and archived none of them. */
 export async function openTroubledRegion(server: S3Server): Promise<TroubledRegion> {
   await using cleanup = new AsyncDisposableStack();
-  const root = mkdtempSync(join(tmpdir(), "tier-trouble-"));
-  cleanup.defer(() => rmSync(root, { recursive: true, force: true }));
   const bucket = await newBucket(server);
   const proxy = cleanup.use(await startFaultProxy(server.endpoint));
   const store = await openStore(bucket);
   cleanup.defer(() => store.close());
   const access = { ...bucket.credentials, endpoint: proxy.endpoint };
-  const spec = specWith(root, `s3://${bucket.bucket}/${bucket.prefix}`, access);
+  const region = cleanup.use(await openArchivingRegion(`s3://${bucket.bucket}/${bucket.prefix}`, access, store));
+  const resources = cleanup.move();
+  return { ...region, server, bucket, proxy, store, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+/** The same over any store, which the test looks into by another way. */
+export async function openArchivingRegion(url: string, access: S3Access, store: ObjectStore): Promise<ArchivingRegion> {
+  await using cleanup = new AsyncDisposableStack();
+  const root = mkdtempSync(join(tmpdir(), "tier-trouble-"));
+  cleanup.defer(() => rmSync(root, { recursive: true, force: true }));
+  const spec = specWith(root, url, access);
   const region = cleanup.use(await RegionProcess.open(spec, { logger: silentLogger, onShutdown: () => {} }));
   const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
   const client = await KafkaClient.open({ bootstrap: region.record.brokers, clientId: "trouble" }, deps);
@@ -65,10 +78,6 @@ export async function openTroubledRegion(server: S3Server): Promise<TroubledRegi
   const { socketPath } = region.record;
   const resources = cleanup.move();
   return {
-    server,
-    bucket,
-    proxy,
-    store,
     offload: () =>
       control(socketPath, { method: "POST", path: "/tier/offload", timeoutMs: PASS_MS_MAX }).then(
         () => undefined,

@@ -149,13 +149,15 @@ export interface Reading {
   readonly records: number;
   /** Default false: committed records only. */
   readonly readsUncommitted?: boolean;
+  /** Default true. */
+  readonly commits?: boolean;
   /** Where each partition is read from, in place of what the group committed. */
   readonly from?: readonly { readonly partition: number; readonly offset: string }[];
 }
 
-/** Reads in a group, commits what it read, and stops. Rejects when nothing comes for 20 s. */
+/** Reads in a group, commits what it read unless told not to, and stops. Rejects when nothing comes for 20 s. */
 export async function readInGroup(kafka: Kafka, reading: Reading): Promise<readonly SeenRecord[]> {
-  const { groupId, records, readsUncommitted = false, from = [] } = reading;
+  const { groupId, records, readsUncommitted = false, commits = true, from = [] } = reading;
   const consumer = kafka.consumer({ groupId, readUncommitted: readsUncommitted, maxWaitTimeInMs: 200 });
   const seen: SeenRecord[] = [];
   const done = Promise.withResolvers<void>();
@@ -168,7 +170,8 @@ export async function readInGroup(kafka: Kafka, reading: Reading): Promise<reado
       if (seen.length >= records) return;
       const { offset, value, timestamp } = message;
       seen.push({ partition, offset, value: String(value).trimEnd(), timestampMs: Number(timestamp) });
-      await consumer.commitOffsets([{ topic: TOPIC, partition, offset: String(BigInt(offset) + 1n) }]);
+      const next = { topic: TOPIC, partition, offset: String(BigInt(offset) + 1n) };
+      if (commits) await consumer.commitOffsets([next]);
       if (seen.length === records) done.resolve();
     },
   });

@@ -99,11 +99,18 @@ function kindOf(error: Error): Kind {
   if (named !== undefined) return named;
   const status = statusOf(error);
   if (status === 404) return "STORE_MISSING";
-  if (status === 401 || status === 403) return "STORE_DENIED";
+  // An answer to HEAD has no body and so no code; that the SDK learned another time from it tells why it was refused.
+  if (status === 401 || status === 403) return isClockCorrected(error) ? "STORE_CLOCK_SKEW" : "STORE_DENIED";
   if (status === 501) return "STORE_UNSUPPORTED";
   if (status === 507) return "STORE_FULL";
   if (status === undefined || status >= 500 || status === 429) return "STORE_UNAVAILABLE";
   return "STORE_FAILED";
+}
+
+function isClockCorrected(error: Error): boolean {
+  if (!("$metadata" in error)) return false;
+  const { clockSkewCorrected } = error.$metadata as { readonly clockSkewCorrected?: boolean };
+  return clockSkewCorrected === true;
 }
 
 /** The name and the number tell more than the SDK's sentence, which may quote a request. */
