@@ -107,6 +107,8 @@ class CopyRun {
         if (plan.kind !== "forward" && !this.#waiting.isEmpty) await this.#sendWaiting();
         if (plan.kind === "skip") {
           counts.skippedBatches[plan.reason]++;
+          if (plan.reason === "aborted" || plan.reason === "loop")
+            counts.skippedRecords[plan.reason] += batch.recordCount;
           if (plan.reason === "loop") this.#context.loops.note(batch.nextOffset);
           this.#passOver(batch.nextOffset, batch.leaderEpoch);
           continue;

@@ -23,6 +23,8 @@ export interface PlanCounts {
   expiredBatches: number;
   readonly rewrittenBatches: Record<RewriteReason, number>;
   readonly skippedBatches: Record<SkipReason, number>;
+  /** Records of others than this source's own committed ones; those that the filter left out are counted by its rule. */
+  readonly skippedRecords: Record<Extract<SkipReason, "aborted" | "loop">, number>;
   /** Records that the filter left out. */
   readonly filteredRecords: Record<FilterReason, number>;
   /** Of acknowledged batches. */
@@ -48,6 +50,7 @@ export function noPlanCounts(): PlanCounts {
       "too-large": 0,
     },
     skippedBatches: { control: 0, aborted: 0, loop: 0, empty: 0, behind: 0, filtered: 0 },
+    skippedRecords: { aborted: 0, loop: 0 },
     filteredRecords: { key: 0, keyless: 0, header: 0, tombstone: 0, sample: 0 },
     latency: noLatency(),
   };
@@ -59,6 +62,7 @@ export function copyOf(counts: PlanCounts): PlanCounts {
     ...counts,
     rewrittenBatches: { ...counts.rewrittenBatches },
     skippedBatches: { ...counts.skippedBatches },
+    skippedRecords: { ...counts.skippedRecords },
     filteredRecords: { ...counts.filteredRecords },
     latency: { batches: [...counts.latency.batches], sumMs: counts.latency.sumMs },
   };

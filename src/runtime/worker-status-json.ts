@@ -123,6 +123,7 @@ function laneJson(lane: LaneSnapshot): object {
     merged_batches: lane.mergedBatches,
     rewritten_batches: lane.rewrittenBatches,
     skipped_batches: lane.skippedBatches,
+    skipped_records: lane.skippedRecords,
     mode: lane.mode,
     modes: lane.modes,
     filtered_records: lane.filteredRecords,

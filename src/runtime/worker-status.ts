@@ -153,6 +153,8 @@ export interface LaneSnapshot {
   readonly rewrittenBatches: Counts;
   /** By reason. */
   readonly skippedBatches: Counts;
+  /** By reason; those that the filter left out stand in `filteredRecords`. */
+  readonly skippedRecords: Counts;
   /** `live`, `history` or `at-least-once`; null without a worker. */
   readonly mode: string | null;
   /** Entries into history mode, returns from it, transactions committed. */
@@ -190,6 +192,7 @@ export const NOTHING_COUNTED = {
   mergedBatches: 0,
   rewrittenBatches: {},
   skippedBatches: {},
+  skippedRecords: {},
   mode: null,
   modes: {},
   filteredRecords: {},
@@ -283,6 +286,7 @@ function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
     mergedBatches: counts.mergedBatches,
     rewrittenBatches: counts.rewrittenBatches,
     skippedBatches: counts.skippedBatches,
+    skippedRecords: counts.skippedRecords,
     mode: lane.mode,
     modes: { ...lane.modes },
     filteredRecords: counts.filteredRecords,

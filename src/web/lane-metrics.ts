@@ -1,6 +1,6 @@
 /** Metrics of lanes, summed up by topic or by partition. */
 
-import type { LaneSnapshot } from "../runtime/worker-status.ts";
+import type { Counts, LaneSnapshot } from "../runtime/worker-status.ts";
 import type { MetricFamily } from "./metric.ts";
 import type { Unit } from "./units.ts";
 
@@ -86,6 +86,12 @@ const DEFINITIONS: readonly Definition[] = [
     value: { label: "reason", of: (lanes) => addUp(lanes.map((lane) => lane.skippedBatches)) },
   },
   {
+    name: "tributary_mirror_records_skipped_total",
+    type: "counter",
+    help: "Source records that are not to be copied, by reason: of an aborted transaction, written there by another lane, left out by the filter.",
+    value: { label: "reason", of: (lanes) => addUp(lanes.flatMap(skippedRecords)) },
+  },
+  {
     name: "tributary_mirror_records_filtered_total",
     type: "counter",
     help: "Source records that the mirror's filter left out, by its rule: key, keyless, header, tombstone, sample.",
@@ -117,6 +123,11 @@ export function seriesOf(lanes: readonly LaneSnapshot[]): number {
     if (typeof value === "function") return count + (value(lanes) === undefined ? 0 : 1);
     return count + Object.values(value.of(lanes)).filter((number) => number > 0).length;
   }, 0);
+}
+
+function skippedRecords({ skippedRecords: counts, filteredRecords }: LaneSnapshot): readonly Counts[] {
+  const filter = Object.values(filteredRecords).reduce((all, count) => all + count, 0);
+  return [counts, { filter }];
 }
 
 /** Counts of several lanes together. */

@@ -148,6 +148,7 @@ const transactions: PlanCase = {
     await producer.disconnect();
     const lane = await exactCopy(pair, topic, await worker(pair, topic));
     assert.deepEqual([lane.counts.skippedBatches.control, lane.counts.skippedBatches.aborted], [12, 4]);
+    assert.deepEqual(lane.counts.skippedRecords, { aborted: 12, loop: 0 });
   },
 };
 

@@ -39,6 +39,7 @@ function busyWorker(): WorkerStatus {
     lagBytes: 4_000,
     behindMs: 2_500,
     skippedBatches: { control: 3, aborted: 0 },
+    skippedRecords: { aborted: 0, loop: 7 },
     filteredRecords: { key: 4, sample: 0 },
     rewrittenBatches: { "offset-gaps": 2 },
     takeovers: { unchanged: 1, walked: 1 },
@@ -75,6 +76,9 @@ test("metrics sum lanes up by topic, and take the largest time", async () => {
   assert.equal(series.get('tributary_mirror_bytes_total{topic="users",stage="written"}'), 1_000);
   assert.equal(series.get('tributary_mirror_records_lost_total{topic="orders"}'), 6);
   assert.equal(series.get('tributary_mirror_batches_skipped_total{topic="orders",reason="control"}'), 3);
+  assert.equal(series.get('tributary_mirror_records_skipped_total{topic="orders",reason="loop"}'), 7);
+  assert.equal(series.get('tributary_mirror_records_skipped_total{topic="orders",reason="filter"}'), 4);
+  assert.equal(series.get('tributary_mirror_records_skipped_total{topic="orders",reason="aborted"}'), undefined);
   assert.equal(series.get('tributary_mirror_records_filtered_total{topic="orders",rule="key"}'), 4);
   assert.equal(series.get('tributary_mirror_lanes{topic="orders",state="copying"}'), 1);
   assert.equal(series.get('tributary_mirror_lanes{topic="orders",state="stopped"}'), 1);
