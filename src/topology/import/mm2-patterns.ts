@@ -7,12 +7,25 @@ import { importError } from "./mm2-configuration.ts";
 /** The patterns of a list. MirrorMaker joins the parts with `|`, so an alternation at the top is a list, too.
  *  @throws {ImportError} for an expression that JavaScript does not understand */
 export function patternsOf(place: string, key: string, list: string): readonly string[] {
-  return list
+  const parts = list
     .split(",")
+    .map(unquoted)
     .flatMap(alternatives)
     .map((part) => part.trim())
-    .filter((part) => part !== "")
-    .map((part) => patternOf(place, key, part));
+    .filter((part) => part !== "");
+  // Java's flag holds from where it stands to the end of what MirrorMaker joins.
+  const from = parts.findIndex((part) => part.startsWith(IGNORE_CASE));
+  return parts.map((part, at) => {
+    const isAnyCase = from >= 0 && at >= from;
+    return patternOf(place, key, isAnyCase ? `(?i:${part.replace(IGNORE_CASE, "")})` : part);
+  });
+}
+
+const IGNORE_CASE = "(?i)";
+
+/** Java's quoted text with an escape before whatever would mean something. */
+function unquoted(expression: string): string {
+  return expression.replace(/\\Q(.*?)(?:\\E|$)/gs, (_, text: string) => text.replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&"));
 }
 
 function patternOf(place: string, key: string, expression: string): string {

@@ -32,6 +32,11 @@ const RULES: readonly (readonly [RegExp, Untranslated["kind"], string])[] = [
   [/^use\.defaults\.from$/, "no-equivalent", "what a topic does not set itself stays the target's default"],
   [/^replication\.policy\.internal\.topic\.separator/, "no-equivalent", "internal topics use the policy's separator"],
   [/^config\.providers/, "no-equivalent", "a topology refers to variables and files only"],
+  [
+    /^sourceConnector\.state$/,
+    "no-equivalent",
+    "it is paused or stopped there; a mirror copies when it is run: name the others at mirror run until then",
+  ],
   [/^tasks\.max$/, "needless", "a worker shares its partitions out by itself"],
   [/^refresh\.topics\./, "needless", "new topics and partitions are found within two seconds"],
   [/^refresh\.groups\./, "needless", "groups are looked up in each round"],

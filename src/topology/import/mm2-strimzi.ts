@@ -81,6 +81,9 @@ function flowSettings(mirror: Raw): Settings {
   const connectors = ["heartbeatConnector", "checkpointConnector", "sourceConnector"].map((key) => mapOf(mirror[key]));
   const settings = new Map(connectors.flatMap((connector) => [...configOf(connector)]));
   if (connectors.some((connector) => connector["tasksMax"] !== undefined)) settings.set("tasks.max", "");
+  const source = mapOf(mirror["sourceConnector"]);
+  if (/^(paused|stopped)$/.test(textOf(source["state"])) || source["pause"] === true)
+    settings.set("sourceConnector.state", "");
   const patterns = [
     ["topics", ["topicsPattern"]],
     ["topics.exclude", ["topicsExcludePattern", "topicsBlacklistPattern"]],

@@ -204,6 +204,16 @@ for (const [version, text] of Object.entries(STRIMZI))
     );
   });
 
+test("import tells of a flow that Strimzi has paused", () => {
+  const paused = STRIMZI.v1.replace("tasksMax: 2", "state: paused");
+  assert.deepEqual(
+    imported(paused, "mm2.yaml").notes.flatMap(({ where, key, kind }) =>
+      kind === "no-equivalent" ? [[where, key]] : [],
+    ),
+    [["east->hub", "sourceConnector.state"]],
+  );
+});
+
 /** A connector of Kafka Connect, from east to hub. */
 function connector(kind: string, config: Readonly<Record<string, string>> = {}) {
   const ends = { "source.cluster.alias": "east", "target.cluster.alias": "hub" };

@@ -47,6 +47,14 @@ test("patterns match what MirrorMaker's expressions match", () => {
   }
 });
 
+test("patterns take Java's quotes, and its flag for the rest of the list", () => {
+  const patterns = patternsOf("f", "topics", String.raw`a, \Qb.c|d\E, (?i)foo.*, bar`);
+  const compiled = patterns.map(compilePattern);
+  const matches = (name: string): boolean => compiled.some((one) => !("problem" in one) && one.matches(name));
+  for (const name of ["a", "b.c|d", "FOOx", "Bar"]) assert.ok(matches(name), name);
+  for (const name of ["A", "bxc|d", "b.c", "d"]) assert.ok(!matches(name), name);
+});
+
 test("patterns refuse an expression that is none, with its place and setting", () => {
   assert.throws(
     () => patternsOf("mm2.properties:3", "topics", "ok, a(b"),
