@@ -7,13 +7,13 @@ import { batchesIn } from "../wire/record-batch.ts";
 /** `endOf` tells the end of a partition; undefined where it ends as in the store. */
 export function coldStoreUntil(store: ColdStore, endOf: (partition: ColdPartition) => bigint | undefined): ColdStore {
   return {
-    read: async (request) => {
+    read: async (request, signal) => {
       const end = endOf(request);
-      const read = await store.read(request);
+      const read = await store.read(request, signal);
       return end === undefined || read === undefined ? read : { ...read, records: cutAt(end, read.records) };
     },
-    offsetForTimestamp: (range, timestampMs) => store.offsetForTimestamp(range, timestampMs),
-    latestRecord: (range) => store.latestRecord(range),
+    offsetForTimestamp: (range, timestampMs, signal) => store.offsetForTimestamp(range, timestampMs, signal),
+    latestRecord: (range, signal) => store.latestRecord(range, signal),
     endOffset: async (partition) => {
       const [end, held] = [endOf(partition), await store.endOffset(partition)];
       return end === undefined || held === undefined || held < end ? held : end;

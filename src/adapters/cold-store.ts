@@ -15,12 +15,12 @@ export function coldStoreOver(readers: readonly ColdReader[], clusterId: (topicI
     return { clusterId: clusterId(topicId), topic, topicId, partition };
   };
   return {
-    read: async (request) => {
+    read: async (request, signal) => {
       const { offset, endOffset, maxBytes, isCommittedOnly } = request;
       const partition = archived(request);
       let afterHole: ColdBatches | undefined;
       for (const reader of readers) {
-        const batches = await reader.read({ partition, offset, maxBytes });
+        const batches = await reader.read({ partition, offset, maxBytes }, signal);
         if (batches === undefined) continue;
         const { bytes: records, nextOffset } = batches;
         const isCut = nextOffset > endOffset;
@@ -33,10 +33,12 @@ export function coldStoreOver(readers: readonly ColdReader[], clusterId: (topicI
       }
       return afterHole;
     },
-    offsetForTimestamp: async (range, timestampMs) =>
-      best(await found(readers, (reader) => reader.offsetForTimestamp(inArchive(range), timestampMs)), isEarlier),
-    latestRecord: async (range) =>
-      best(await found(readers, (reader) => reader.latestRecord(inArchive(range))), isLater),
+    offsetForTimestamp: async (range, timestampMs, signal) => {
+      const ask = (reader: ColdReader) => reader.offsetForTimestamp(inArchive(range), timestampMs, signal);
+      return best(await found(readers, ask), isEarlier);
+    },
+    latestRecord: async (range, signal) =>
+      best(await found(readers, (reader) => reader.latestRecord(inArchive(range), signal)), isLater),
     endOffset: async (partition) => {
       const ends = await found(readers, async (reader) => archivedTo(await reader.refresh(archived(partition))));
       return best(ends, (a, b) => a > b);

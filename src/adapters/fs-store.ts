@@ -51,7 +51,11 @@ function storeIn(directory: string, location: string): ObjectStore {
         throw storeError(location, key, error);
       }
     },
-    get: (key, range) => attempt(location, key, () => readRange(pathOf(directory, location, key), range)),
+    // A read of the disk is over before anybody could end it.
+    get: async (key, range, signal) => {
+      signal?.throwIfAborted();
+      return attempt(location, key, () => readRange(pathOf(directory, location, key), range));
+    },
     stat: (key) => attempt(location, key, () => factsOf(pathOf(directory, location, key))),
     list: (prefix) => attempt(location, prefix, () => listKeys(directory, prefix)),
     unfinished: () => attempt(location, "", () => partialsIn(directory)),

@@ -66,8 +66,9 @@ export function createMemoryStore(options: { readonly nowMs?: () => number } = {
         write(key, Buffer.from(bytes));
         return true;
       }),
-    get: (key, range) =>
+    get: (key, range, signal) =>
       run({ kind: "get", key }, () => {
+        signal?.throwIfAborted();
         const object = objects.get(key);
         if (object === undefined) throw new StoreError({ code: "STORE_MISSING", location, key });
         return Buffer.from(range === undefined ? object : object.subarray(range.start, range.endExclusive));

@@ -36,13 +36,16 @@ export async function readCold(fetch: ColdFetch, context: RequestContext): Promi
   const { coldStore } = context;
   if (coldStore === undefined) return ErrorCode.OFFSET_OUT_OF_RANGE;
   try {
-    const reading = coldStore.read({ topic, topicId, partition: index, offset, endOffset, maxBytes, isCommittedOnly });
+    const request = { topic, topicId, partition: index, offset, endOffset, maxBytes, isCommittedOnly };
+    const reading = coldStore.read(request, context.signal);
     const read = await inTime(reading, { clock: context.clock, waitMs: COLD_WAIT_MS_MAX });
     if (read === "late") return {};
     if (read === undefined) return lost(fetch, context);
     const records = below(endOffset, read.records);
     return { records, abortedTransactions: isCommittedOnly ? allAborted(fetch, { ...read, records }) : null };
   } catch (error) {
+    // Nobody hears of it any more.
+    if (context.signal.aborted) return {};
     if (!(error instanceof TributaryError)) throw error;
     context.logger.error("could not read from the cold store", { topic, partition: index, error: error.message });
     return ErrorCode.KAFKA_STORAGE_ERROR;

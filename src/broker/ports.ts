@@ -46,14 +46,14 @@ export interface ColdRecord {
 }
 
 /** Serves batches whose local segments were tiered away (KIP-405's remote log, as a port). Rejections with operating errors are
- *  answered to clients as retriable storage errors. */
+ *  answered to clients as retriable storage errors. Calls with a signal end with its reason once nobody waits for the answer. */
 export interface ColdStore {
   /** Undefined when the store holds nothing there. */
-  read(request: ColdRead): Promise<ColdBatches | undefined>;
+  read(request: ColdRead, signal?: AbortSignal): Promise<ColdBatches | undefined>;
   /** The first record of the range at or after a time (milliseconds since the epoch); undefined when there is none. */
-  offsetForTimestamp(range: ColdRange, timestampMs: bigint): Promise<ColdRecord | undefined>;
+  offsetForTimestamp(range: ColdRange, timestampMs: bigint, signal?: AbortSignal): Promise<ColdRecord | undefined>;
   /** The first record with the greatest time of the range; undefined when it holds none. */
-  latestRecord(range: ColdRange): Promise<ColdRecord | undefined>;
+  latestRecord(range: ColdRange, signal?: AbortSignal): Promise<ColdRecord | undefined>;
   /** The offset after everything that the store holds, whether or not it is still on the local disk; undefined when it
    *  holds nothing of the partition. */
   endOffset(partition: ColdPartition): Promise<bigint | undefined>;

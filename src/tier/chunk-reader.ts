@@ -3,7 +3,7 @@
 
 import type { Clock } from "../core/clock.ts";
 import type { ChunkFiles } from "./chunk-files.ts";
-import type { ObjectStore } from "./ports.ts";
+import type { ByteRange, ObjectStore } from "./ports.ts";
 import { storeFailure } from "./store-failure.ts";
 
 /** One request to a store. Large enough that requests cost little (256 per GiB), small enough to come within a fetch's wait. */
@@ -53,12 +53,28 @@ export interface ChunkReaderDeps {
   readonly files?: ChunkFiles | undefined;
 }
 
+/** Where parts of objects are read from. */
+export interface ChunkSource {
+  /** The bytes of the range, as far as the object has them. @throws {StoreError} */
+  read(object: ArchivedObject, start: number, endExclusive: number): Promise<Buffer>;
+  /** Reads the object again next time: what was read of it is wrong. */
+  forget(object: ArchivedObject): void;
+}
+
+/** A chunk on its way. */
+interface Flight {
+  readonly bytes: Promise<Buffer>;
+  readonly end: AbortController;
+  /** Who waits for it; a prefetch waits for itself. */
+  readers: number;
+}
+
 /** Memory is bounded by what it keeps and what is under way. Returned buffers are shared: nobody writes to them. */
-export class ChunkReader {
+export class ChunkReader implements ChunkSource {
   readonly #deps: ChunkReaderDeps;
   /** Least recently used first. */
   readonly #memory = new Map<string, Buffer>();
-  readonly #flights = new Map<string, Promise<Buffer>>();
+  readonly #flights = new Map<string, Flight>();
   readonly #waiting: (() => void)[] = [];
   #wanted: { readonly chunk: WantedChunk; readonly reader: object }[] = [];
   #memoryBytes = 0;
@@ -74,20 +90,19 @@ export class ChunkReader {
     return { ...this.#figures };
   }
 
-  /** The bytes of the range, as far as the object has them. @throws {StoreError} */
-  async read(object: ArchivedObject, start: number, endExclusive: number): Promise<Buffer> {
-    const end = Math.min(endExclusive, object.sizeBytes);
-    const parts: Buffer[] = [];
-    for (let at = start; at < end; ) {
-      const index = Math.floor(at / CHUNK_BYTES);
-      const chunk = await this.#chunk(object, index);
-      const from = at - index * CHUNK_BYTES;
-      const part = chunk.subarray(from, Math.min(chunk.length, from + end - at));
-      parts.push(part);
-      at += part.length;
-    }
-    const [only] = parts;
-    return only !== undefined && parts.length === 1 ? only : Buffer.concat(parts);
+  /** See `ChunkSource`; this reader waits to the end. */
+  read(object: ArchivedObject, start: number, endExclusive: number): Promise<Buffer> {
+    return this.#read(object, { start, endExclusive }, undefined);
+  }
+
+  /** The same for a reader who goes when the signal aborts: its reads end with the signal's reason, and so does each request that nobody
+   *  else waits for. Chunks that are fetched ahead come all the same. */
+  until(signal: AbortSignal | undefined): ChunkSource {
+    if (signal === undefined) return this;
+    return {
+      read: (object, start, endExclusive) => this.#read(object, { start, endExclusive }, signal),
+      forget: (object) => this.forget(object),
+    };
   }
 
   /** Fetches these chunks when there is nothing better to do. What the same reader wanted before and nobody has begun to
@@ -109,7 +124,23 @@ export class ChunkReader {
     }
   }
 
-  async #chunk(object: ArchivedObject, index: number): Promise<Buffer> {
+  async #read(object: ArchivedObject, range: ByteRange, signal: AbortSignal | undefined): Promise<Buffer> {
+    const end = Math.min(range.endExclusive, object.sizeBytes);
+    const parts: Buffer[] = [];
+    for (let at = range.start; at < end; ) {
+      const index = Math.floor(at / CHUNK_BYTES);
+      const chunk = await this.#chunk(object, index, signal);
+      const from = at - index * CHUNK_BYTES;
+      const part = chunk.subarray(from, Math.min(chunk.length, from + end - at));
+      parts.push(part);
+      at += part.length;
+    }
+    const [only] = parts;
+    return only !== undefined && parts.length === 1 ? only : Buffer.concat(parts);
+  }
+
+  async #chunk(object: ArchivedObject, index: number, signal: AbortSignal | undefined): Promise<Buffer> {
+    signal?.throwIfAborted();
     const id = idOf(object, index);
     const kept = this.#memory.get(id);
     if (kept !== undefined) {
@@ -119,33 +150,68 @@ export class ChunkReader {
       return kept;
     }
     const flying = this.#flights.get(id);
-    if (flying !== undefined) return flying;
+    if (flying !== undefined) return this.#join(id, flying, signal);
     const filed = this.#deps.files?.read(this.#place(object, index));
     if (filed !== undefined) {
       this.#figures.fileHits++;
       this.#keep(id, filed);
       return filed;
     }
-    return this.#fly(id, async () => {
-      await this.#turn();
-      return this.#download(object, index);
+    const flight = this.#fly(id, async (ended) => {
+      await this.#turn(ended);
+      return this.#download(object, index, ended);
     });
+    return this.#join(id, flight, signal);
   }
 
-  /** Single flight: whoever wants the chunk meanwhile gets the same answer. */
-  #fly(id: string, load: () => Promise<Buffer>): Promise<Buffer> {
-    const flight = load().finally(() => this.#flights.delete(id));
+  /** Single flight: whoever wants the chunk meanwhile joins. */
+  #fly(id: string, load: (ended: AbortSignal) => Promise<Buffer>): Flight {
+    const end = new AbortController();
+    const bytes = load(end.signal).finally(() => this.#land(id, flight));
+    const flight: Flight = { bytes, end, readers: 0 };
     this.#flights.set(id, flight);
     return flight;
   }
 
-  #turn(): Promise<void> {
+  /** The last one who goes ends the flight; who comes after that begins another one. */
+  #join(id: string, flight: Flight, signal: AbortSignal | undefined): Promise<Buffer> {
+    flight.readers++;
+    if (signal === undefined) return flight.bytes;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        reject(signal.reason);
+        flight.readers--;
+        if (flight.readers > 0) return;
+        this.#land(id, flight);
+        flight.end.abort(signal.reason);
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      flight.bytes.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+    });
+  }
+
+  #land(id: string, flight: Flight): void {
+    if (this.#flights.get(id) === flight) this.#flights.delete(id);
+  }
+
+  #turn(ended: AbortSignal): Promise<void> {
     if (this.#downloads < DOWNLOADS_MAX) {
       this.#downloads++;
       return Promise.resolve();
     }
     if (this.#waiting.length >= WAITING_MAX) return Promise.reject(this.#unavailable("too many readers wait for it"));
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve, reject) => {
+      const turn = (): void => {
+        ended.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(turn), 1);
+        reject(ended.reason);
+      };
+      ended.addEventListener("abort", leave, { once: true });
+      this.#waiting.push(turn);
+    });
   }
 
   /** A turn goes to a reader that waits before any prefetch. */
@@ -165,7 +231,9 @@ export class ChunkReader {
       this.#downloads++;
       this.#prefetching++;
       this.#figures.prefetches++;
-      this.#fly(idOf(object, index), () => this.#download(object, index))
+      const flight = this.#fly(idOf(object, index), (ended) => this.#download(object, index, ended));
+      flight.readers++;
+      flight.bytes
         // Whoever comes for it later asks again, and hears of the trouble.
         .catch(() => undefined)
         .finally(() => {
@@ -181,12 +249,12 @@ export class ChunkReader {
   }
 
   /** Has a turn, and gives it back. */
-  async #download(object: ArchivedObject, index: number): Promise<Buffer> {
+  async #download(object: ArchivedObject, index: number, ended: AbortSignal): Promise<Buffer> {
     const start = index * CHUNK_BYTES;
     const endExclusive = Math.min(start + CHUNK_BYTES, object.sizeBytes);
     try {
       this.#figures.requests++;
-      const bytes = await this.#inTime(this.#deps.store.get(object.key, { start, endExclusive }));
+      const bytes = await this.#inTime(this.#deps.store.get(object.key, { start, endExclusive }, ended));
       this.#figures.requestedBytes += bytes.length;
       if (bytes.length !== endExclusive - start) {
         const { location } = this.#deps.store;

@@ -59,6 +59,12 @@ interface Refresh {
   next: Promise<Manifest | undefined> | undefined;
 }
 
+interface TimeSearch {
+  readonly range: ColdRange;
+  readonly timestampMs: bigint;
+  readonly signal: AbortSignal | undefined;
+}
+
 interface Place {
   readonly segmentKey: string;
   readonly position: number;
@@ -99,16 +105,17 @@ export class ColdReader {
   }
 
   /** Complete batches from the one that contains `offset` (or the first after a hole), from one segment.
-   *  Undefined when the archive does not reach there. @throws {ArchiveError | StoreError} */
-  async read(request: ColdRead): Promise<SegmentBatches | undefined> {
+   *  Undefined when the archive does not reach there. Ends with the signal's reason when the reader goes.
+   *  @throws {ArchiveError | StoreError} */
+  async read(request: ColdRead, signal?: AbortSignal): Promise<SegmentBatches | undefined> {
     const { partition, offset } = request;
     const segments = await this.#segmentsPast(partition, offset + 1n);
     try {
-      return await this.#readFrom(segments, request);
+      return await this.#readFrom(segments, request, signal);
     } catch (error) {
       if (!hasFaultCode(error, "STORE_MISSING")) throw error;
       // Retention or repair took the object since the manifest was read.
-      return this.#readFrom((await this.refresh(partition))?.segments ?? [], request);
+      return this.#readFrom((await this.refresh(partition))?.segments ?? [], request, signal);
     }
   }
 
@@ -129,10 +136,14 @@ export class ColdReader {
 
   /** The first record of the range at or after a time; undefined when there is none.
    *  @throws {ArchiveError | StoreError} */
-  async offsetForTimestamp(range: ColdRange, timestampMs: bigint): Promise<TimedRecord | undefined> {
+  async offsetForTimestamp(
+    range: ColdRange,
+    timestampMs: bigint,
+    signal?: AbortSignal,
+  ): Promise<TimedRecord | undefined> {
     for (const segment of await this.#segmentsIn(range)) {
       if (BigInt(segment.maxTimestampMs) < timestampMs) continue;
-      const found = await this.#timeIn(segment, range, timestampMs);
+      const found = await this.#timeIn(segment, { range, timestampMs, signal });
       if (found !== undefined) return found;
     }
     return undefined;
@@ -140,12 +151,12 @@ export class ColdReader {
 
   /** The first record with the greatest time of the range; undefined when it holds none.
    *  @throws {ArchiveError | StoreError} */
-  async latestRecord(range: ColdRange): Promise<TimedRecord | undefined> {
+  async latestRecord(range: ColdRange, signal?: AbortSignal): Promise<TimedRecord | undefined> {
     const segments = [...(await this.#segmentsIn(range))];
     // A segment at the range's start may owe its greatest time to records before it: then the next greatest is asked.
     segments.sort((a, b) => b.maxTimestampMs - a.maxTimestampMs || (a.baseOffset < b.baseOffset ? -1 : 1));
     for (const segment of segments) {
-      const found = await this.#timeIn(segment, range, BigInt(segment.maxTimestampMs));
+      const found = await this.#timeIn(segment, { range, timestampMs: BigInt(segment.maxTimestampMs), signal });
       if (found !== undefined) return found;
     }
     return undefined;
@@ -191,7 +202,12 @@ export class ColdReader {
     return segments.filter((segment) => segment.nextOffset > startOffset && segment.baseOffset < endOffset);
   }
 
-  async #readFrom(segments: readonly ArchivedSegment[], request: ColdRead): Promise<SegmentBatches | undefined> {
+  async #readFrom(
+    segments: readonly ArchivedSegment[],
+    request: ColdRead,
+    signal: AbortSignal | undefined,
+  ): Promise<SegmentBatches | undefined> {
+    const chunks = this.#chunks.until(signal);
     const { partition, offset, maxBytes } = request;
     const prefix = partitionPrefix(partition);
     const place = this.#places.take(`${prefix}${offset}`);
@@ -199,10 +215,10 @@ export class ColdReader {
       const segment = segments[i];
       if (segment === undefined) break;
       const known = place?.segmentKey === segment.key ? place.position : undefined;
-      const position = known ?? (await seekOffset(this.#chunks, segment, offset));
+      const position = known ?? (await seekOffset(chunks, segment, offset));
       // Only a hole is left in this segment: the one after it goes on.
       if (position >= segment.logBytes) continue;
-      const batches = await readBatches(this.#chunks, segment, { position, maxBytes });
+      const batches = await readBatches(chunks, segment, { position, maxBytes });
       const reader = place?.reader ?? {};
       const { nextOffset, nextPosition } = batches;
       this.#places.set(`${prefix}${nextOffset}`, { segmentKey: segment.key, position: nextPosition, reader });
@@ -212,14 +228,18 @@ export class ColdReader {
     return undefined;
   }
 
-  async #timeIn(segment: ArchivedSegment, range: ColdRange, timestampMs: bigint): Promise<TimedRecord | undefined> {
+  async #timeIn(
+    segment: ArchivedSegment,
+    { range, timestampMs, signal }: TimeSearch,
+  ): Promise<TimedRecord | undefined> {
+    const chunks = this.#chunks.until(signal);
     const { startOffset, endOffset } = range;
-    const timeindex = await readIndex(this.#chunks, segment, { kind: "timeindex", parse: TimeIndex.parse });
+    const timeindex = await readIndex(chunks, segment, { kind: "timeindex", parse: TimeIndex.parse });
     let from = segment.baseOffset + BigInt(timeindex.offsetBefore(timestampMs));
     if (from < startOffset) from = startOffset;
-    let position = await seekOffset(this.#chunks, segment, from);
+    let position = await seekOffset(chunks, segment, from);
     while (position < segment.logBytes) {
-      const { bytes, nextPosition } = await readBatches(this.#chunks, segment, { position, maxBytes: SCAN_BYTES });
+      const { bytes, nextPosition } = await readBatches(chunks, segment, { position, maxBytes: SCAN_BYTES });
       for (const batch of batchesIn(bytes)) {
         if (batch.maxTimestamp < timestampMs) continue;
         const { baseOffset, leaderEpoch } = batch;

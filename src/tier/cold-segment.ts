@@ -3,7 +3,7 @@
 import { WireError } from "../wire/errors.ts";
 import { BATCH_PREFIX_BYTES, type BatchView, batchAt } from "../wire/record-batch.ts";
 import { OffsetIndex } from "../wire/segment/offset-index.ts";
-import { type ArchivedObject, CHUNK_BYTES, type ChunkReader } from "./chunk-reader.ts";
+import { type ArchivedObject, CHUNK_BYTES, type ChunkSource } from "./chunk-reader.ts";
 import { ArchiveError } from "./errors.ts";
 import type { ArchivedSegment } from "./manifest.ts";
 
@@ -27,7 +27,7 @@ export function dataOf({ key, logBytes }: ArchivedSegment): ArchivedObject {
 /** Parses one of the segment's indexes; what is no index is read again once.
  *  @throws {ArchiveError} `ARCHIVE_CORRUPT` @throws {StoreError} */
 export async function readIndex<T>(
-  chunks: ChunkReader,
+  chunks: ChunkSource,
   segment: ArchivedSegment,
   {
     kind,
@@ -46,7 +46,7 @@ export async function readIndex<T>(
 
 /** Position of the first batch whose last offset is not below `offset`; the data's size when there is none.
  *  @throws {ArchiveError | StoreError} */
-export async function seekOffset(chunks: ChunkReader, segment: ArchivedSegment, offset: bigint): Promise<number> {
+export async function seekOffset(chunks: ChunkSource, segment: ArchivedSegment, offset: bigint): Promise<number> {
   if (offset <= segment.baseOffset) return 0;
   const index = await readIndex(chunks, segment, { kind: "index", parse: OffsetIndex.parse });
   let position = index.floorPosition(Number(offset - segment.baseOffset));
@@ -72,7 +72,7 @@ export async function seekOffset(chunks: ChunkReader, segment: ArchivedSegment, 
 /** Whole batches from a position on: up to about `maxBytes` and the end of a chunk, at least one. Their CRCs hold.
  *  @throws {ArchiveError} `ARCHIVE_CORRUPT`, also when read again from the store @throws {StoreError} */
 export async function readBatches(
-  chunks: ChunkReader,
+  chunks: ChunkSource,
   segment: ArchivedSegment,
   at: { readonly position: number; readonly maxBytes: number },
 ): Promise<SegmentBatches> {
@@ -86,7 +86,7 @@ export async function readBatches(
 }
 
 async function readOnce(
-  chunks: ChunkReader,
+  chunks: ChunkSource,
   segment: ArchivedSegment,
   { position, maxBytes }: { readonly position: number; readonly maxBytes: number },
 ): Promise<SegmentBatches> {

@@ -50,7 +50,7 @@ export function measuredStore(store: ObjectStore, clock: Clock): MeasuredStore {
       location: store.location,
       put: (key, content) => timed("put", store.put(key, content)),
       putIfAbsent: (key, bytes) => timed("put", store.putIfAbsent(key, bytes)),
-      get: (key, range) => timed("get", store.get(key, range)),
+      get: (key, range, signal) => timed("get", store.get(key, range, signal)),
       stat: (key) => timed("list", store.stat(key)),
       list: (prefix) => timed("list", store.list(prefix)),
       remove: (key) => timed("delete", store.remove(key)),

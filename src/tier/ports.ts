@@ -106,8 +106,9 @@ export interface ObjectStore {
   put(key: string, content: Uint8Array | ObjectBody): Promise<void>;
   /** Like `put`, but false when the key exists; of several concurrent callers exactly one gets true. */
   putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
-  /** The object, or the part of the range that exists, in memory that is the caller's alone. @throws {StoreError} `STORE_MISSING` */
-  get(key: string, range?: ByteRange): Promise<Buffer>;
+  /** The object, or the part of the range that exists, in memory that is the caller's alone. Ends with the signal's reason when nobody
+   *  wants it any more. @throws {StoreError} `STORE_MISSING` */
+  get(key: string, range?: ByteRange, signal?: AbortSignal): Promise<Buffer>;
   /** Undefined when there is no such object. */
   stat(key: string): Promise<ObjectFacts | undefined>;
   /** All keys below a prefix, in order. */

@@ -36,8 +36,8 @@ export function throttledStore(store: ObjectStore, limits: TierLimits, clock: Cl
       await send(bytes.length);
       return store.putIfAbsent(key, bytes);
     },
-    get: async (key: string, range?: ByteRange) => {
-      const bytes = await ask(() => store.get(key, range));
+    get: async (key: string, range?: ByteRange, signal?: AbortSignal) => {
+      const bytes = await ask(() => store.get(key, range, signal));
       await received.take(bytes.length);
       return bytes;
     },

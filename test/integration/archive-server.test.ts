@@ -178,6 +178,40 @@ test("a store that is away for a while only delays readers", async () => {
   assert.equal(failures, 0);
 });
 
+test("a read of the store ends when the client that wanted it disconnects", { timeout: 30_000 }, async () => {
+  const inner = createMemoryStore();
+  await using source = await openArchiveSource(inner);
+  await writeFlights(source, 0, 30);
+  await source.archive();
+  const [asked, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const store: ObjectStore = {
+    ...inner,
+    get: (key, range, signal) => {
+      if (!key.endsWith(".log")) return inner.get(key, range, signal);
+      asked.resolve();
+      return new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => {
+          ended.resolve();
+          reject(signal.reason);
+        });
+      });
+    },
+  };
+  await using served = await serveArchive(store);
+  const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
+  const client = await KafkaClient.open({ bootstrap: [served.server.endpoint], clientId: "reader" }, deps);
+  await client.metadata.refresh("all topics", { all: true });
+  const at = { topic: TOPIC, topicId: ZERO_UUID, index: 0, lastFetchedEpoch: -1, currentLeaderEpoch: -1 };
+  const reading = fetchFrom(client, client.metadata.leaderOf(TOPIC, 0)?.leaderId ?? -1, {
+    ...{ partitions: [{ ...at, fetchOffset: 0n, maxBytes: 100_000 }], maxBytes: 100_000 },
+    ...{ maxWaitMs: 100, minBytes: 1, isolation: "read_uncommitted" },
+  }).catch(() => undefined);
+  await asked.promise;
+  await client.close();
+  await ended.promise;
+  await reading;
+});
+
 test("an archive served as of a time ends every partition where a restore to that time would, for offsets, fetches and groups alike", async () => {
   const store = createMemoryStore();
   await using source = await openArchiveSource(store);

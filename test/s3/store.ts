@@ -60,6 +60,24 @@ for (const { name, skip, get: server } of SERVERS) {
     }
   });
 
+  test(`${name} store breaks off a read under way when its reader goes`, { skip, timeout }, async () => {
+    const options = await newBucket(await server());
+    await using proxy = await startFaultProxy((await server()).endpoint);
+    const store = await openStore({ ...options, endpoint: proxy.endpoint });
+    await store.put("a.log", Buffer.alloc(1024 * 1024, 7));
+    const going = new AbortController();
+    let reads = 0;
+    proxy.choose = ({ method }) => {
+      if (method !== "GET" || ++reads > 1) return undefined;
+      queueMicrotask(() => going.abort(new Error("went home")));
+      return "hang";
+    };
+    await assert.rejects(store.get("a.log", undefined, going.signal), /went home/);
+    assert.equal((await store.get("a.log")).length, 1024 * 1024);
+    assert.equal(reads, 2, "it was not tried again");
+    store.close();
+  });
+
   test(`${name} store says what is wrong with the keys, the bucket, the server`, { skip, timeout }, async () => {
     const options = await newBucket(await server());
     const credentials = { accessKeyId: options.credentials?.accessKeyId ?? "", secretAccessKey: "wrong" };

@@ -93,6 +93,16 @@ export const STORE_CASES: readonly StoreCase[] = [
     },
   },
   {
+    name: "ends a read that nobody wants any more with the reason given, and answers the next one",
+    run: async (store) => {
+      await store.put("a.log", Buffer.from("0123456789"));
+      const gone = AbortSignal.abort(new Error("went home"));
+      await assert.rejects(store.get("a.log", undefined, gone), /went home/);
+      const { signal } = new AbortController();
+      assert.equal((await store.get("a.log", { start: 1, endExclusive: 3 }, signal)).toString(), "12");
+    },
+  },
+  {
     name: "lets exactly one of several writers create a key",
     run: async (store) => {
       const wins = await Promise.all(

@@ -23,7 +23,9 @@ const BACKOFF = { initialMs: 100, maxMs: 5_000 };
 export interface S3Call<T> extends S3Place {
   /** Bytes sent or expected, for the deadline. */
   readonly bytes?: number;
-  /** Sends it once; `signal` aborts at the deadline. */
+  /** Ends it, with its reason, when nobody wants the answer any more. */
+  readonly signal?: AbortSignal | undefined;
+  /** Sends it once; `signal` aborts at the deadline, or when the call ends. */
   readonly send: (signal: AbortSignal) => Promise<T>;
 }
 
@@ -48,7 +50,7 @@ export class S3Calls {
     return this.#limit.current;
   }
 
-  /** @throws {StoreError} */
+  /** @throws {StoreError}, or the signal's reason */
   async run<T>(call: S3Call<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -56,22 +58,24 @@ export class S3Calls {
         this.#limit.grow();
         return answer;
       } catch (error) {
+        call.signal?.throwIfAborted();
         if (isTooMuch(error)) this.#limit.shrink();
         const fault = storeError(call, error, this.#endpoint);
         const code = fault instanceof StoreError ? fault.fault.code : undefined;
         // The SDK learns the server's time from such an answer, and signs the next request with that.
         if (code === "STORE_CLOCK_SKEW" && attempt === 1) continue;
         if (code !== "STORE_UNAVAILABLE" || attempt === ATTEMPTS_MAX) throw fault;
-        await sleep(this.#clock, backoffMs(attempt, this.#random, BACKOFF));
+        await sleep(this.#clock, backoffMs(attempt, this.#random, BACKOFF), call.signal);
       }
     }
   }
 
-  async #attempt<T>({ bytes = 0, send }: S3Call<T>): Promise<T> {
+  async #attempt<T>({ bytes = 0, send, signal }: S3Call<T>): Promise<T> {
+    signal?.throwIfAborted();
     const deadline = new AbortController();
     const timer = this.#clock.after(ATTEMPT_MS + (bytes / BYTES_PER_SECOND_MIN) * 1_000, () => deadline.abort());
     try {
-      return await send(deadline.signal);
+      return await send(signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, signal]));
     } finally {
       timer.cancel();
     }

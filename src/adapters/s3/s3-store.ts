@@ -56,7 +56,7 @@ function storeOver(session: S3Session, prefix: string): ObjectStore {
     location,
     put: async (key, content) => put(session, full(key), bodyOf(content)),
     putIfAbsent: async (key, bytes) => putIfAbsent(session, full(key), bytes),
-    get: async (key, range) => get(session, full(key), range),
+    get: async (key, range, signal) => get(session, full(key), { range, signal }),
     stat: async (key) => stat(session, full(key)),
     list: async (below) => (await list(session, prefix + below)).map((key) => key.slice(prefix.length)),
     remove: async (key) => remove(session, full(key)),
@@ -96,11 +96,16 @@ async function putIfAbsent(session: S3Session, key: string, bytes: Uint8Array): 
     return true;
   } catch (error) {
     if (!(error instanceof StoreError) || statusOf(error.cause) !== 412) throw error;
-    return (await get(session, key, undefined)).equals(bytes);
+    return (await get(session, key)).equals(bytes);
   }
 }
 
-async function get(session: S3Session, key: string, range: ByteRange | undefined): Promise<Buffer> {
+interface Reading {
+  readonly range?: ByteRange | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+async function get(session: S3Session, key: string, { range, signal }: Reading = {}): Promise<Buffer> {
   const { sdk, client, calls, bucket, location } = session;
   if (range !== undefined && range.endExclusive <= range.start) return Buffer.alloc(0);
   const Range = range === undefined ? undefined : `bytes=${range.start}-${range.endExclusive - 1}`;
@@ -110,6 +115,7 @@ async function get(session: S3Session, key: string, range: ByteRange | undefined
       location,
       key,
       bytes: range === undefined ? SINGLE_PUT_BYTES_MAX : range.endExclusive - range.start,
+      signal,
       send: async (abortSignal) => wholeBody(await client.send(new sdk.GetObjectCommand(command), { abortSignal })),
     });
   } catch (error) {

@@ -88,12 +88,14 @@ async function found(partition: Partition, timestampMs: bigint, scope: Scope): P
       return at(partition, (await tieredTo(partition, scope)) ?? log.startOffset);
     case MAX_TIMESTAMP: {
       const local = readable(log.maxTimestampOffset(), partition, scope);
-      const cold = await coldRecord(partition, scope, (store, range) => store.latestRecord(range));
+      const cold = await coldRecord(partition, scope, (store, range, signal) => store.latestRecord(range, signal));
       if (cold === undefined) return local ?? NOTHING;
       return local !== undefined && local.timestampMs > cold.timestampMs ? local : cold;
     }
     default: {
-      const cold = await coldRecord(partition, scope, (store, range) => store.offsetForTimestamp(range, timestampMs));
+      const cold = await coldRecord(partition, scope, (store, range, signal) =>
+        store.offsetForTimestamp(range, timestampMs, signal),
+      );
       return cold ?? readable(log.offsetForTimestamp(timestampMs), partition, scope) ?? NOTHING;
     }
   }
@@ -124,7 +126,7 @@ async function tieredTo({ topic, topicId, index, log }: Partition, { context }: 
 async function coldRecord(
   partition: Partition,
   scope: Scope,
-  ask: (store: ColdStore, range: ColdRange) => Promise<ColdRecord | undefined>,
+  ask: (store: ColdStore, range: ColdRange, signal: AbortSignal) => Promise<ColdRecord | undefined>,
 ): Promise<ColdRecord | undefined> {
   const { topic, topicId, index, log } = partition;
   const { context } = scope;
@@ -133,12 +135,12 @@ async function coldRecord(
   const { coldStore } = context;
   if (coldStore === undefined || startOffset >= endOffset) return undefined;
   const range = { topic, topicId, partition: index, startOffset, endOffset };
-  return asked({ topic, index }, context, ask(coldStore, range));
+  return asked({ topic, index }, context, ask(coldStore, range, context.signal));
 }
 
 async function asked<T>(
   { topic, index }: { readonly topic: string; readonly index: number },
-  { logger, clock }: RequestContext,
+  { logger, clock, signal }: RequestContext,
   answer: Promise<T>,
 ): Promise<T> {
   try {
@@ -146,6 +148,8 @@ async function asked<T>(
     if (known === "late") throw refusal(ErrorCode.REQUEST_TIMED_OUT);
     return known;
   } catch (error) {
+    // Nobody hears of it any more.
+    if (signal.aborted) throw refusal(ErrorCode.REQUEST_TIMED_OUT);
     if (error instanceof Refusal || !(error instanceof TributaryError)) throw error;
     logger.warn("cold lookup failed", { topic, partition: index, cause: error.message });
     throw refusal(ErrorCode.KAFKA_STORAGE_ERROR);

@@ -14,7 +14,7 @@ export function storeSeenBy(
     location: store.location,
     put: (key, content) => life.step(`put ${key}`, () => store.put(key, content)),
     putIfAbsent: (key, bytes) => life.step(`putIfAbsent ${key}`, () => store.putIfAbsent(key, bytes)),
-    get: (key, range) => life.step(`get ${key}`, () => store.get(key, range)),
+    get: (key, range, signal) => life.step(`get ${key}`, () => store.get(key, range, signal)),
     stat: (key) => life.step(`stat ${key}`, () => store.stat(key)),
     list: (prefix) => life.step(`list ${prefix}`, () => list(prefix)),
     remove: (key) => life.step(`remove ${key}`, () => store.remove(key)),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { MemoryStorage } from "../../../src/adapters/memory-storage.ts";
 import { createMemoryStore } from "../../../src/adapters/memory-store.ts";
 import { hasFaultCode } from "../../../src/core/errors.ts";
@@ -24,16 +25,22 @@ async function openStore(options: { readonly isHeld?: boolean } = {}) {
   for (const key of ["a.log", "b.log", "c.log"]) await inner.put(key, CONTENT);
   const asked: string[] = [];
   const held: Held[] = [];
-  const get = (key: string, range?: ByteRange): Promise<Buffer> => {
+  const ended: string[] = [];
+  const get = (key: string, range?: ByteRange, signal?: AbortSignal): Promise<Buffer> => {
     const start = range?.start ?? 0;
     asked.push(`${key}@${start / CHUNK_BYTES}`);
     if (options.isHeld !== true) return inner.get(key, range);
     return new Promise((resolve, reject) => {
+      const end = (): void => {
+        ended.push(`${key}@${start / CHUNK_BYTES}`);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", end, { once: true });
       held.push({ start, release: () => void inner.get(key, range).then(resolve, reject) });
     });
   };
   const store: ObjectStore = { ...inner, get };
-  return { store, asked, held, clock: createFakeClock() };
+  return { store, asked, held, ended, clock: createFakeClock() };
 }
 
 function openFiles(storage = new MemoryStorage()): ChunkFiles {
@@ -168,4 +175,78 @@ test("a full disk only costs the files", async () => {
   storage.fillDisk();
   assert.ok((await chunks.read(OBJECT, 0, 100)).equals(CONTENT.subarray(0, 100)));
   assert.equal(storage.list("/cache").length, 0);
+});
+
+test("a request ends when the last of its readers goes, and whoever comes then begins another one", async () => {
+  const world = await openStore({ isHeld: true });
+  const chunks = new ChunkReader(world);
+  const [first, second] = [new AbortController(), new AbortController()];
+  const read = (signal?: AbortSignal) => chunks.until(signal).read(OBJECT, 0, 10);
+  const reads = [read(first.signal), read(second.signal)];
+  const gone = reads.map((each) => assert.rejects(each, /went home/));
+  first.abort(new Error("went home"));
+  await gone[0];
+  assert.deepEqual([world.asked, world.ended], [["a.log@0"], []]);
+  second.abort(new Error("went home"));
+  await gone[1];
+  assert.deepEqual(world.ended, ["a.log@0"]);
+  const third = read();
+  await setImmediate();
+  assert.deepEqual(world.asked, ["a.log@0", "a.log@0"]);
+  world.held[1]?.release();
+  assert.ok((await third).equals(CONTENT.subarray(0, 10)));
+  await assert.rejects(read(first.signal), /went home/);
+});
+
+test("a reader that goes leaves those alone who wait for the same chunk", async () => {
+  const world = await openStore({ isHeld: true });
+  const chunks = new ChunkReader(world);
+  const going = new AbortController();
+  const gone = assert.rejects(chunks.until(going.signal).read(OBJECT, 0, 10), /went home/);
+  const staying = [chunks.read(OBJECT, 0, 20), chunks.until(new AbortController().signal).read(OBJECT, 0, 30)];
+  await setImmediate();
+  going.abort(new Error("went home"));
+  await gone;
+  world.held[0]?.release();
+  for (const [at, bytes] of (await Promise.all(staying)).entries())
+    assert.ok(bytes.equals(CONTENT.subarray(0, 20 + 10 * at)));
+  assert.deepEqual([world.asked, world.ended], [["a.log@0"], []]);
+});
+
+test("a reader that goes gives its turn back, whether it had one or waited for it", async () => {
+  const world = await openStore({ isHeld: true });
+  const chunks = new ChunkReader(world);
+  const going = new AbortController();
+  const wanted = ["a.log", "b.log", "c.log"].flatMap((key) => [0, 1, 2, 3].map((index) => ({ key, index })));
+  const reads = wanted.map(({ key, index }) =>
+    assert.rejects(chunks.until(going.signal).read({ ...OBJECT, key }, index * CHUNK_BYTES, index * CHUNK_BYTES + 1)),
+  );
+  await setImmediate();
+  assert.equal(world.asked.length, 8);
+  going.abort(new Error("went home"));
+  await Promise.all(reads);
+  assert.deepEqual([world.asked.length, world.ended.length], [8, 8]);
+  const after = wanted.map(({ key, index }) =>
+    chunks.read({ ...OBJECT, key }, index * CHUNK_BYTES, index * CHUNK_BYTES + 1),
+  );
+  await setImmediate();
+  for (let at = 8; at < 20; at++) {
+    world.held[at]?.release();
+    await after[at - 8];
+  }
+  assert.equal(world.asked.length, 20);
+});
+
+test("a chunk that is fetched ahead comes although a reader who joined it goes", async () => {
+  const world = await openStore({ isHeld: true });
+  const chunks = new ChunkReader(world);
+  chunks.prefetch({}, [{ object: OBJECT, index: 1 }]);
+  const going = new AbortController();
+  const gone = assert.rejects(chunks.until(going.signal).read(OBJECT, CHUNK_BYTES, CHUNK_BYTES + 1), /went home/);
+  going.abort(new Error("went home"));
+  await gone;
+  assert.deepEqual(world.ended, []);
+  world.held[0]?.release();
+  assert.equal((await chunks.read(OBJECT, CHUNK_BYTES, CHUNK_BYTES + 1)).length, 1);
+  assert.deepEqual(world.asked, ["a.log@1"]);
 });
