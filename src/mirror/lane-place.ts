@@ -13,30 +13,17 @@ import { isClusterId } from "../wire/topic-ids.ts";
 import type { CopyContext, CopyMode } from "./copy-mode.ts";
 import { hasFault, MirrorError } from "./errors.ts";
 import { LaneHistory } from "./history/lane-history.ts";
-import { resume } from "./history/resume.ts";
 import { type LaneMemory, noteGap, noteRecord, openMemory } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
+import { LaneRules } from "./lane-rules.ts";
+import { LaneSearch, type Seeking } from "./lane-search.ts";
 import { OffsetMap } from "./offset-map.ts";
 import type { Progress } from "./offset-ports.ts";
-import { type ChoiceRules, planText, rulesOf } from "./plan.ts";
 import type { TargetLimits } from "./ports.ts";
 import { isSameTopic } from "./same-topic.ts";
-import { walkSource } from "./source-walk.ts";
 import { noTakeovers } from "./status.ts";
 import { allGaps } from "./stored-gaps.ts";
-import { type Found, type TakeoverContext, takeover } from "./takeover.ts";
-
-/** Takeovers that found no place before the lane looks for its records from the start of the target's log: what is only not committed
- *  yet shows sooner. */
-const LOOKS_BACK_AFTER = 3;
-
-/** How a place is sought. */
-interface Seeking {
-  readonly limits: TargetLimits;
-  /** What is known was loaded a moment ago. */
-  readonly isFresh: boolean;
-  readonly signal: AbortSignal;
-}
+import type { Found } from "./takeover.ts";
 
 /** Of one lane, for its whole life. */
 export class LanePlace {
@@ -48,20 +35,20 @@ export class LanePlace {
   #memory: LaneMemory | undefined;
   /** What is known must be loaded again before it is used; until then it is shown. */
   #isStale = false;
-  /** Set once this worker's rules are the ones that are stored; from then on, other ones come from a later worker. */
-  #hasChosenRules = false;
   /** Set when live mode cannot go on: the epoch of a fence that stands already, if one does. */
   #entering: { readonly fence: number | undefined } | undefined;
   /** The takeover that led to history mode has counted the repeats it found; the one behind the fence finds them again, or none. */
   #hasNotedRepeats = false;
-  /** Takeovers in a row that did not find the place. */
-  #unavailable = 0;
+  readonly #rules: LaneRules;
+  readonly #search: LaneSearch;
   readonly #history: LaneHistory;
 
   constructor(options: LaneOptions, deps: LaneDeps, save: (memory: LaneMemory) => void) {
     this.#options = options;
     this.#deps = deps;
     this.#save = save;
+    this.#rules = new LaneRules(options);
+    this.#search = new LaneSearch(options, deps, this.#rules);
     this.#history = new LaneHistory(options, deps, () => this.#memory?.map.progress.sourceNext ?? -1n);
   }
 
@@ -84,10 +71,10 @@ export class LanePlace {
     assertInvariant(memory !== undefined, "A lane that seeks knows where it stood");
     await this.#checkSource(memory, signal);
     if (this.#options.delivery !== "exactly-once" || this.#deps.hooks?.takeover === false) {
-      this.#chooseRules(memory);
+      this.#rules.choose(memory);
       return;
     }
-    this.#rulesInForce(memory);
+    this.#rules.inForce(memory);
     const how = { limits, isFresh, signal };
     if (memory.history === undefined && this.#entering === undefined) await this.#takeOver(memory, how);
     if (memory.history === undefined && this.#entering === undefined) return;
@@ -109,7 +96,7 @@ export class LanePlace {
   /** The mode in which the lane writes from the place found; `leave` when it is done. `signal` ends its waits. */
   mode(context: CopyContext, signal: AbortSignal): CopyMode {
     return this.#history.mode(context, signal, (record) => {
-      this.#hasChosenRules = true;
+      this.#rules.stored();
       this.#entering = undefined;
       noteRecord(context.memory, record);
     });
@@ -201,15 +188,16 @@ export class LanePlace {
   }
 
   async #takeOver(memory: LaneMemory, how: Seeking): Promise<void> {
-    await this.#catchUp(memory, how);
-    const found = await this.#looked(memory, how);
-    if (found.kind === "era-moved") throw this.#moved(`another worker began era ${found.epoch}`);
+    const movedTo = await this.#search.catchUp(memory, how);
+    if (movedTo !== undefined) throw this.#eraMoved(movedTo);
+    const found = await this.#search.takeover(memory, how);
+    if (found.kind === "era-moved") throw this.#eraMoved(found.epoch);
     if (found.kind === "barred") {
       if (!how.isFresh) throw this.#moved("another worker keeps live writers out");
       this.#entering = { fence: found.fence };
       return;
     }
-    const hasOtherRules = this.#hasOtherRules(memory);
+    const hasOtherRules = this.#rules.areOthers(memory);
     const isNewEra =
       hasOtherRules || found.era.epoch !== memory.era.epoch || found.map.progress.count < memory.era.base;
     if (isNewEra && this.#history.obstacle === undefined) {
@@ -223,50 +211,11 @@ export class LanePlace {
     memory.era = hasOtherRules ? { epoch: memory.era.epoch + 1, base: found.map.progress.count } : found.era;
     memory.sourceEpoch = found.sourceEpoch;
     memory.repeats += found.repeats;
-    this.#chooseRules(memory);
+    this.#rules.choose(memory);
     this.#save(memory);
     if (isNewEra) await this.#deps.progress.flush();
-    this.#hasChosenRules = true;
+    this.#rules.stored();
     await this.#fenceReturn(memory);
-  }
-
-  async #looked(memory: LaneMemory, { limits, signal }: Seeking): ReturnType<typeof takeover> {
-    const looksBack = this.#unavailable >= LOOKS_BACK_AFTER;
-    this.#unavailable++;
-    const found = await takeover({ ...this.#context(memory, limits), looksBack }, memory, signal);
-    this.#unavailable = 0;
-    return found;
-  }
-
-  /** Brings the map up to where the lane left history mode. */
-  async #catchUp(memory: LaneMemory, { limits, signal }: Seeking): Promise<void> {
-    const { returned } = memory;
-    if (returned === undefined || memory.map.progress.count >= returned.progress.count) return;
-    const resumed = await resume(this.#context(memory, limits), memory, returned, signal);
-    if (resumed.kind === "era-moved") throw this.#moved(`another worker began era ${resumed.epoch}`);
-    memory.map = resumed.map;
-    memory.sourceEpoch = resumed.sourceEpoch;
-  }
-
-  #context(memory: LaneMemory, { maxBatchBytes }: TargetLimits): TakeoverContext {
-    const { source, target, hooks } = this.#deps;
-    const { sourcePartition, targetPartition, producerId } = this.#options;
-    const rules = { ...this.#options.rules, ...this.#rulesInForce(memory), maxBatchBytes };
-    const past = memory.returned?.stretches ?? [];
-    const walk = hooks?.walk ?? walkSource;
-    const acceptsLoss = this.#options.divergencePolicy === "continue";
-    return {
-      source,
-      target,
-      sourcePartition,
-      targetPartition,
-      producerId,
-      past,
-      isFenced: false,
-      rules,
-      walk,
-      acceptsLoss,
-    };
   }
 
   /** A topic without an id of its own may have been made again: "No record of another topic follows the copied ones". */
@@ -277,29 +226,6 @@ export class LanePlace {
     const { source, target } = this.#deps;
     if (await isSameTopic({ source, target, sourcePartition, targetPartition }, map, signal)) return;
     throw new MirrorError({ code: "SOURCE_TOPIC_RECREATED", topic, partition, topicId, newTopicId: topicId });
-  }
-
-  /** Those under which the records beyond the map were chosen: "A walk counts under the rules that were in force". */
-  #rulesInForce({ walkPlan }: LaneMemory): ChoiceRules {
-    const ours = planText(this.#options.rules);
-    const { topic, partition } = this.#options.targetPartition;
-    if (this.#hasChosenRules && walkPlan !== ours)
-      throw new MirrorError({ code: "LANE_RULES_CHANGED", topic, partition, ours, theirs: walkPlan });
-    const rules = rulesOf(walkPlan);
-    if (rules !== undefined) return rules;
-    const what = `its records were chosen by rules that this version does not know: ${walkPlan}`;
-    throw new MirrorError({ code: "LANE_UNEXPLAINED", topic, partition, what });
-  }
-
-  /** From here on this worker's rules hold. "Other rules begin another era": what workers with the old ones still send is
-   *  refused, and no walk mixes both. */
-  #chooseRules(memory: LaneMemory): void {
-    if (this.#hasOtherRules(memory)) memory.planBase = memory.map.progress.count;
-    memory.walkPlan = planText(this.#options.rules);
-  }
-
-  #hasOtherRules({ walkPlan }: LaneMemory): boolean {
-    return walkPlan !== planText(this.#options.rules);
   }
 
   #note({ outcome, walkedRecords, repeats }: Pick<Found, "outcome" | "walkedRecords" | "repeats">): void {
@@ -317,19 +243,21 @@ export class LanePlace {
 
   async #enter(memory: LaneMemory, { limits, signal }: Seeking): Promise<void> {
     // A worker with other rules stands by for nobody: it is the one that was started last, or it stops.
-    if (!this.#hasOtherRules(memory) && (await this.#history.isTaken())) throw this.#taken();
+    if (!this.#rules.areOthers(memory) && (await this.#history.isTaken())) throw this.#taken();
     const held = { ...memory, fence: this.#entering?.fence };
-    const entry = await this.#history.enter(this.#context(memory, limits), held, signal).catch((error: unknown) => {
-      this.#noteFenced(error);
-      throw error;
-    });
+    const entry = await this.#history
+      .enter(this.#search.context(memory, limits), held, signal)
+      .catch((error: unknown) => {
+        this.#noteFenced(error);
+        throw error;
+      });
     if (entry.kind === "moved") throw this.#moved("another worker changed the lane's mode");
     const isFromLive = memory.history === undefined;
     const { map, sourceEpoch, walkedRecords, repeats, gaps } = entry;
     Object.assign(memory, allGaps(memory, gaps));
     memory.map = map;
     memory.sourceEpoch = sourceEpoch;
-    this.#chooseRules(memory);
+    this.#rules.choose(memory);
     if (!this.#hasNotedRepeats) memory.repeats += repeats;
     this.#hasNotedRepeats = false;
     this.#history.begin(entry, { isFromLive });
@@ -348,6 +276,10 @@ export class LanePlace {
     const { topic, partition } = this.#options.targetPartition;
     this.#forget();
     return new MirrorError({ code: "TARGET_DOUBT", topic, partition, why });
+  }
+
+  #eraMoved(epoch: number): MirrorError {
+    return this.#moved(`another worker began era ${epoch}`);
   }
 
   #taken(): MirrorError {

@@ -8,20 +8,20 @@
 
 import { backoffMs } from "../core/backoff.ts";
 import { sleep, type Timer } from "../core/clock.ts";
-import { assertInvariant, describeFault, TributaryError } from "../core/errors.ts";
-import { WireError } from "../wire/errors.ts";
+import { assertInvariant } from "../core/errors.ts";
 import type { CopyContext } from "./copy-mode.ts";
 import { copiesFrom } from "./divergence.ts";
-import { hasFault, isLaneFault, type LaneFault, MirrorError, needsHands } from "./errors.ts";
-import { HeldWatch } from "./held-watch.ts";
+import { hasFault, type LaneFault, MirrorError, needsHands } from "./errors.ts";
 import { copyLane } from "./lane-copy.ts";
 import { type LaneMemory, modeOf, noteGap, toRecord } from "./lane-memory.ts";
 import type { LaneDeps, LaneOptions } from "./lane-options.ts";
 import { LanePlace } from "./lane-place.ts";
 import { INITIAL_STATE, type LaneEvent, type LaneState, step } from "./lane-state.ts";
+import { LaneTrouble, laneFaultOf } from "./lane-trouble.ts";
 import { LoopWatch } from "./loop-watch.ts";
 import type { OffsetMap } from "./offset-map.ts";
 import { earlier, later } from "./offset-order.ts";
+import { OpenTransactionWatch } from "./open-transaction.ts";
 import type { SourceReader, TargetLimits } from "./ports.ts";
 import { copyOf, isAligned, type LaneStatus, noPlanCounts } from "./status.ts";
 
@@ -38,7 +38,7 @@ export class Lane {
   #state: LaneState = INITIAL_STATE;
   readonly #place: LanePlace;
   #limits: TargetLimits | undefined;
-  #reason: LaneFault | undefined;
+  readonly #trouble: LaneTrouble;
   #saving: Timer | undefined;
   /** Ends the present copy run. */
   #interrupt = new AbortController();
@@ -46,19 +46,16 @@ export class Lane {
   #reader: SourceReader | undefined;
   /** As the readers before it saw it last. */
   #sourceEnd: bigint | undefined;
-  readonly #heldWatch = new HeldWatch();
-  /** A transaction of the source has kept new records from the lane for long. */
-  #held: LaneFault | undefined;
+  readonly #openTransaction: OpenTransactionWatch;
   readonly #counts = noPlanCounts();
-  readonly #faults: Partial<Record<LaneFault["code"], number>> = {};
   #lostOffsets = 0n;
   #movedMs: number | undefined;
-  /** When the present trouble began. */
-  #troubledMs: number | undefined;
 
   constructor(options: LaneOptions, deps: LaneDeps) {
     this.options = options;
     this.#deps = deps;
+    this.#trouble = new LaneTrouble(deps.clock);
+    this.#openTransaction = new OpenTransactionWatch(options, deps);
     this.#place = new LanePlace(options, deps, (memory) => this.#save(memory));
   }
 
@@ -101,7 +98,7 @@ export class Lane {
       targetTopic: targetPartition.topic,
       partition: sourcePartition.partition,
       state: this.#state.kind,
-      reason: this.#reason ?? this.#held,
+      reason: this.#trouble.fault ?? this.#openTransaction.fault,
       delivery,
       sourceNext: progress?.sourceNext,
       targetNext: progress?.targetNext,
@@ -118,7 +115,7 @@ export class Lane {
       gaps: this.#place.memory?.gaps ?? [],
       gapCount: this.#place.memory?.gapCount ?? 0,
       lostOffsets: this.#lostOffsets,
-      faults: { ...this.#faults },
+      faults: this.#trouble.counts,
       movedMs: this.#movedMs,
       aligned: map !== undefined && isAligned(map),
       mapRuns: map?.runCount ?? 0,
@@ -136,7 +133,8 @@ export class Lane {
   /** Looks for what a lane that waits for records would not notice; call now and then. @throws {MirrorError} */
   async check(): Promise<void> {
     await this.#checkTarget();
-    await this.#checkSource();
+    const held = await this.#openTransaction.look(this.#reader);
+    if (held !== undefined) this.#trouble.count(held);
   }
 
   /** Whether the target still ends behind the lane's last record, or an unclean election took acknowledged records away. */
@@ -162,57 +160,25 @@ export class Lane {
     if (memory.map.floor.source > floor) this.#save(memory);
   }
 
-  /** Whether a forgotten transaction keeps new records from being read. */
-  async #checkSource(): Promise<void> {
-    const { source, clock, logger } = this.#deps;
-    const held = this.#reader === undefined ? undefined : this.#heldWatch.look(this.#reader, clock.nowMs());
-    if (held === undefined || clock.nowMs() - held.sinceMs < this.options.openTransactionMs) {
-      if (this.#held !== undefined) logger.info("transaction ended");
-      this.#held = undefined;
-      return;
-    }
-    if (this.#held !== undefined) return;
-    const { topic, partition } = this.options.sourcePartition;
-    const { offset, sinceMs } = held;
-    const open = await source.openTransaction(this.options.sourcePartition, offset);
-    const producerId = open?.producerId ?? -1n;
-    this.#held = { code: "SOURCE_TRANSACTION_OPEN", topic, partition, offset, producerId, sinceMs };
-    this.#faults.SOURCE_TRANSACTION_OPEN = (this.#faults.SOURCE_TRANSACTION_OPEN ?? 0) + 1;
-    logger.warn("open transaction holds the lane", { offset, producerId, heldOffsets: held.offsets });
-  }
-
   /** Turns operating errors into state; everything else is a bug and passes. */
   async #guarded(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     try {
       await work();
     } catch (error) {
-      if (error instanceof MirrorError && isLaneFault(error.fault)) this.#fail(this.#detailed(error.fault));
-      else if (error instanceof WireError) this.#fail(this.#corrupt(error));
-      else if (error instanceof TributaryError) this.#fail(this.#unavailable(error));
+      const fault = laneFaultOf(error, this.options, this.map);
+      if (fault !== undefined) this.#fail(fault);
       else if (!signal.aborted || error !== signal.reason) throw error;
     }
   }
 
   #fail(fault: LaneFault): void {
-    const isNews = this.#reason === undefined || describeFault(this.#reason) !== describeFault(fault);
-    this.#reason = fault;
-    this.#faults[fault.code] = (this.#faults[fault.code] ?? 0) + 1;
-    this.#troubledMs ??= this.#deps.clock.monotonicMs();
+    const isNews = this.#trouble.met(fault);
     this.#move({ kind: "failed", fault });
     const { logger } = this.#deps;
     // The lane's logger names the topic and partition already, as the source does.
     const { topic, partition, ...facts } = fault;
     if (this.#state.kind === "stopped") logger.error("lane stopped", facts);
     else if (isNews) logger.info("lane interrupted", facts);
-  }
-
-  /** The other end of "lane interrupted". */
-  #recovered({ code }: LaneFault): void {
-    const { clock, logger } = this.#deps;
-    const forMs = Math.round(clock.monotonicMs() - (this.#troubledMs ?? clock.monotonicMs()));
-    this.#reason = undefined;
-    this.#troubledMs = undefined;
-    logger.info("lane copies again", { after: code, forMs });
   }
 
   #move(event: LaneEvent): void {
@@ -291,7 +257,8 @@ export class Lane {
         this.#reader = reader;
       },
       onAck: () => {
-        if (this.#reason !== undefined) this.#recovered(this.#reason);
+        const past = this.#trouble.over();
+        if (past !== undefined) this.#deps.logger.info("lane copies again", { ...past });
         this.#move({ kind: "acked" });
       },
       onProgress: () => this.#saveSoon(),
@@ -326,25 +293,6 @@ export class Lane {
     this.#saving?.cancel();
     this.#saving = undefined;
     this.#deps.progress.save(toRecord(this.options, memory, this.#deps.clock.nowMs()), memory.map);
-  }
-
-  /** Adds what only the lane knows. */
-  #detailed(fault: LaneFault): LaneFault {
-    const map = this.#place.memory?.map;
-    return fault.code !== "SOURCE_DIVERGED" || map === undefined
-      ? fault
-      : { ...fault, copies: copiesFrom(map, fault.endOffset) };
-  }
-
-  #unavailable(error: TributaryError): LaneFault {
-    const { topic, partition } = this.options.targetPartition;
-    return { code: "TARGET_UNAVAILABLE", topic, partition, why: error.message };
-  }
-
-  #corrupt(error: WireError): LaneFault {
-    const { topic, partition } = this.options.sourcePartition;
-    const offset = this.#place.memory?.map.progress.sourceNext ?? -1n;
-    return { code: "SOURCE_CORRUPT", topic, partition, offset, what: error.message };
   }
 }
 
