@@ -32,8 +32,11 @@ export class ProduceQueue {
   readonly #client: KafkaClient;
   readonly #nodeId: number;
   readonly #looks: TargetLooks;
-  /** By partition, in order of arrival; a partition that was served goes to the end. */
-  readonly #waiting = new Map<string, Waiting[]>();
+  /** By partition, in order of arrival. Bounded by the partitions that the broker has led: taking the empty ones out for each batch
+   *  would leave a chain of dead tables, on which all garbage hangs until the whole heap is collected. */
+  readonly #queues = new Map<string, Waiting[]>();
+  /** Those that hold something; a partition that was served goes to the end. */
+  #ready: Waiting[][] = [];
   #inFlight = 0;
   #heldBytes = 0;
   #scheduled = false;
@@ -55,11 +58,19 @@ export class ProduceQueue {
       const key = `${at.topicId}/${at.partition}`;
       this.#heldBytes += batch.sizeBytes;
       const waiting = { at, batch, settle, look: this.#looks.of(batch.producerId) };
-      const queue = this.#waiting.get(key);
-      if (queue === undefined) this.#waiting.set(key, [waiting]);
-      else queue.push(waiting);
+      const queue = this.#queueOf(key);
+      if (queue.length === 0) this.#ready.push(queue);
+      queue.push(waiting);
       this.#schedule();
     });
+  }
+
+  #queueOf(key: string): Waiting[] {
+    const known = this.#queues.get(key);
+    if (known !== undefined) return known;
+    const queue: Waiting[] = [];
+    this.#queues.set(key, queue);
+    return queue;
   }
 
   /** Waits until every lane that is about to add a batch in this turn has done so. */
@@ -68,23 +79,28 @@ export class ProduceQueue {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      while (this.#inFlight < REQUESTS_MAX && this.#waiting.size > 0) void this.#send(this.#take());
+      while (this.#inFlight < REQUESTS_MAX && this.#ready.length > 0) void this.#send(this.#take());
     });
   }
 
   /** One batch of each partition, as many as fit. */
   #take(): Waiting[] {
     const taken: Waiting[] = [];
+    const left: Waiting[][] = [];
+    const served: Waiting[][] = [];
     let bytes = 0;
-    for (const [key, queue] of [...this.#waiting]) {
+    for (const queue of this.#ready) {
       const head = queue[0];
-      if (head === undefined || (taken.length > 0 && bytes + head.batch.sizeBytes > REQUEST_BYTES_MAX)) continue;
+      if (head === undefined || (taken.length > 0 && bytes + head.batch.sizeBytes > REQUEST_BYTES_MAX)) {
+        left.push(queue);
+        continue;
+      }
       bytes += head.batch.sizeBytes;
       taken.push(head);
       queue.shift();
-      this.#waiting.delete(key);
-      if (queue.length > 0) this.#waiting.set(key, queue);
+      if (queue.length > 0) served.push(queue);
     }
+    this.#ready = [...left, ...served];
     return taken;
   }
 
@@ -121,7 +137,7 @@ export class ProduceQueue {
     } finally {
       this.#inFlight--;
       for (const { batch } of items) this.#heldBytes -= batch.sizeBytes;
-      if (this.#waiting.size > 0) this.#schedule();
+      if (this.#ready.length > 0) this.#schedule();
     }
   }
 }

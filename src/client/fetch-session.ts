@@ -29,10 +29,11 @@ export class FetchSession {
   #id = 0;
   #epoch = 0;
   readonly #partitions = new Map<string, FetchPartition>();
-  /** Changed since the last request; bounded by the partitions. */
-  readonly #changed = new Map<string, FetchPartition>();
+  /** Changed since the last request; bounded by the partitions. Another map for each request: one that is cleared keeps what it held
+   *  reachable from its former table, until the whole heap is collected. */
+  #changed = new Map<string, FetchPartition>();
   /** Known to the broker and no longer wanted. */
-  readonly #forgotten = new Map<string, FetchPartition>();
+  #forgotten = new Map<string, FetchPartition>();
   #refs = new TopicRefs(fetchApi.name, []);
 
   /** Partitions that are read. */
@@ -75,8 +76,8 @@ export class FetchSession {
     const isFull = this.#epoch === 0;
     const partitions = [...(isFull ? this.#partitions : this.#changed).values()];
     const forgotten = isFull ? [] : [...this.#forgotten.values()];
-    this.#changed.clear();
-    this.#forgotten.clear();
+    if (this.#changed.size > 0) this.#changed = new Map();
+    if (this.#forgotten.size > 0) this.#forgotten = new Map();
     if (isFull) this.#refs = new TopicRefs(fetchApi.name, partitions);
     return { sessionId: this.#id, sessionEpoch: this.#epoch, partitions, forgotten };
   }

@@ -30,7 +30,10 @@ export interface InFlightLimits {
 export class InFlight {
   readonly #limits: InFlightLimits;
   readonly #waiting: Exchange[] = [];
-  readonly #sent = new Map<number, Exchange>();
+  /** In the order of sending, which is that of the answers, so that the first is nearly always the one looked for. No map: taking the
+   *  last entry out of one makes a new table that the old one refers to, and the garbage of all later requests hangs on that chain
+   *  until the whole heap is collected. */
+  readonly #sent: Exchange[] = [];
   readonly #orphans = new Set<number>();
   #sentBytes = 0;
 
@@ -43,7 +46,7 @@ export class InFlight {
   }
 
   get sent(): number {
-    return this.#sent.size;
+    return this.#sent.length;
   }
 
   get sentBytes(): number {
@@ -65,11 +68,11 @@ export class InFlight {
   /** The next request to write, now counted as sent; undefined while the limits forbid it. */
   next(): Exchange | undefined {
     const head = this.#waiting[0];
-    if (head === undefined || this.#sent.size >= this.#limits.requestsMax) return undefined;
-    if (this.#sent.size > 0 && this.#sentBytes + head.bytes > this.#limits.bytesMax) return undefined;
+    if (head === undefined || this.#sent.length >= this.#limits.requestsMax) return undefined;
+    if (this.#sent.length > 0 && this.#sentBytes + head.bytes > this.#limits.bytesMax) return undefined;
     this.#waiting.shift();
     if (head.expectsResponse) {
-      this.#sent.set(head.correlationId, head);
+      this.#sent.push(head);
       this.#sentBytes += head.bytes;
     }
     return head;
@@ -93,25 +96,31 @@ export class InFlight {
 
   /** Whether an answer to this id is still to come. */
   isOpen(correlationId: number): boolean {
-    return this.#sent.has(correlationId) || this.#orphans.has(correlationId);
+    return this.#indexOf(correlationId) >= 0 || this.#orphans.has(correlationId);
   }
 
   /** Takes everything out, in the order of sending. */
   drain(): { readonly sent: readonly Exchange[]; readonly waiting: readonly Exchange[] } {
-    const sent = [...this.#sent.values()];
+    const sent = this.#sent.splice(0);
     const waiting = this.#waiting.splice(0);
-    this.#sent.clear();
     this.#orphans.clear();
     this.#sentBytes = 0;
     return { sent, waiting };
   }
 
   #remove(correlationId: number): Exchange | undefined {
-    const exchange = this.#sent.get(correlationId);
+    const at = this.#indexOf(correlationId);
+    const exchange = this.#sent[at];
     if (exchange === undefined) return undefined;
-    this.#sent.delete(correlationId);
+    if (at === 0) this.#sent.shift();
+    else this.#sent.splice(at, 1);
     this.#sentBytes -= exchange.bytes;
     return exchange;
+  }
+
+  #indexOf(correlationId: number): number {
+    for (let at = 0; at < this.#sent.length; at++) if (this.#sent[at]?.correlationId === correlationId) return at;
+    return -1;
   }
 }
 
