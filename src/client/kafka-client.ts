@@ -1,6 +1,7 @@
 /** A client of one cluster: connections, metadata, and requests to a broker, any broker or the controller. */
 
 import { type BackoffOptions, DEFAULT_BACKOFF } from "../core/backoff.ts";
+import type { Timer } from "../core/clock.ts";
 import { toError } from "../core/errors.ts";
 import type { Endpoint, TlsOptions } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
@@ -20,6 +21,9 @@ const ANY_BROKERS_MAX = 3;
 
 /** How long calls that retry go on: longer than a leader election or a coordinator's load takes. */
 const DEFAULT_RETRY_TIMEOUT_MS = 30_000;
+
+/** Memory for fetched records that nobody has needed for as long is given up. Far longer than what keeps it busy: a flush, a poll. */
+const TRIM_EVERY_MS = 5_000;
 
 /** Options of a client. */
 export interface KafkaClientOptions {
@@ -78,12 +82,13 @@ export class KafkaClient implements AsyncDisposable {
   readonly fetchFrames: FramePool;
   readonly #pool: ConnectionPool;
   readonly #deps: KafkaClientDeps;
+  #trimming: Timer | undefined;
   #closed = false;
 
   private constructor(options: KafkaClientOptions, deps: KafkaClientDeps) {
     this.#deps = deps;
     this.coordinators = new Coordinators(this);
-    this.fetchFrames = new FramePool(options.frames);
+    this.fetchFrames = new FramePool({ ...options.frames, onFree: () => this.#trimLater() });
     const authenticator = options.sasl === undefined ? undefined : new Authenticator(options.sasl, deps.random);
     this.#pool = new ConnectionPool(
       { ...connectionOptions(options), authenticator },
@@ -176,12 +181,23 @@ export class KafkaClient implements AsyncDisposable {
   /** Rejects everything pending with `CLIENT_CLOSED`. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#trimming?.cancel();
     this.metadata.close();
     this.#pool.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** As long as memory waits to be used again. */
+  #trimLater(): void {
+    if (this.#closed || this.#trimming !== undefined) return;
+    this.#trimming = this.#deps.clock.after(TRIM_EVERY_MS, () => {
+      this.#trimming = undefined;
+      this.fetchFrames.trim();
+      if (this.fetchFrames.freeBytes > 0) this.#trimLater();
+    });
   }
 
   async #onConnection<T>(

@@ -19,6 +19,8 @@ const POISON = 0xdb;
 /** Options of a pool. */
 export interface FramePoolOptions {
   readonly freeBytesMax?: number | undefined;
+  /** Told when free memory begins to wait, so that somebody may `trim` it now and then. */
+  readonly onFree?: (() => void) | undefined;
   /** Overwrites what is released, so that tests notice whoever reads it afterwards. Small frames are pooled, too, then. */
   readonly poison?: boolean | undefined;
 }
@@ -27,15 +29,19 @@ export interface FramePoolOptions {
  *  is not: "A frame is used again only after everything read from it is acknowledged" is the borrower's to keep. */
 export class FramePool {
   readonly #freeBytesMax: number;
+  readonly #onFree: (() => void) | undefined;
   readonly #poison: boolean;
   readonly #pooledBytesMin: number;
   /** By capacity, a power of two; the last one released is the warmest. */
   readonly #free = new Map<number, ArrayBufferLike[]>();
   readonly #lent = new WeakSet<ArrayBufferLike>();
   #freeBytes = 0;
+  /** The least that has waited since the last `trim`: nobody has needed it. */
+  #spareBytes = 0;
 
-  constructor({ freeBytesMax = DEFAULT_FREE_FRAME_BYTES_MAX, poison = false }: FramePoolOptions = {}) {
+  constructor({ freeBytesMax = DEFAULT_FREE_FRAME_BYTES_MAX, poison = false, onFree }: FramePoolOptions = {}) {
     this.#freeBytesMax = freeBytesMax;
+    this.#onFree = onFree;
     this.#poison = poison;
     this.#pooledBytesMin = poison ? 1 : POOLED_FRAME_BYTES_MIN;
   }
@@ -60,11 +66,30 @@ export class FramePool {
     const memory = view.buffer;
     if (!this.#lent.delete(memory)) return;
     if (this.#poison) new Uint8Array(memory).fill(POISON);
-    if (this.#freeBytes + memory.byteLength > this.#freeBytesMax) return;
+    if (this.#freeBytes + memory.byteLength > this.#freeBytesMax) {
+      giveUp(memory);
+      return;
+    }
+    const wasEmpty = this.#freeBytes === 0;
     this.#freeBytes += memory.byteLength;
     const free = this.#free.get(memory.byteLength);
     if (free === undefined) this.#free.set(memory.byteLength, [memory]);
     else free.push(memory);
+    if (wasEmpty) this.#onFree?.();
+  }
+
+  /** Lets go of memory that has waited ever since the last call: what a burst needed is not kept for a trickle. */
+  trim(): void {
+    for (const [bytes, free] of this.#free) {
+      while (bytes <= this.#spareBytes) {
+        const memory = free.shift();
+        if (memory === undefined) break;
+        this.#spareBytes -= bytes;
+        this.#freeBytes -= bytes;
+        giveUp(memory);
+      }
+    }
+    this.#spareBytes = this.#freeBytes;
   }
 
   /** The smallest free memory that is large enough. */
@@ -73,8 +98,14 @@ export class FramePool {
       const memory = this.#free.get(bytes)?.pop();
       if (memory === undefined) continue;
       this.#freeBytes -= bytes;
+      this.#spareBytes = Math.min(this.#spareBytes, this.#freeBytes);
       return memory;
     }
     return undefined;
   }
+}
+
+/** Frees it now: an idle process would not collect it for minutes. Whoever still had a view of it would find that one empty. */
+function giveUp(memory: ArrayBufferLike): void {
+  if (memory instanceof ArrayBuffer) memory.transfer(0);
 }

@@ -44,6 +44,25 @@ test("frame pool lends what a larger frame left, unless that was far larger", ()
   assert.equal(pool.freeBytes, 0);
 });
 
+test("frame pool gives up what nobody needed since it was last trimmed, and nothing else", () => {
+  let told = 0;
+  const pool = new FramePool({ onFree: () => told++ });
+  const frames = Array.from({ length: 4 }, () => pool.take(128 * 1024));
+  for (const frame of frames) pool.release(frame);
+  assert.equal(told, 1);
+  pool.trim();
+  assert.equal(pool.freeBytes, 4 * 128 * 1024, "all of it was in use a moment ago");
+  const again = [pool.take(128 * 1024), pool.take(128 * 1024)];
+  for (const frame of again) pool.release(frame);
+  pool.trim();
+  assert.equal(pool.freeBytes, 2 * 128 * 1024);
+  pool.trim();
+  assert.equal(pool.freeBytes, 0);
+  assert.ok(frames.every(({ length }) => length === 0));
+  pool.release(pool.take(128 * 1024));
+  assert.equal(told, 2);
+});
+
 test("frame pool overwrites what is released when it was told to", () => {
   const pool = new FramePool({ poison: true });
   const frame = pool.take(100_000).fill(1);
