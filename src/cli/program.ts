@@ -152,7 +152,12 @@ function addMirrorCommands(program: Command, run: Runner): void {
       new Option("--log-format <form>", "form of log lines on stderr").choices(["json", "pretty"]).default("json"),
     )
     .addOption(new Option("--attached", "end when the process that started this one ends").hideHelp())
-    .action(run(async () => (await import("./commands/mirror-run.ts")).mirrorRun));
+    .action(
+      run(async () => {
+        (await import("../runtime/heap-bounds.ts")).boundHeap();
+        return (await import("./commands/mirror-run.ts")).mirrorRun;
+      }),
+    );
   mirror
     .command("adopt")
     .summary("go on where MirrorMaker 2 stopped, without a gap or a repeat")

@@ -5,7 +5,6 @@ import { type LogFormat, openPinoLogger } from "../../adapters/pino-logger.ts";
 import type { Endpoint } from "../../core/network.ts";
 import { failedMessage } from "../../runtime/child-messages.ts";
 import { selectedFlows } from "../../runtime/flow-selection.ts";
-import { boundHeap } from "../../runtime/heap-bounds.ts";
 import { MirrorWorker } from "../../runtime/worker.ts";
 import type { WorkerStatus } from "../../runtime/worker-status.ts";
 import { formatHttpAddress } from "../../web/http-address.ts";
@@ -58,7 +57,6 @@ interface Run {
 }
 
 async function run(context: CliContext, { options, mirrors, interrupted }: Run): Promise<ExitCode> {
-  boundHeap();
   const world = topologyInUse(context);
   const flows = selectedFlows(world.topology, mirrors);
   if (flows.length === 0) {
