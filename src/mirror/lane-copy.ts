@@ -40,6 +40,12 @@ export async function copyLane(context: CopyContext, mode: CopyMode, signal: Abo
   }
 }
 
+/** What is to become of a batch, and for a rewritten one which of its records go on. */
+interface Planned {
+  readonly plan: Plan;
+  readonly deltas: readonly number[];
+}
+
 /** Sending and acknowledging side of one stretch. */
 class CopyRun {
   readonly #context: CopyContext;
@@ -81,7 +87,7 @@ class CopyRun {
 
   /** The loop. */
   async pump(reader: SourceReader, signal: AbortSignal): Promise<void> {
-    const { limits, options, counts, deps } = this.#context;
+    const { limits, options, deps } = this.#context;
     const mode = this.#mode;
     const rules: PlanRules = { ...options.rules, maxBatchBytes: limits.maxBatchBytes };
     // Asking a composed signal costs more than planning a batch.
@@ -106,9 +112,6 @@ class CopyRun {
         const { plan, deltas } = this.#planned(batch, rules, aborted);
         if (plan.kind !== "forward" && !this.#waiting.isEmpty) await this.#sendWaiting();
         if (plan.kind === "skip") {
-          counts.skippedBatches[plan.reason]++;
-          if (plan.reason === "aborted" || plan.reason === "loop")
-            counts.skippedRecords[plan.reason] += batch.recordCount;
           if (plan.reason === "loop") this.#context.loops.note(batch.nextOffset);
           this.#passOver(batch.nextOffset, batch.leaderEpoch);
           continue;
@@ -123,7 +126,6 @@ class CopyRun {
         if (plan.kind === "forward") {
           await this.#forward(batch);
         } else {
-          counts.rewrittenBatches[plan.reason]++;
           await this.#sendRewritten(batch, deltas, rules);
         }
         if (isEnding) signal.throwIfAborted();
@@ -153,17 +155,27 @@ class CopyRun {
     return this.#mode.turn();
   }
 
+  /** Plans a batch, and counts what is not sent as it is: once, however often the lane has to go back and send it again. */
+  #planned(batch: BatchView, rules: PlanRules, aborted: AbortedTransactions): Planned {
+    const { counts } = this.#context;
+    const isNew = batch.nextOffset > counts.countedTo;
+    const planned = this.#looked(batch, rules, planBatch(batch, rules, this.#sourceNext, aborted.covers(batch)), isNew);
+    if (!isNew) return planned;
+    counts.countedTo = batch.nextOffset;
+    const { plan } = planned;
+    if (plan.kind === "rewrite") counts.rewrittenBatches[plan.reason]++;
+    if (plan.kind === "skip") counts.skippedBatches[plan.reason]++;
+    if (plan.kind === "skip" && (plan.reason === "aborted" || plan.reason === "loop"))
+      counts.skippedRecords[plan.reason] += batch.recordCount;
+    return planned;
+  }
+
   /** Looks into the batches that cannot go on as they are. */
-  #planned(
-    batch: BatchView,
-    rules: PlanRules,
-    aborted: AbortedTransactions,
-  ): { readonly plan: Plan; readonly deltas: readonly number[] } {
-    const plan = planBatch(batch, rules, this.#sourceNext, aborted.covers(batch));
+  #looked(batch: BatchView, rules: PlanRules, plan: Plan, isNew: boolean): Planned {
     if (plan.kind !== "rewrite") return { plan, deltas: [] };
     const { filteredRecords } = this.#context.counts;
     const { deltas, isUntouched } = selectRecords(batch, this.#sourceNext, rules.filter, (reason) => {
-      filteredRecords[reason]++;
+      if (isNew) filteredRecords[reason]++;
     });
     return { plan: afterLook(plan, batch, rules, { kept: deltas.length, isUntouched }), deltas };
   }

@@ -29,6 +29,8 @@ export interface PlanCounts {
   readonly filteredRecords: Record<FilterReason, number>;
   /** Of acknowledged batches. */
   readonly latency: LatencyCounts;
+  /** The source offset up to which batches were counted as skipped, rewritten and filtered. */
+  countedTo: bigint;
 }
 
 /** All zero. */
@@ -53,6 +55,7 @@ export function noPlanCounts(): PlanCounts {
     skippedRecords: { aborted: 0, loop: 0 },
     filteredRecords: { key: 0, keyless: 0, header: 0, tombstone: 0, sample: 0 },
     latency: noLatency(),
+    countedTo: 0n,
   };
 }
 

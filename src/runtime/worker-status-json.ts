@@ -106,6 +106,7 @@ function laneJson(lane: LaneSnapshot): object {
     state: lane.state,
     reason: lane.reason,
     reason_code: lane.reasonCode,
+    needs_hands: lane.needsHands,
     delivery: lane.delivery,
     aligned: lane.aligned,
     source_next: lane.sourceNext,

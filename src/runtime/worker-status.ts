@@ -1,6 +1,7 @@
 /** What a mirror worker tells about itself: one snapshot, plain JSON, that `mirror status`, `lag` and everything else render. */
 
 import type { BackfillStatus } from "../mirror/backfill.ts";
+import { type LaneFault, needsHands } from "../mirror/errors.ts";
 import { addLatencies, LATENCY_BOUNDS_MS, noLatency } from "../mirror/latency.ts";
 import type { FlowStatus, LaneStatus, TopicTrouble } from "../mirror/status.ts";
 import { flowReason, laneReason } from "./lane-reason.ts";
@@ -123,6 +124,8 @@ export interface LaneSnapshot {
   readonly reason: string | null;
   /** The code of the same fault, for machines. */
   readonly reasonCode: string | null;
+  /** The reason lasts until somebody changes a setting, a rule or a producer: the lane tries again, and moves only then. */
+  readonly needsHands: boolean;
   readonly delivery: string;
   readonly sourceNext: number | null;
   readonly targetNext: number | null;
@@ -181,6 +184,7 @@ export type Counts = Readonly<Record<string, number>>;
 /** What a lane has counted that no worker runs. */
 export const NOTHING_COUNTED = {
   reasonCode: null,
+  needsHands: false,
   heldOffsets: 0,
   lagBytes: null,
   lastProgressMs: null,
@@ -268,6 +272,7 @@ function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
     state: lane.state,
     reason: lane.reason === undefined ? null : laneReason(lane.reason),
     reasonCode: lane.reason?.code ?? null,
+    needsHands: lane.reason !== undefined && waitsForHands(lane.reason),
     delivery: lane.delivery,
     sourceNext: orNull(lane.sourceNext),
     targetNext: orNull(lane.targetNext),
@@ -299,6 +304,10 @@ function laneSnapshot(lane: LaneStatus, about: LaneFacts): LaneSnapshot {
     mapRuns: lane.mapRuns,
     mapBytes: lane.mapBytes,
   };
+}
+
+function waitsForHands(reason: LaneFault): boolean {
+  return needsHands(reason) || reason.code === "SOURCE_TRANSACTION_OPEN";
 }
 
 function bytesOf(records: number | null, { forwardedRecords, forwardedBytes }: LaneStatus["counts"]): number | null {

@@ -10,11 +10,11 @@ const MIRROR_STATES = ["initializing", "active", "paused", "faulted", "failing_o
 /** One of them. */
 export type MirrorState = (typeof MIRROR_STATES)[number];
 
-/** `faulted`: a lane stands for good, no lane can move, or the regions are no longer reached. */
+/** `faulted`: a lane stands for good or until somebody does something, no lane can move, or the regions are no longer reached. */
 export function mirrorState({ state, failure, lanes }: FlowSnapshot): MirrorState {
   if (state === "stopped") return "paused";
   if (state === "waiting") return "initializing";
-  if (failure !== null || lanes.some((lane) => lane.state === "stopped")) return "faulted";
+  if (failure !== null || lanes.some((lane) => lane.state === "stopped" || lane.needsHands)) return "faulted";
   return lanes.length > 0 && lanes.every(isHeld) ? "faulted" : "active";
 }
 

@@ -133,6 +133,22 @@ test("lane sends again what the target lost in an unclean election", async () =>
   assert.deepEqual([stored.state?.targetEpoch, stored.map?.targetEpoch], [leaderEpoch, leaderEpoch]);
 });
 
+test("lane counts what its filter leaves out once, however often the target refuses the rest", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = [await world.side("west", { brokers: 1 }), await world.side("central", { brokers: 1 })];
+  await world.topic(west, "orders", 1);
+  await world.topic(central, "west.orders", 1, { "max.message.bytes": "70" });
+  await world.produce(west, "orders", 0, 50);
+  const filter = { keys: { include: [], exclude: ["k1*"] } };
+  const worker = await world.worker(west, central, { filter });
+  await eventually(() => reasonOf(worker) === "TARGET_REFUSED", "the lane tells");
+  const resource = { type: "topic", name: "west.orders" } as const;
+  await alterConfigs(central.client, resource, { changes: [{ name: "max.message.bytes", value: "1000000" }] });
+  await eventually(() => laneOf(worker)?.count === 39n, "the rest is copied");
+  const counts = laneOf(worker)?.counts;
+  assert.deepEqual([counts?.filteredRecords.key, counts?.rewrittenBatches.filter], [11, 1]);
+});
+
 test("lane waits while the target takes no batch of this size, and goes on when it does", async () => {
   await using world = new MirrorWorld();
   const [west, central] = [await world.side("west", { brokers: 1 }), await world.side("central", { brokers: 1 })];

@@ -10,7 +10,7 @@ import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { renderTable } from "../output.ts";
 import { topologyInUse } from "../topology-in-use.ts";
 
-/** Prints the state; exit 2 when a lane stopped or records are known to be repeated or missing. */
+/** Prints the state; exit 2 when a lane stopped or waits for somebody, or records are known to be repeated or missing. */
 export async function mirrorStatus(
   context: CliContext,
   _options: object,
@@ -28,7 +28,8 @@ export async function mirrorStatus(
 
 function hasFinding(flow: FlowSnapshot): boolean {
   return (
-    flow.troubles.length > 0 || flow.lanes.some((lane) => lane.state === "stopped" || lane.repeats > 0 || lane.gaps > 0)
+    flow.troubles.length > 0 ||
+    flow.lanes.some((lane) => lane.state === "stopped" || lane.needsHands || lane.repeats > 0 || lane.gaps > 0)
   );
 }
 
@@ -53,15 +54,18 @@ function statusText(now: LanesNow): string {
 function stateOf(flow: FlowSnapshot, origin: LanesNow["origin"]): string {
   if (flow.failure !== null) return "unreachable";
   if (origin === "stored") return "not running";
+  const of = `of ${flow.lanes.length} lanes`;
   const stopped = flow.lanes.filter((lane) => lane.state === "stopped").length;
-  return stopped === 0 ? flow.state : `${stopped} of ${flow.lanes.length} lanes stopped`;
+  if (stopped > 0) return `${stopped} ${of} stopped`;
+  const held = flow.lanes.filter((lane) => lane.needsHands).length;
+  return held === 0 ? flow.state : `${held} ${of} held`;
 }
 
 function notes(flow: FlowSnapshot): readonly string[] {
   const at = `${flow.source} -> ${flow.target}`;
   const lanes = flow.lanes.flatMap((lane) => {
     const where = `  ${at} ${lane.sourceTopic}/${lane.partition}`;
-    const reason = lane.reason === null ? [] : [`${where} ${lane.state}: ${lane.reason}`];
+    const reason = lane.reason === null ? [] : [`${where} ${lane.needsHands ? "held" : lane.state}: ${lane.reason}`];
     const gaps =
       lane.gaps === 0
         ? []

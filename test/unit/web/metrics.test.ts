@@ -152,6 +152,8 @@ test("flow is faulted when a lane stands, none can move or a region is away, and
   const seeking = laneOf("a", 1, { state: "seeking" });
   assert.equal(mirrorState(flowOf([waiting, seeking])), "active");
   assert.equal(mirrorState(flowOf([waiting, { ...seeking, reasonCode: "TARGET_UNAVAILABLE" }])), "faulted");
+  // One lane that tries again and again is trouble, too, when only a person can end it.
+  assert.equal(mirrorState(flowOf([laneOf("orders", 0), { ...laneOf("orders", 1), needsHands: true }])), "faulted");
   assert.equal(mirrorState(flowOf([laneOf("a", 0, { state: "stopped" }), laneOf("a", 1)])), "faulted");
   assert.equal(mirrorState(flowOf([], { failure: "away" })), "faulted");
   assert.equal(mirrorState(flowOf([], { failure: "away", state: "waiting" })), "initializing");
