@@ -2,12 +2,14 @@
 
 import { deleteRecords, listTopics } from "../client/admin.ts";
 import type { KafkaClient } from "../client/kafka-client.ts";
+import { hasFaultCode, toError } from "../core/errors.ts";
 import { readHead } from "../tier/archive.ts";
 import type { CapturedGroup } from "../tier/groups.ts";
 import type { DeletionPolicy, GroupPosition, PlannedDeletion } from "../tier/local-deletion.ts";
 import { planDeletion } from "../tier/local-deletion.ts";
 import type { Manifest } from "../tier/manifest.ts";
 import type { ArchivedPartition, ObjectStore } from "../tier/ports.ts";
+import type { VerifiedCopies } from "../tier/verified-copies.ts";
 import { ErrorCode, errorName } from "../wire/error-codes.ts";
 import type { SeenPartition } from "./kafka-segments.ts";
 
@@ -31,6 +33,7 @@ export interface LocalDeletion extends PlannedDeletion {
 export interface LocalDeletionDeps {
   readonly client: KafkaClient;
   readonly store: ObjectStore;
+  readonly verified: VerifiedCopies;
   /** Positions of all groups of the cluster. */
   readonly groups: () => Promise<readonly CapturedGroup[]>;
 }
@@ -63,11 +66,11 @@ export async function plannedDeletions(
 }
 
 /** Deletes as planned, after a last look at cluster and store: the topic must be the archived one, the archive must still name what
- *  is to be deleted, since somebody may have taken it out, and its objects must be in their place.
+ *  is to be deleted, since somebody may have taken it out, and its data must be what was archived.
  *  Each deletion is answered, with a refusal where it was not done. @throws {ClientError | ArchiveError | StoreError} */
 export async function deleteLocally(
   plans: readonly LocalDeletion[],
-  { client, store }: Pick<LocalDeletionDeps, "client" | "store">,
+  { client, store, verified }: Omit<LocalDeletionDeps, "groups">,
 ): Promise<readonly LocalDeletion[]> {
   const sound: LocalDeletion[] = [];
   const refused: LocalDeletion[] = [];
@@ -76,7 +79,7 @@ export async function deleteLocally(
       refused.push(plan);
       continue;
     }
-    const refusal = await missingIn(plan, store);
+    const refusal = await missingIn(plan, { store, verified });
     if (refusal === undefined) sound.push(plan);
     else refused.push({ ...plan, refusal });
   }
@@ -108,15 +111,26 @@ function positionsIn({ partition: at }: ArchivedCopy, groups: readonly CapturedG
 const WITHOUT_MEMBERS: ReadonlySet<string> = new Set(["Empty", "Dead"]);
 
 /** What is missing in the archive now of the offsets; undefined when nothing is. */
-async function missingIn({ partition, fromOffset, toOffset }: LocalDeletion, store: ObjectStore) {
+async function missingIn(
+  { partition, fromOffset, toOffset }: LocalDeletion,
+  { store, verified }: Pick<LocalDeletionDeps, "store" | "verified">,
+): Promise<string | undefined> {
   const { segments = [] } = (await readHead(store, partition))?.manifest ?? {};
   const [first, last] = [segments[0], segments.at(-1)];
   if (first === undefined || last === undefined) return "the archive is empty";
   if (first.baseOffset > fromOffset || last.nextOffset < toOffset)
     return `the archive only has offsets ${first.baseOffset} to ${last.lastOffset}`;
-  for (const { key, logBytes } of segmentsWithin({ segments }, fromOffset, toOffset))
+  for (const segment of segmentsWithin({ segments }, fromOffset, toOffset)) {
+    const { key, logBytes } = segment;
     if ((await store.stat(`${key}.log`))?.sizeBytes !== logBytes)
       return `${key}.log is not in the store as it was verified`;
+    try {
+      await verified.demand(segment, store);
+    } catch (error) {
+      if (!hasFaultCode(error, "ARCHIVE_CORRUPT")) throw error;
+      return `${toError(error).message}; run tributary tier repair`;
+    }
+  }
   return undefined;
 }
 

@@ -210,7 +210,7 @@ export class ClusterOffloader implements AsyncDisposable {
     const policy = { olderThanMs: tiering.olderThanMs, keepLocalBytes: 0, deleteLocal: "after-verify" } as const;
     let isOver = false;
     await offloadOnce(policy, (topic) => rule.wants(topic), {
-      ...{ source, store, clock: nodeClock(), random: nodeRandom(), parallel: PARALLEL },
+      ...{ source, store, clock: nodeClock(), random: nodeRandom(), parallel: PARALLEL, verified: rule.verified },
       onPartition: ({ partition, moved: step, manifest, error }) => {
         isOver = true;
         const known = rule.progress(partition);
@@ -249,7 +249,7 @@ export class ClusterOffloader implements AsyncDisposable {
   async #delete(rule: ClusterRule): Promise<readonly LocalDeletion[]> {
     if (rule.tiering.deleteLocal === "never") return [];
     const planned = await this.#planned(rule);
-    return deleteLocally(planned, { client: this.#client, store: rule.store });
+    return deleteLocally(planned, { client: this.#client, store: rule.store, verified: rule.verified });
   }
 
   async #planned(rule: ClusterRule): Promise<readonly LocalDeletion[]> {

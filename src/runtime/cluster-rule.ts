@@ -15,6 +15,7 @@ import type { ArchivedPartition, ObjectStore } from "../tier/ports.ts";
 import { Throttle } from "../tier/throttle.ts";
 import { throttledStore } from "../tier/throttled-store.ts";
 import type { LocalLogs } from "../tier/upkeep.ts";
+import { VerifiedCopies } from "../tier/verified-copies.ts";
 import type { Tiering } from "../topology/model.ts";
 import { selects } from "../topology/patterns.ts";
 import { type LockFile, lockDirectory } from "./lock-file.ts";
@@ -58,6 +59,7 @@ export class ClusterRule {
   readonly source: KafkaSegments;
   readonly upkeep: TierUpkeep;
   readonly capture: TierCapture;
+  readonly verified = new VerifiedCopies(nodeClock());
   /** Undefined where the rule wants no files, or only looks. */
   readonly parquet: TierParquet | undefined;
   /** What the store's requests took. */

@@ -7,6 +7,7 @@ import type { ArchiveHead } from "./archive.ts";
 import type { Manifest } from "./manifest.ts";
 import { offloadPartition } from "./partition-offload.ts";
 import type { ArchivedPartition, ClosedSegment, ObjectStore, SegmentSource } from "./ports.ts";
+import type { VerifiedCopies } from "./verified-copies.ts";
 
 /** When a closed segment is cold, and what becomes of its local copy. */
 export interface ColdPolicy {
@@ -27,6 +28,8 @@ export interface OffloadDeps {
   readonly onMoved?: ((moved: OffloadReport) => void) | undefined;
   /** Hears what became of each partition that was looked at. */
   readonly onPartition?: ((outcome: PartitionOutcome) => void) | undefined;
+  /** Remembers what was read back. */
+  readonly verified?: VerifiedCopies | undefined;
   /** Partitions at work at the same time; one unless given. */
   readonly parallel?: number;
 }

@@ -117,6 +117,7 @@ async function settle({ segment, sent }: Pending, policy: ColdPolicy, deps: Stat
       await discardUpload(sent.entry.key, store);
       throw error;
     });
+    deps.verified?.note(sent.entry.key);
     state.head = await publishSegment(sent.entry, state, deps);
     onHead(state.head);
     onMoved?.({ segmentsOffloaded: 1, bytesOffloaded: segment.sizeBytes, segmentsDropped: 0 });

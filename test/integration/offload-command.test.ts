@@ -105,6 +105,12 @@ test("tier offload deletes nothing of a topic whose archive is not as it was ver
   const [entry] = await readCatalog(store);
   assert.ok(entry !== undefined);
   const key = (await manifestOf(store, entry.partition))?.segments[0]?.key ?? "";
+  const bytes = await store.get(`${key}.log`);
+  bytes[100] = (bytes[100] ?? 0) ^ 1;
+  await store.put(`${key}.log`, bytes);
+  const damaged = await offloads.offload("deleteLocal: after-verify, margin: 0");
+  assert.match(damaged.deletions[0].refusal, /SHA-256/);
+  assert.equal(await startOf(side), 0n);
   await store.remove(`${key}.log`);
   const { deletions } = await offloads.offload("deleteLocal: after-verify, margin: 0");
   assert.match(deletions[0].refusal, /is not in the store as it was verified/);

@@ -16,6 +16,7 @@ import type { ArchivedPartition, ObjectStore } from "../../../../src/tier/ports.
 import { repairPartition } from "../../../../src/tier/repair.ts";
 import { removePartition } from "../../../../src/tier/retention.ts";
 import { storeNowMs } from "../../../../src/tier/store-clock.ts";
+import { VerifiedCopies } from "../../../../src/tier/verified-copies.ts";
 import { GRACE_MS } from "../world.ts";
 import { newestOf } from "./invariants.ts";
 import type { KafkaProcess, KafkaWorld } from "./world.ts";
@@ -52,11 +53,13 @@ export function offloadKafka(closeAll: boolean): KafkaJob {
   return async (process, world) => {
     const source = segmentsSeen(process, world);
     source.closeAll = closeAll;
+    const verified = new VerifiedCopies(process.clock);
     const manifests = new Map<string, Manifest>();
     for (let moved = 1; moved > 0; ) {
       const report = await offloadOnce(SPOOL_POLICY, () => true, {
         ...process,
         source: process.source?.(source) ?? source,
+        verified,
         onPartition: ({ partition, manifest }) => {
           if (manifest !== undefined) manifests.set(partition.topicId, manifest);
         },
@@ -70,7 +73,7 @@ export function offloadKafka(closeAll: boolean): KafkaJob {
     });
     const groups = kafkaGroupsView(process.client);
     const planned = await plannedDeletions(copies, POLICY, { groups, nowMs: process.clock.nowMs() });
-    await deleteLocally(planned, process);
+    await deleteLocally(planned, { ...process, verified });
     await source.close();
   };
 }
