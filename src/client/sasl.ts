@@ -47,7 +47,9 @@ export class Authenticator {
         { message: `${endpoint} does not let this client in by ${mechanism}: ${why}` },
       );
     };
-    const chosen = await connection.request(saslHandshake, { mechanism }, { ...options, maxVersion: 1 });
+    const chosen = await connection.request(saslHandshake, { mechanism }, options).catch((error: unknown) => {
+      throw isNotOffered(error) ? refused(ASKS_NOBODY) : error;
+    });
     if (chosen.errorCode !== ErrorCode.NONE) throw refused(handshakeRefusal(chosen.errorCode, chosen.mechanisms));
     const step: Step = async (bytes) => {
       const answer = await connection.request(saslAuthenticate, { authBytes: Buffer.from(bytes) }, options);
@@ -83,10 +85,15 @@ export class Authenticator {
   }
 }
 
+const ASKS_NOBODY = "its listener asks nobody; check the port, or remove sasl from the region";
+
+function isNotOffered(error: unknown): boolean {
+  return error instanceof ClientError && error.fault.code === "CLIENT_NO_VERSION";
+}
+
 function handshakeRefusal(errorCode: number, mechanisms: readonly string[]): string {
   if (errorCode === ErrorCode.UNSUPPORTED_SASL_MECHANISM)
     return `it knows ${mechanisms.join(", ") || "no mechanism"}; check sasl.mechanism of the region`;
-  if (errorCode === ErrorCode.ILLEGAL_SASL_STATE)
-    return "its listener asks nobody; check the port, or remove sasl from the region";
+  if (errorCode === ErrorCode.ILLEGAL_SASL_STATE) return ASKS_NOBODY;
   return errorName(errorCode);
 }

@@ -51,6 +51,7 @@ export function regionAddress(topology: Topology, state: StateDirectory, name: s
 function securityOf({ security }: Region): Pick<RegionAddress, "security"> {
   if (security === undefined) return {};
   const { tls, sasl } = security;
+  if (sasl !== undefined) resolvedSasl(sasl); // what is not set is said now, and not by a connection that fails
   return {
     security: {
       ...(tls === undefined ? {} : { tls: resolvedTexts(tls) }),

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BrokerConnection } from "../../../src/client/connection.ts";
+import { ClientError } from "../../../src/client/errors.ts";
 import { Authenticator, type SaslOptions } from "../../../src/client/sasl.ts";
 import { saslHandshake } from "../../../src/wire/apis/17-sasl-handshake.ts";
 import { ErrorCode } from "../../../src/wire/error-codes.ts";
@@ -45,6 +46,11 @@ test("authentication tells what the broker knows instead, and that a listener as
     /k:9092 .*PLAIN: it knows PLAIN, GSSAPI; check sasl/,
   );
   await assert.rejects(refusal(ErrorCode.ILLEGAL_SASL_STATE), /asks nobody/);
+  const { connection } = broker(ErrorCode.NONE, []);
+  const [endpoint, api] = ["k:9092", "SaslHandshake"];
+  const notOffered = new ClientError({ code: "CLIENT_NO_VERSION", endpoint, api, ours: "0-1", theirs: "none" });
+  const request = () => Promise.reject(notOffered);
+  await assert.rejects(authenticator(PLAIN).authenticate({ ...connection, request }, {}), /asks nobody/);
 });
 
 test("authentication by token hears the broker's reason before it is refused", async () => {
