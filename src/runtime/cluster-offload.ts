@@ -11,6 +11,7 @@ import { archivedTo, type Manifest } from "../tier/manifest.ts";
 import type { StoreFigures } from "../tier/measured-store.ts";
 import { offloadOnce } from "../tier/offload.ts";
 import type { ArchivedPartition } from "../tier/ports.ts";
+import { type MissingArchive, missingArchives } from "../tier/upkeep.ts";
 import type { Topology } from "../topology/model.ts";
 import { ClusterRule, localLogs, type PartitionProgress } from "./cluster-rule.ts";
 import { openClient, regionAddress } from "./connect.ts";
@@ -60,6 +61,13 @@ export interface RuleStatus {
   readonly requests: StoreFigures;
   /** Undefined where the rule wants no files. */
   readonly parquet: ParquetStatus | undefined;
+}
+
+/** An archive whose topic the cluster has no more. */
+export interface MissingTopicArchive extends MissingArchive {
+  readonly store: string;
+  /** How long the topic has to be missing before its archive goes. */
+  readonly graceMs: number;
 }
 
 /** What a pass did. */
@@ -127,7 +135,7 @@ export class ClusterOffloader implements AsyncDisposable {
         if (!options.signal.aborted) {
           await rule.capture.runIfDue(async () => this.#client, rule.source);
           deletions.push(...(await this.#delete(rule)));
-          await rule.upkeep.runIfDue(localLogs(rule.source));
+          await rule.upkeep.runIfDue(localLogs(rule, this.#client));
           rule.parquet?.start(rule.source.clusterId, segments > 0);
         }
         failures.push(...[...rule.partitions].flatMap(({ error }) => error ?? []));
@@ -138,6 +146,18 @@ export class ClusterOffloader implements AsyncDisposable {
       }
     }
     return { ...total, deletions, failures };
+  }
+
+  /** Archives that would go with their topics, after the grace of their rules, from what the last plan or pass saw. Changes nothing. */
+  async missing(): Promise<readonly MissingTopicArchive[]> {
+    const found: MissingTopicArchive[] = [];
+    for (const rule of this.#rules) {
+      if (rule.tiering.onTopicDeleted !== "delete") continue;
+      const deps = { store: rule.store, logs: localLogs(rule, this.#client) };
+      for (const archive of await missingArchives((topic) => rule.wants(topic), deps))
+        found.push({ ...archive, store: rule.store.location, graceMs: rule.tiering.graceMs });
+    }
+    return found;
   }
 
   /** Waits for the Parquet files that passes began; answers what failed. */

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { isMissing } from "../adapters/kafka-missing-topics.ts";
 import { KafkaSegments } from "../adapters/kafka-segments.ts";
 import { nodeClock } from "../adapters/node-clock.ts";
 import { nodeRandom } from "../adapters/node-random.ts";
@@ -169,13 +170,22 @@ const UNKNOWN = (): PartitionProgress => {
   return { bytesOffloaded: 0, segmentsOffloaded: 0, manifest: undefined, isKnown: false, error: undefined };
 };
 
-/** What the last listing showed. A topic that is not in it may only be hidden from this client, so nothing counts as gone. */
-export function localLogs(source: KafkaSegments): LocalLogs {
+/** What the last listing showed. A topic that is not in it may only be hidden from this client: the brokers are asked for it by its name,
+ *  each once, where its archive may go with it. */
+export function localLogs({ source, tiering }: ClusterRule, client: KafkaClient): LocalLogs {
+  const missing = new Map<string, Promise<boolean>>();
+  const isGone = (partition: ArchivedPartition): Promise<boolean> => {
+    const known = missing.get(partition.topicId) ?? isMissing(client, partition);
+    missing.set(partition.topicId, known);
+    return known;
+  };
   return {
     clusterId: source.clusterId,
-    localStart: async ({ topicId, partition: index }) => {
-      const seen = source.seen.find(({ partition }) => partition.topicId === topicId && partition.partition === index);
-      return seen === undefined || seen.bounds instanceof Error ? "unknown" : seen.bounds.startOffset;
+    localStart: async (partition) => {
+      const { topicId, partition: index } = partition;
+      const seen = source.seen.find((one) => one.partition.topicId === topicId && one.partition.partition === index);
+      if (seen !== undefined) return seen.bounds instanceof Error ? "unknown" : seen.bounds.startOffset;
+      return tiering.onTopicDeleted === "delete" && (await isGone(partition)) ? "missing" : "unknown";
     },
     raiseStart: async () => {},
   };

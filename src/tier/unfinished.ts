@@ -54,7 +54,7 @@ export function isKeyOf(clusterId: string, wanted: (topic: string) => boolean): 
 /** Positions of groups, topics' settings, Parquet, and what is written to ask a store. */
 const OTHER_KEYS: readonly RegExp[] = [
   /^[^/]+\/groups\/\d{20}-[0-9a-f]+\.json$/,
-  /^[^/]+\/topics\/[^/]+-[A-Za-z0-9_-]{22}\.json$/,
+  /^[^/]+\/(topics|missing)\/[^/]+-[A-Za-z0-9_-]{22}\.json$/,
   /^parquet\/topic=[^/]+\/date=[^/]+\/[^/]+\.parquet$/,
   /^(clock|scrub\/place\.json|tributary-probe\/[0-9a-f]+)$/,
 ];

@@ -1,8 +1,10 @@
 /** What an archive needs from time to time: retention, the end of topics, and gc of what they left behind. */
 
 import type { Clock } from "../core/clock.ts";
+import { readHead } from "./archive.ts";
 import { type CatalogEntry, readCatalog } from "./catalog.ts";
 import { collect } from "./gc.ts";
+import { MissingTopics } from "./missing-topics.ts";
 import type { ArchivedPartition, ObjectStore } from "./ports.ts";
 import { type RemoteRetention, type RemovalReport, removePartition, retainPartition } from "./retention.ts";
 import { storeNowMs } from "./store-clock.ts";
@@ -17,8 +19,9 @@ export interface UpkeepPolicy {
   readonly graceMs: number;
 }
 
-/** The first offset that a cluster's own log has of a partition; `gone` only where it surely has no topic of that id. */
-export type LocalStart = bigint | "gone" | "unknown";
+/** The first offset that a cluster's own log has of a partition; `gone` only where it surely has no topic of that id, `missing` where all
+ *  its brokers say so now: their archives go once that was so for the grace period. */
+export type LocalStart = bigint | "gone" | "missing" | "unknown";
 
 /** The logs of the cluster that an archive is of. */
 export interface LocalLogs {
@@ -68,9 +71,10 @@ export async function keepUp(
   });
   if (!removes && !deps.collects) return report();
   const nowMs = await storeNowMs(store);
+  const missing = await MissingTopics.read(store, logs.clusterId);
   for (const entry of await readCatalog(store, `${logs.clusterId}/`)) {
     if (!wanted(entry.partition.topic)) continue;
-    const removed = removes ? await removeFrom(entry, policy, { ...deps, nowMs }) : undefined;
+    const removed = removes ? await removeFrom(entry, policy, { ...deps, nowMs, missing }) : undefined;
     segmentsRemoved += removed?.segments.length ?? 0;
     if (removed?.cause === "topic-deleted") segmentsOfDeletedTopics += removed.segments.length;
     for (const { logBytes } of removed?.segments ?? []) bytesRemoved += logBytes;
@@ -89,14 +93,55 @@ export async function keepUp(
 
 async function removeFrom(
   { partition }: CatalogEntry,
-  { retention, onTopicDeleted }: UpkeepPolicy,
-  deps: UpkeepDeps & { readonly nowMs: number },
+  { retention, onTopicDeleted, graceMs }: UpkeepPolicy,
+  deps: UpkeepDeps & { readonly nowMs: number; readonly missing: MissingTopics },
 ): Promise<RemovalReport | undefined> {
   const local = await deps.logs.localStart(partition);
   if (local === "unknown") return undefined;
+  if (local === "missing") return onTopicDeleted === "delete" ? removeMissing(partition, graceMs, deps) : undefined;
+  await deps.missing.forget(partition);
   if (local === "gone" && onTopicDeleted === "delete") return removePartition(partition, "topic-deleted", deps);
   const bounds = { nowMs: deps.nowMs, localStart: local === "gone" ? undefined : local };
   const removed = await retainPartition(partition, { retention, bounds }, deps);
   if (removed !== undefined && local !== "gone") await deps.logs.raiseStart(partition, removed.startOffset);
   return removed;
+}
+
+/** The note stays, so that the topic's other partitions find it; it holds some bytes. */
+async function removeMissing(
+  partition: ArchivedPartition,
+  graceMs: number,
+  deps: UpkeepDeps & { readonly nowMs: number; readonly missing: MissingTopics },
+): Promise<RemovalReport | undefined> {
+  const sinceMs = await deps.missing.since(partition);
+  if (sinceMs === undefined) await deps.missing.note(partition, deps.clock);
+  else if (deps.nowMs - sinceMs >= graceMs) return removePartition(partition, "topic-deleted", deps);
+  return undefined;
+}
+
+/** An archive that goes, or would go, with its topic. */
+export interface MissingArchive {
+  readonly partition: ArchivedPartition;
+  readonly segments: number;
+  readonly bytes: number;
+  /** By the store's clock; undefined: it would be noted now. */
+  readonly missingSinceMs: number | undefined;
+}
+
+/** The archives of topics that the cluster has no more, which upkeep would take out after the grace. Changes nothing.
+ *  @throws {ArchiveError | StoreError} */
+export async function missingArchives(
+  wanted: (topic: string) => boolean,
+  { store, logs }: Pick<UpkeepDeps, "store" | "logs">,
+): Promise<readonly MissingArchive[]> {
+  const found: MissingArchive[] = [];
+  const missing = await MissingTopics.read(store, logs.clusterId);
+  for (const { partition } of await readCatalog(store, `${logs.clusterId}/`)) {
+    if (!wanted(partition.topic) || (await logs.localStart(partition)) !== "missing") continue;
+    const segments = (await readHead(store, partition))?.manifest.segments ?? [];
+    if (segments.length === 0) continue;
+    const bytes = segments.reduce((sum, { logBytes }) => sum + logBytes, 0);
+    found.push({ partition, segments: segments.length, bytes, missingSinceMs: await missing.since(partition) });
+  }
+  return found;
 }

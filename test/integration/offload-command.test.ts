@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { openFsStore } from "../../src/adapters/fs-store.ts";
+import { deleteTopicById } from "../../src/client/admin.ts";
 import { commitOffsets } from "../../src/client/groups.ts";
 import { logBounds } from "../../src/client/list-offsets.ts";
+import { ZERO_UUID } from "../../src/core/brand.ts";
 import { readCatalog } from "../../src/tier/catalog.ts";
 import { groupsAt } from "../../src/tier/groups.ts";
 import type { ObjectStore } from "../../src/tier/ports.ts";
@@ -141,4 +143,54 @@ test("tier offload writes Parquet files of what it archived where its rule says 
       code === 1 && /^.*orders-0 at 0 has no Parquet file: .+$/m.test(stderr),
   );
   assert.deepEqual(await store.list("parquet/"), []);
+});
+
+test("tier offload takes the archive of a deleted topic out after its grace, and never that of one it may not see", async () => {
+  await using world = new MirrorWorld();
+  const side = await world.side("west");
+  await world.topic(side, TOPIC, 1);
+  using offloads = new Offloads(side);
+  await world.produce(side, TOPIC, 0, 10);
+  const rule = "deleteLocal: never, onTopicDeleted: delete";
+  await offloads.offload(rule, "--close");
+  const store = await offloads.store();
+  const segments = async () => {
+    const [entry] = await readCatalog(store);
+    return entry === undefined ? undefined : (await manifestOf(store, entry.partition))?.segments.length;
+  };
+  // Not in the list of all topics, and denied when it is asked for, as of somebody who lost the right to see it.
+  const restore = side.region.faults.control(
+    3,
+    ({ body }) => {
+      const { topics } = body as { readonly topics: readonly { readonly name: string | null }[] | null };
+      if (topics?.every(({ name }) => name !== TOPIC)) return undefined;
+      const denied = { ...{ errorCode: 29, name: TOPIC, topicId: ZERO_UUID, isInternal: false, partitions: [] } };
+      const [broker] = side.region.endpoints;
+      const brokers = [{ nodeId: 1, host: broker?.host ?? "", port: broker?.port ?? 0, rack: null }];
+      const { clusterId } = side.region;
+      const response = { throttleMs: 0, brokers, clusterId, controllerId: 1, topics: topics === null ? [] : [denied] };
+      return { kind: "answer", response };
+    },
+    { stays: true },
+  );
+  const hidden = await offloads.offload(`${rule}, grace: 0s`, "--dry-run");
+  assert.deepEqual(hidden.missing_topics, []);
+  for (let round = 0; round < 2; round++) await offloads.offload(`${rule}, grace: 0s`);
+  assert.equal(await segments(), 1);
+  restore();
+
+  const topicId = side.region.topics().find(({ name }) => name === TOPIC)?.topicId ?? ZERO_UUID;
+  assert.equal((await deleteTopicById(side.client, topicId)).errorCode, 0);
+  const dry = await offloads.offload(rule, "--dry-run");
+  assert.deepEqual(
+    dry.missing_topics.map(({ topic, segments, goes_at }: Record<string, unknown>) => [topic, segments, goes_at]),
+    [[TOPIC, 1, null]],
+  );
+  await offloads.offload(rule);
+  assert.equal(await segments(), 1, "its grace is a day");
+  const due = await offloads.offload(rule, "--dry-run");
+  assert.ok(Date.parse(due.missing_topics[0].goes_at) > Date.now());
+  const { rules } = await offloads.offload(`${rule}, grace: 1ms`);
+  assert.equal(rules[0].upkeep.segments_of_deleted_topics, 1);
+  assert.ok(((await segments()) ?? 0) === 0);
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore } from "../../../src/adapters/memory-store.ts";
 import { offloadOnce } from "../../../src/tier/offload.ts";
-import { keepUp, type LocalStart, type UpkeepPolicy } from "../../../src/tier/upkeep.ts";
+import { keepUp, type LocalStart, missingArchives, type UpkeepPolicy } from "../../../src/tier/upkeep.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { consecutiveSegments, fakeSegmentSource, PARTITION } from "../../support/segments.ts";
@@ -68,4 +68,49 @@ test("upkeep collects what killed writers left of the cluster's topics", async (
   assert.equal((await world.run(0n, EVERYTHING, () => false)).unfinishedCollected, 0);
   assert.equal((await world.run(0n)).unfinishedCollected, 1);
   assert.equal(world.store.begun.size, 0);
+});
+
+test("An archive goes with its topic only when the topic was missing for the whole grace period, and is missing now", async () => {
+  const world = await openWorld();
+  const rule: UpkeepPolicy = { ...EVERYTHING, retention: {} };
+  const removed = async (local: LocalStart, afterMs = 0) => {
+    await world.clock.advance(afterMs);
+    return (await world.run(local, rule)).segmentsOfDeletedTopics;
+  };
+  assert.equal(await removed("missing"), 0);
+  assert.equal(await removed("missing", GRACE_MS - 1), 0);
+  assert.equal(await removed("unknown", 10 * GRACE_MS), 0, "not while nobody can tell");
+  assert.equal(await removed(0n), 0);
+  assert.equal(await removed("missing", 1), 0, "it was there meanwhile, so the grace begins anew");
+  assert.equal(await removed("missing", GRACE_MS), 4);
+  assert.equal((await world.run("missing", { ...rule, onTopicDeleted: "keep" })).segmentsRemoved, 0);
+});
+
+test("upkeep keeps the archive of a missing topic where the rule says so, and notes nothing", async () => {
+  const world = await openWorld();
+  const keep: UpkeepPolicy = { ...EVERYTHING, onTopicDeleted: "keep" };
+  for (let round = 0; round < 3; round++) {
+    assert.equal((await world.run("missing", keep)).segmentsRemoved, 0);
+    await world.clock.advance(2 * GRACE_MS);
+  }
+  assert.deepEqual(
+    [...world.store.objects.keys()].filter((key) => key.includes("/missing/")),
+    [],
+  );
+});
+
+test("a dry look at missing topics tells their archives and since when, and changes nothing", async () => {
+  const world = await openWorld();
+  const localStart = async (): Promise<LocalStart> => "missing";
+  const logs = { clusterId: PARTITION.clusterId, localStart, raiseStart: async () => {} };
+  const look = () => missingArchives(() => true, { store: world.store, logs });
+  const before = [...world.store.objects.keys()];
+  const [fresh] = await look();
+  assert.deepEqual([fresh?.segments, fresh?.missingSinceMs], [4, undefined]);
+  assert.deepEqual([...world.store.objects.keys()], before);
+  const noted = world.clock.nowMs();
+  await world.run("missing");
+  await world.clock.advance(1_000);
+  assert.equal((await look())[0]?.missingSinceMs, noted);
+  assert.deepEqual(await missingArchives(() => false, { store: world.store, logs }), []);
 });

@@ -5,7 +5,7 @@ import { nodeClock } from "../../../adapters/node-clock.ts";
 import { openPinoLogger } from "../../../adapters/pino-logger.ts";
 import { sleep } from "../../../core/clock.ts";
 import type { Endpoint } from "../../../core/network.ts";
-import { ClusterOffloader, type ClusterPass } from "../../../runtime/cluster-offload.ts";
+import { ClusterOffloader, type ClusterPass, type MissingTopicArchive } from "../../../runtime/cluster-offload.ts";
 import { control } from "../../../runtime/control-client.ts";
 import { boundHeap } from "../../../runtime/heap-bounds.ts";
 import { regionNamed } from "../../../runtime/region-spec.ts";
@@ -54,6 +54,8 @@ interface Outcome {
   readonly rows: TierRow[];
   readonly rules: TierRuleRow[];
   readonly deletions: DeletionRow[];
+  /** Of a dry run. */
+  readonly missing: MissingRow[];
   readonly failures: Error[];
 }
 
@@ -73,7 +75,7 @@ export async function tierOffload(context: CliContext, options: TierOffloadOptio
   const world = topologyInUse(context);
   const regions = tieredRegions(world, options.region);
   using interrupted = interruption((name) => context.talk(`${name}: finishing what is under way; again quits at once`));
-  const outcome: Outcome = { passes: [], rows: [], rules: [], deletions: [], failures: [] };
+  const outcome: Outcome = { passes: [], rows: [], rules: [], deletions: [], missing: [], failures: [] };
   const failed = new AbortController();
   const signal = AbortSignal.any([interrupted.signal, failed.signal]);
   const run: Run = { context, options, world, signal, outcome, open: new Map() };
@@ -86,12 +88,12 @@ export async function tierOffload(context: CliContext, options: TierOffloadOptio
     await Promise.allSettled(started);
     await Promise.all(started);
   } else for (const region of regions.existing) await offloadExisting(region, run);
-  const { passes, rows, rules, deletions, failures } = outcome;
+  const { passes, rows, rules, deletions, missing, failures } = outcome;
   const json = {
     ...{ dry_run: options.dryRun ?? false, regions: passes, partitions: rows.map(tierRowJson) },
-    ...{ rules: rules.map(tierRuleJson), deletions },
+    ...{ rules: rules.map(tierRuleJson), deletions, missing_topics: missing },
   };
-  context.data(json, () => tables(rows, deletions, options.dryRun === true));
+  context.data(json, () => tables(outcome, options.dryRun === true));
   if (failures[0] === undefined) return interrupted.exitCode;
   for (const { message } of failures.slice(1)) context.talk(message);
   throw failures[0];
@@ -120,6 +122,8 @@ async function offloadExisting(region: string, run: Run): Promise<void> {
   if (options.follow !== true) outcome.failures.push(...pass.failures);
   outcome.passes.push(passJson(region, pass));
   outcome.deletions.push(...pass.deletions.map((deletion) => deletionRow(region, deletion)));
+  if (options.dryRun === true)
+    outcome.missing.push(...(await offloader.missing()).map((archive) => missingRow(region, archive)));
   outcome.rows.push(...(await rowsOf(region, offloader)));
   outcome.rules.push(...rulesOf(region, offloader));
 }
@@ -232,6 +236,39 @@ function deletionRow(region: string, deletion: LocalDeletion): DeletionRow {
   };
 }
 
+interface MissingRow {
+  readonly region: string;
+  readonly topic: string;
+  readonly topic_id: string;
+  readonly partition: number;
+  readonly segments: number;
+  readonly bytes: number;
+  /** Times as ISO 8601, by the store's clock; null: the next pass notes that it is missing, and the grace begins. */
+  readonly missing_since: string | null;
+  readonly goes_at: string | null;
+}
+
+function missingRow(
+  region: string,
+  { partition, missingSinceMs, graceMs, segments, bytes }: MissingTopicArchive,
+): MissingRow {
+  const time = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());
+  const goesAtMs = missingSinceMs === undefined ? undefined : missingSinceMs + graceMs;
+  return {
+    ...{ region, topic: partition.topic, topic_id: partition.topicId, partition: partition.partition, segments, bytes },
+    ...{ missing_since: time(missingSinceMs), goes_at: time(goesAtMs) },
+  };
+}
+
+const MISSING_COLUMNS: readonly Column<MissingRow>[] = [
+  { title: "REGION", value: ({ region }) => region },
+  { title: "TOPIC", value: ({ topic }) => topic },
+  { title: "PARTITION", align: "right", value: ({ partition }) => partition },
+  { title: "SEGMENTS", align: "right", value: ({ segments }) => segments },
+  { title: "SIZE", align: "right", value: ({ bytes }) => formatBytes(bytes) },
+  { title: "GOES AT", value: ({ goes_at }) => goes_at ?? "a grace period after the next pass" },
+];
+
 const COLUMNS: readonly Column<TierRow>[] = [
   { title: "REGION", value: ({ region }) => region },
   { title: "TOPIC", value: ({ partition }) => partition.topic },
@@ -252,11 +289,15 @@ const DELETION_COLUMNS: readonly Column<DeletionRow>[] = [
   { title: "NO MORE, BECAUSE OF", value: ({ limit, refusal }) => refusal ?? limit },
 ];
 
-function tables(rows: readonly TierRow[], deletions: readonly DeletionRow[], isDryRun: boolean): string {
+function tables({ rows, deletions, missing }: Outcome, isDryRun: boolean): string {
   const parts = rows.length === 0 ? [] : [renderTable(COLUMNS, rows)];
   if (deletions.length > 0) {
     const title = isDryRun ? "would be deleted in the cluster:" : "deleted in the cluster:";
     parts.push(`${title}\n${renderTable(DELETION_COLUMNS, deletions)}`);
   } else if (isDryRun) parts.push("nothing would be deleted in the cluster");
+  if (missing.length > 0)
+    parts.push(
+      `archives that go because the cluster has their topics no more:\n${renderTable(MISSING_COLUMNS, missing)}`,
+    );
   return parts.join("\n\n");
 }
