@@ -76,6 +76,10 @@ function tlsReason(code: string, name: string): string | undefined {
     case "ECONNRESET":
     case "EPIPE":
       return "closed the connection during the TLS handshake: check that it is a TLS listener";
+    case "ERR_OSSL_PEM_NO_START_LINE":
+    case "ERR_OSSL_PEM_BAD_END_LINE":
+    case "ERR_OSSL_X509_KEY_VALUES_MISMATCH":
+      return `cannot be asked with these certificates (${code}): check that tls.ca, cert and key are PEM and belong together`;
     default:
       return /^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO|CERT_)/.test(code)
         ? `does not agree on TLS (${code}): check that it is a TLS listener, and the certificates`

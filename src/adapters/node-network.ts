@@ -91,13 +91,24 @@ interface Attempt {
   readonly failure: (error: Error) => Error;
 }
 
+/** Texts that are no PEM are thrown at once. */
+function opened({ open, failure }: Attempt, reject: (reason: Error) => void): Socket | undefined {
+  try {
+    return open();
+  } catch (thrown) {
+    reject(failure(toError(thrown)));
+    return undefined;
+  }
+}
+
 function established(attempt: Attempt, options: ConnectOptions): Promise<Connection> {
   return new Promise((resolve, reject) => {
     if (options.signal?.aborted) {
       reject(options.signal.reason);
       return;
     }
-    const socket = attempt.open();
+    const socket = opened(attempt, reject);
+    if (socket === undefined) return;
     const settle = (): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", onAbort);

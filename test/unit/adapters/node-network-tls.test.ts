@@ -76,6 +76,8 @@ test("connection is refused with the reason when the server cannot be trusted", 
     );
   assert.match(await failure({}), /not trusted.*tls\.ca/);
   assert.match(await failure({ ca: makeCertificates().ca }), /not trusted/);
+  assert.match(await failure({ ca, cert: "no PEM", key }), /tls\.ca, cert and key are PEM/);
+  assert.match(await failure({ ca, cert, key: makeCertificates().key }), /belong together/);
   assert.match(await failure({ ca, serverName: "kafka.example" }), /certificate for other names than kafka\.example/);
 });
 
