@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
+import { deleteRecords } from "../../src/client/admin.ts";
 import { RestoreError } from "../../src/tier/restore/restore-error.ts";
 import { eventually, type Seen } from "./mirror-world.ts";
 import { RestoreWorld, withoutOffsets } from "./restore-world.ts";
@@ -120,6 +121,25 @@ test("restore takes a range by offset and by time, with its own offsets behind a
     assert.equal(report.partitions[0]?.result.offsets, "exact");
     assert.deepEqual(await world.read(central, `part-${at}`, 0), all.slice(33, 187));
   }
+});
+
+test("restore does not take a topic for restored whose beginning is gone", async () => {
+  await using world = new RestoreWorld();
+  const west = await world.side("west");
+  await world.archivedTopic(west, "orders", 1);
+  await world.fill(west, "orders", 0, OLD_MS);
+  await world.archive(west, ["orders"]);
+  const central = await world.side("central");
+  const { partitions } = await world.restore(central);
+  const endOffset = partitions[0]?.plan.range.endOffset ?? 0n;
+  assert.equal((await world.restore(central)).partitions[0]?.result.wasDone, true);
+  const [deleted] = await deleteRecords(central.client, [{ topic: "orders", index: 0, offset: 50n }]);
+  assert.equal(deleted?.errorCode, 0);
+  const cut = { code: "RESTORE_TARGET_CUT", topic: "orders", partition: 0, fromOffset: 0n, startOffset: 50n };
+  await assert.rejects(world.restore(central), { fault: cut });
+  // What is there from its first record on is there.
+  const rest = await world.restore(central, { from: { offset: 50n } });
+  assert.deepEqual([rest.partitions[0]?.result.wasDone, rest.partitions[0]?.plan.range.endOffset], [true, endOffset]);
 });
 
 test("restore to a point in time brings all topics and groups to where they were then", async () => {

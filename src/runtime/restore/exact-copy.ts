@@ -68,13 +68,18 @@ export async function copyExact(task: PartitionTask, deps: ExactDeps): Promise<P
 }
 
 /** Where to go on, once the target's log is found to be the beginning of the archive's.
- *  @throws {RestoreError} `RESTORE_TARGET_NOT_EMPTY` */
+ *  @throws {RestoreError} `RESTORE_TARGET_NOT_EMPTY`, `RESTORE_TARGET_CUT` */
 async function findPlace(task: PartitionTask, deps: ExactDeps): Promise<bigint> {
   const { plan, target, onProgress } = task;
   const { fromOffset, endOffset } = plan.range;
   const bounds = await deps.to.target.bounds(target);
   if (bounds.endOffset > fromOffset && bounds.endOffset <= endOffset) {
     await demandSameTail(task, deps, bounds);
+    // The topic that was archived itself, whose old records were let go, or a restored one that retention has cut since.
+    if (bounds.startOffset > fromOffset) {
+      const { topic, partition } = target;
+      throw restoreError({ code: "RESTORE_TARGET_CUT", topic, partition, fromOffset, startOffset: bounds.startOffset });
+    }
     onProgress(bounds.endOffset);
     return bounds.endOffset;
   }

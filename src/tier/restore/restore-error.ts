@@ -16,6 +16,14 @@ export type RestoreFault =
       readonly partition: number;
       readonly records: bigint;
     }
+  /** The partition holds the end of what is restored and not its beginning, which nothing can put in front any more. */
+  | {
+      readonly code: "RESTORE_TARGET_CUT";
+      readonly topic: string;
+      readonly partition: number;
+      readonly fromOffset: bigint;
+      readonly startOffset: bigint;
+    }
   | {
       readonly code: "RESTORE_TOO_FEW_PARTITIONS";
       readonly topic: string;
@@ -56,6 +64,8 @@ function sentence(fault: RestoreFault): string {
     }
     case "RESTORE_TARGET_NOT_EMPTY":
       return `${fault.topic}-${fault.partition} holds ${fault.records} records that are no beginning of this restore; restore to another name with --to, or delete the topic`;
+    case "RESTORE_TARGET_CUT":
+      return `${fault.topic}-${fault.partition} begins at offset ${fault.startOffset}, so the records from ${fault.fromOffset} on cannot be put back into it; restore to another name with --to, or delete the topic`;
     case "RESTORE_TOO_FEW_PARTITIONS":
       return `${fault.topic} has ${fault.actual} partitions on the target, the archive has ${fault.wanted}; restore to another name with --to, or add partitions`;
     case "RESTORE_OFFSET_MOVED":
