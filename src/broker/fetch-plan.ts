@@ -3,6 +3,7 @@
 import { StorageError } from "../core/storage.ts";
 import type { RequestOutput, ResponseInput } from "../wire/api.ts";
 import type { fetchApi } from "../wire/apis/01-fetch.ts";
+import { ISOLATION_LEVELS } from "../wire/apis/isolation-levels.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { readCold } from "./cold-fetch.ts";
 import { Refusal, refusal } from "./errors.ts";
@@ -21,7 +22,6 @@ type PartitionAnswer = Response["topics"][number]["partitions"][number];
 const RESPONSE_BYTES_MAX = 57_671_680;
 /** First version in which a consumer may read from a replica that does not lead (KIP-392). */
 const FOLLOWER_READ_VERSION_MIN = 11;
-const READ_COMMITTED = 1;
 /** After these Kafka answers an empty list of aborted transactions, after others none (null). */
 const UNKNOWN_PARTITION: ReadonlySet<number> = new Set([
   ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
@@ -54,7 +54,7 @@ export class FetchPlan {
 
   /** The client reads no further than the last stable offsets. */
   get isCommittedOnly(): boolean {
-    return this.#request.isolationLevel === READ_COMMITTED;
+    return this.#request.isolationLevel === ISOLATION_LEVELS.read_committed;
   }
 
   /** Partitions whose progress may complete the request. */

@@ -2,7 +2,10 @@
 
 import type { ResponseOutput } from "../wire/api.ts";
 import { describeConfigs as describeConfigsApi } from "../wire/apis/32-describe-configs.ts";
-import { incrementalAlterConfigs as alterConfigsApi } from "../wire/apis/44-incremental-alter-configs.ts";
+import {
+  incrementalAlterConfigs as alterConfigsApi,
+  CONFIG_OPERATIONS,
+} from "../wire/apis/44-incremental-alter-configs.ts";
 import { describeCluster as describeClusterApi } from "../wire/apis/60-describe-cluster.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { BrokerInfo } from "./cluster-view.ts";
@@ -75,10 +78,6 @@ export interface ConfigChange {
   readonly value: string | null;
 }
 
-/** Operations of IncrementalAlterConfigs. */
-const SET = 0;
-const DELETE = 1;
-
 /** Changes single settings of one resource and leaves the others alone.
  *  @throws {ClientError} `CLIENT_BROKER_ERROR` when refused */
 export async function alterConfigs(
@@ -92,7 +91,9 @@ export async function alterConfigs(
       {
         resourceType: RESOURCE_TYPES[resource.type],
         resourceName: resource.name,
-        configs: changes.map(({ name, value }) => ({ name, value, configOperation: value === null ? DELETE : SET })),
+        configs: changes.map(({ name, value }) => {
+          return { name, value, configOperation: value === null ? CONFIG_OPERATIONS.delete : CONFIG_OPERATIONS.set };
+        }),
       },
     ],
     validateOnly,

@@ -4,6 +4,7 @@ import { type Uuid, ZERO_UUID } from "../core/brand.ts";
 import { assertInvariant } from "../core/errors.ts";
 import type { ResponseOutput } from "../wire/api.ts";
 import { fetchApi } from "../wire/apis/01-fetch.ts";
+import { ISOLATION_LEVELS } from "../wire/apis/isolation-levels.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import type { FramePool } from "../wire/frame-pool.ts";
 import { isClusterId } from "../wire/topic-ids.ts";
@@ -23,12 +24,7 @@ const FIRST_WITH_FETCHED_EPOCH = 12;
 const ANSWER_TIMEOUT_MS = 30_000;
 
 /** What readers see of transactions. */
-export type Isolation = "read_uncommitted" | "read_committed";
-
-/** The wire's number for an isolation level. */
-export function isolationLevel(isolation: Isolation): number {
-  return isolation === "read_committed" ? 1 : 0;
-}
+export type Isolation = keyof typeof ISOLATION_LEVELS;
 
 /** Where to read in one partition. */
 export interface FetchPartition {
@@ -135,7 +131,7 @@ function ask(
       maxWaitMs,
       minBytes,
       maxBytes,
-      isolationLevel: isolationLevel(isolation),
+      isolationLevel: ISOLATION_LEVELS[isolation],
       sessionId: step.sessionId,
       sessionEpoch: step.sessionEpoch,
       topics: byIncarnation(step.partitions).map(({ topic, topicId, items }) => ({

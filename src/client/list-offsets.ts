@@ -1,9 +1,10 @@
 /** Offsets by time, and the two ends of partitions, asked of their leaders. */
 
 import { listOffsets as listOffsetsApi } from "../wire/apis/02-list-offsets.ts";
+import { ISOLATION_LEVELS } from "../wire/apis/isolation-levels.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { brokerError } from "./errors.ts";
-import { type Isolation, isolationLevel } from "./fetch.ts";
+import type { Isolation } from "./fetch.ts";
 import type { CallOptions, KafkaClient } from "./kafka-client.ts";
 import { askLeaders, byTopic, inOrder, type PartitionRef, partitionKey } from "./leaders.ts";
 import { groupOf } from "./scatter.ts";
@@ -117,7 +118,7 @@ async function askRound(
     listOffsetsApi,
     {
       replicaId: -1,
-      isolationLevel: isolationLevel(options.isolation ?? "read_uncommitted"),
+      isolationLevel: ISOLATION_LEVELS[options.isolation ?? "read_uncommitted"],
       topics: byTopic(items).map(({ topic, items: asked }) => ({
         name: topic,
         partitions: asked.map(({ index, timestampMs }) => ({ index, timestampMs })),

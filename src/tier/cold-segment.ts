@@ -1,7 +1,8 @@
 /** Reads one archived segment: its batches by position or offset, whole and checked. */
 
+import { BATCH_PREFIX_BYTES } from "../wire/batch-layout.ts";
 import { WireError } from "../wire/errors.ts";
-import { BATCH_PREFIX_BYTES, type BatchView, batchAt } from "../wire/record-batch.ts";
+import { type BatchView, batchAt } from "../wire/record-batch.ts";
 import { OffsetIndex } from "../wire/segment/offset-index.ts";
 import { type ArchivedObject, CHUNK_BYTES, type ChunkSource } from "./chunk-reader.ts";
 import { ArchiveError } from "./errors.ts";

@@ -1,8 +1,9 @@
 /** Reads a segment's data once, in parts: its batches, and the digests of all of it. */
 
 import { createHash } from "node:crypto";
+import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, LENGTH_AT } from "../wire/batch-layout.ts";
 import { crc32c } from "../wire/crc32c.ts";
-import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, type BatchView, batchAt } from "../wire/record-batch.ts";
+import { type BatchView, batchAt } from "../wire/record-batch.ts";
 import { partsOf } from "./object-body.ts";
 import type { ObjectBody } from "./ports.ts";
 
@@ -10,7 +11,6 @@ import type { ObjectBody } from "./ports.ts";
 const PART_BYTES = 4 * 1024 * 1024;
 
 /** Where a batch tells its length. */
-const LENGTH_AT = 8;
 
 /** What identifies bytes. */
 export interface Digests {

@@ -3,17 +3,11 @@
  *  flight, so that many small batches are slow over a long link, and many requests everywhere. */
 
 import { assertInvariant } from "../core/errors.ts";
+import { BATCH_HEADER_BYTES } from "./batch-layout.ts";
 import { DEFAULT_DECOMPRESSED_BYTES_MAX } from "./compression/codec.ts";
 import { codecFor } from "./compression/codecs.ts";
 import { WireError } from "./errors.ts";
-import {
-  assembleBatch,
-  BATCH_HEADER_BYTES,
-  type BatchHeader,
-  type BatchView,
-  CODEC_MASK,
-  fillHeader,
-} from "./record-batch.ts";
+import { assembleBatch, type BatchHeader, type BatchView, CODEC_MASK, fillHeader } from "./record-batch.ts";
 import { RecordCursor, RecordSink, varintBytes, varlongBytes } from "./record-cursor.ts";
 
 /** Bytes a record may grow by: its length by 1 (of 5), its timestamp delta to 10 bytes, its offset delta to 5. */

@@ -1,32 +1,27 @@
 /** Record batch v2 as bytes: a header view without a copy, header patches, and the walk over concatenated batches.
  *
- *  ```
- *   0 baseOffset i64 | 8 length i32 (bytes after it) | 12 partitionLeaderEpoch i32 | 16 magic i8 | 17 crc u32
- *  21 attributes i16 | 23 lastOffsetDelta i32 | 27 baseTimestamp i64 | 35 maxTimestamp i64
- *  43 producerId i64 | 51 producerEpoch i16 | 53 baseSequence i32 | 57 recordCount i32 | 61 records
- *  ```
- *  The CRC-32C covers 21 to the end, so offset and leader epoch may change freely. Source: Kafka, `DefaultRecordBatch`. */
+ *  See `batch-layout.ts` for the fields. The CRC-32C covers the attributes and what follows, so offset and leader epoch may change
+ *  freely. Source: Kafka, `DefaultRecordBatch`. */
 
+import {
+  ATTRIBUTES_AT,
+  BASE_SEQUENCE_AT,
+  BASE_TIMESTAMP_AT,
+  BATCH_HEADER_BYTES,
+  BATCH_PREFIX_BYTES,
+  CRC_AT,
+  LAST_OFFSET_DELTA_AT,
+  LEADER_EPOCH_AT,
+  LENGTH_AT,
+  MAGIC_AT,
+  MAX_TIMESTAMP_AT,
+  PRODUCER_EPOCH_AT,
+  PRODUCER_ID_AT,
+  RECORD_COUNT_AT,
+} from "./batch-layout.ts";
 import { crc32c, patchCrc32c } from "./crc32c.ts";
 import { WireError } from "./errors.ts";
 
-/** Bytes of a batch header; records begin here. */
-export const BATCH_HEADER_BYTES = 61;
-/** Bytes before the part that the length field counts. */
-export const BATCH_PREFIX_BYTES = 12;
-
-const LENGTH_AT = 8;
-const LEADER_EPOCH_AT = 12;
-const MAGIC_AT = 16;
-const CRC_AT = 17;
-const ATTRIBUTES_AT = 21;
-const LAST_OFFSET_DELTA_AT = 23;
-const BASE_TIMESTAMP_AT = 27;
-const MAX_TIMESTAMP_AT = 35;
-const PRODUCER_ID_AT = 43;
-const PRODUCER_EPOCH_AT = 51;
-const BASE_SEQUENCE_AT = 53;
-const RECORD_COUNT_AT = 57;
 /** Everything that a header patch may change and the CRC covers lies before this. */
 const PATCHED_END = 57;
 

@@ -1,9 +1,10 @@
 /** Record batches for the contract cases: right ones, and ones that are wrong in exactly one way. */
 
 import { gzipSync } from "node:zlib";
+import { BATCH_HEADER_BYTES } from "../../src/wire/batch-layout.ts";
 import { Writer } from "../../src/wire/buffers.ts";
 import { crc32c } from "../../src/wire/crc32c.ts";
-import { assembleBatch, BATCH_HEADER_BYTES } from "../../src/wire/record-batch.ts";
+import { assembleBatch } from "../../src/wire/record-batch.ts";
 
 /** What a batch is to look like; the defaults make one sound, uncompressed, non-idempotent record. */
 export interface BatchShape {

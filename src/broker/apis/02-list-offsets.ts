@@ -3,6 +3,7 @@
 import { TributaryError } from "../../core/errors.ts";
 import type { RequestOutput, ResponseInput } from "../../wire/api.ts";
 import { listOffsets } from "../../wire/apis/02-list-offsets.ts";
+import { ISOLATION_LEVELS } from "../../wire/apis/isolation-levels.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import { inTime } from "../cold-fetch.ts";
 import { Refusal, refusal } from "../errors.ts";
@@ -21,7 +22,6 @@ const MAX_TIMESTAMP = -3n;
 const EARLIEST_LOCAL = -4n;
 const LATEST_TIERED = -5n;
 const EARLIEST_PENDING_UPLOAD = -6n;
-const READ_COMMITTED = 1;
 /** Then the client hears that it took too long, and asks again (KIP-1075). Below the 30 s that clients give a request. */
 const COLD_WAIT_MS_MAX = 15_000;
 const FIRST_VERSION_WITH_EPOCH = 4;
@@ -106,7 +106,7 @@ function at(partition: Partition, offset: bigint): Found {
 }
 
 function readableTo(partition: Partition, { isolationLevel }: Scope): bigint {
-  return isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
+  return isolationLevel === ISOLATION_LEVELS.read_committed ? partition.lastStableOffset : partition.highWatermark;
 }
 
 /** What is not committed yet might still be cut off, so it is not told. */

@@ -1,7 +1,7 @@
 /** IncrementalAlterConfigs v0-1: sets, removes, or edits single entries of a topic, or of all brokers at once. */
 
 import type { RequestOutput } from "../../wire/api.ts";
-import { incrementalAlterConfigs } from "../../wire/apis/44-incremental-alter-configs.ts";
+import { CONFIG_OPERATIONS, incrementalAlterConfigs } from "../../wire/apis/44-incremental-alter-configs.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import { brokerConfig } from "../configs/broker-configs.ts";
 import type { ConfigDefinition } from "../configs/definition.ts";
@@ -21,11 +21,7 @@ import { requestedTopic } from "../partition-lookup.ts";
 type Resource = RequestOutput<typeof incrementalAlterConfigs>["resources"][number];
 type Change = Resource["configs"][number];
 
-/** Operations by number. */
-const SET = 0;
-const DELETE = 1;
-const APPEND = 2;
-const SUBTRACT = 3;
+const { set: SET, delete: DELETE, append: APPEND, subtract: SUBTRACT } = CONFIG_OPERATIONS;
 
 export const incrementalAlterConfigsHandler = defineHandler(incrementalAlterConfigs, (request, context) => ({
   throttleMs: 0,

@@ -1,7 +1,8 @@
 /** The walk over a segment file that may be damaged: batch by batch, in chunks, up to the first bytes that are no batch. */
 
 import type { StorageFile } from "../../core/storage.ts";
-import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, BatchView, MAGIC_V2 } from "../../wire/record-batch.ts";
+import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES } from "../../wire/batch-layout.ts";
+import { BatchView, MAGIC_V2 } from "../../wire/record-batch.ts";
 
 /** Bytes read at once: large enough that system calls do not count, small enough to stay in the cache. */
 const CHUNK_BYTES = 512 * 1024;

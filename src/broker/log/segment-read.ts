@@ -2,11 +2,8 @@
 
 import { assertInvariant } from "../../core/errors.ts";
 import type { StorageFile } from "../../core/storage.ts";
-import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES } from "../../wire/record-batch.ts";
+import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, LAST_OFFSET_DELTA_AT, LENGTH_AT } from "../../wire/batch-layout.ts";
 import type { OffsetIndex } from "../../wire/segment/offset-index.ts";
-
-const LENGTH_AT = 8;
-const LAST_OFFSET_DELTA_AT = 23;
 
 /** A read of whole batches from a log. */
 export interface LogRead {

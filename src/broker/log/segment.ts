@@ -4,8 +4,9 @@
  *  segment is sealed, so that an append is one system call. Whatever a crash takes from them is rebuilt from the data. */
 
 import type { Storage, StorageFile } from "../../core/storage.ts";
+import { ATTRIBUTES_AT, BATCH_HEADER_BYTES, LAST_OFFSET_DELTA_AT, MAX_TIMESTAMP_AT } from "../../wire/batch-layout.ts";
 import { crc32c } from "../../wire/crc32c.ts";
-import { BATCH_HEADER_BYTES, type BatchView } from "../../wire/record-batch.ts";
+import type { BatchView } from "../../wire/record-batch.ts";
 import type { TransactionIndex } from "../../wire/segment/transaction-index.ts";
 import { type PlacedBatch, scanBatches } from "./batch-scan.ts";
 import { offsetFileName, SEGMENT_SUFFIXES, type SegmentSuffix } from "./file-names.ts";
@@ -16,10 +17,6 @@ import { lastRelativeAt, lowHalf, readBatches, type SegmentRead, type SegmentSli
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
 /** Positions are stored in 31 bits. */
 const POSITION_MAX = 2 ** 31 - 1;
-/** The CRC covers a batch from its attributes on. */
-const CRC_COVERED_AT = 21;
-const LAST_OFFSET_DELTA_AT = 23;
-const MAX_TIMESTAMP_AT = 35;
 
 /** A segment; the owner appends to the last one only. */
 export class Segment {
@@ -304,5 +301,5 @@ export class Segment {
 }
 
 function hasValidCrc(batch: BatchView): boolean {
-  return crc32c(batch.bytes.subarray(CRC_COVERED_AT)) === batch.crc;
+  return crc32c(batch.bytes.subarray(ATTRIBUTES_AT)) === batch.crc;
 }

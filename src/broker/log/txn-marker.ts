@@ -1,16 +1,14 @@
-/** The end of a transaction in a log: a control batch of one record (Kafka: `EndTransactionMarker`, `ControlRecordType`).
+/** The end of a transaction in a log: a control batch of one record (Kafka: `EndTransactionMarker`).
  *
  *  ```
- *  key: version i16 = 0 | type i16: 0 abort, 1 commit      value: version i16 = 0 | coordinatorEpoch i32
+ *  key: see `control-batch.ts`      value: version i16 = 0 | coordinatorEpoch i32
  *  ``` */
 
+import { decodeControlKey, encodeControlKey } from "../../wire/control-batch.ts";
 import type { BatchView } from "../../wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../wire/records.ts";
 
-const ABORT = 0;
-const COMMIT = 1;
 const VERSION = 0;
-const KEY_BYTES = 4;
 const VALUE_BYTES = 6;
 
 /** What a marker says. */
@@ -27,9 +25,7 @@ export function markerBatch(
   marker: TxnMarker,
   at: { readonly nowMs: number; readonly isAppendTime: boolean },
 ): BatchView {
-  const key = Buffer.alloc(KEY_BYTES);
-  key.writeInt16BE(VERSION, 0);
-  key.writeInt16BE(marker.committed ? COMMIT : ABORT, 2);
+  const key = encodeControlKey(marker.committed ? "commit" : "abort");
   const value = Buffer.alloc(VALUE_BYTES);
   value.writeInt16BE(VERSION, 0);
   value.writeInt32BE(marker.coordinatorEpoch, 2);
@@ -44,11 +40,10 @@ export function markerBatch(
 /** What a control batch says; undefined when it holds no marker: other kinds of control records, or none left by a cleaning. */
 export function markerIn(batch: BatchView): TxnMarker | undefined {
   const [record] = decodeRecords(batch);
-  if (record?.key === null || record === undefined || record.key.length < KEY_BYTES) return undefined;
-  const type = record.key.readInt16BE(2);
-  if (type !== ABORT && type !== COMMIT) return undefined;
+  const end = decodeControlKey(record?.key ?? null);
+  if (record === undefined || end === undefined) return undefined;
   const coordinatorEpoch =
     record.value !== null && record.value.length >= VALUE_BYTES ? record.value.readInt32BE(2) : -1;
   const { producerId, producerEpoch } = batch;
-  return { producerId, producerEpoch, committed: type === COMMIT, coordinatorEpoch };
+  return { producerId, producerEpoch, committed: end === "commit", coordinatorEpoch };
 }

@@ -1,14 +1,13 @@
 /** What a leader checks of a produced batch before it appends it, in Kafka's order (`ProduceRequest.validateRecords`,
  *  `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`). Producer state is checked later, by `ProducerStates`. */
 
+import { ATTRIBUTES_AT, BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES } from "../../wire/batch-layout.ts";
 import { type CodecId, type CodecName, DEFAULT_DECOMPRESSED_BYTES_MAX } from "../../wire/compression/codec.ts";
 import { codecFor, codecNamed } from "../../wire/compression/codecs.ts";
 import { crc32c } from "../../wire/crc32c.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import {
   assembleBatch,
-  BATCH_HEADER_BYTES,
-  BATCH_PREFIX_BYTES,
   BatchView,
   CODEC_MASK,
   MAGIC_V2,
@@ -66,7 +65,6 @@ export interface ProduceRefusal {
   readonly recordErrors: readonly RecordComplaint[];
 }
 
-const ATTRIBUTES_AT = 21;
 const NO_TIMESTAMP = -1n;
 
 /** Judges the records of one partition in a produce request. `records` may be changed by a later append, not here. */

@@ -4,7 +4,8 @@
  *  "Nothing leaves an archive unchecked": every batch's CRC is computed before it is handed on. */
 
 import { toError } from "../../core/errors.ts";
-import { BATCH_PREFIX_BYTES, type BatchView, batchAt } from "../../wire/record-batch.ts";
+import { BATCH_PREFIX_BYTES } from "../../wire/batch-layout.ts";
+import { type BatchView, batchAt } from "../../wire/record-batch.ts";
 import { OffsetIndex } from "../../wire/segment/offset-index.ts";
 import { type AbortedTransaction, type OffsetRange, TransactionIndex } from "../../wire/segment/transaction-index.ts";
 import { archiveFailure } from "../archive-failure.ts";

@@ -3,6 +3,9 @@
 import { defineApi } from "../api.ts";
 import { array, boolean, int8, int16, int32, nullableString, since, string, struct } from "../schema.ts";
 
+/** What `configOperation` says. The last two change the items of a list. */
+export const CONFIG_OPERATIONS = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
+
 export const incrementalAlterConfigs = defineApi({
   key: 44,
   name: "IncrementalAlterConfigs",
@@ -14,7 +17,7 @@ export const incrementalAlterConfigs = defineApi({
         /** As in DescribeConfigs. */
         resourceType: int8,
         resourceName: string,
-        /** Operation: 0 set, 1 delete, 2 append to a list, 3 subtract from a list. */
+        /** See `CONFIG_OPERATIONS`. */
         configs: array(struct({ name: string, configOperation: int8, value: nullableString })),
       }),
     ),
