@@ -199,3 +199,24 @@ test("restore refuses while a group has members on the target, and a topic that 
     fault: { code: "RESTORE_NOTHING", location: "memory:" },
   });
 });
+
+test("restore with own offsets ends and says what to do when somebody else writes into the topic meanwhile", async () => {
+  await using world = new RestoreWorld();
+  const west = await world.side("west");
+  await world.archivedTopic(west, "orders", 1);
+  await world.fill(west, "orders", 0, OLD_MS);
+  await world.archive(west, ["orders"]);
+  const central = await world.side("central");
+  let intruder: Promise<unknown> = Promise.resolve();
+  // As if another restore had found the same place a moment before.
+  central.region.faults.control(0, () => {
+    intruder = world.produce(central, "orders", 0, 1);
+    return { kind: "delay", delayMs: 1_000 };
+  });
+  await assert.rejects(world.restore(central), (error) => {
+    assert.ok(error instanceof RestoreError && error.fault.code === "RESTORE_OFFSET_MOVED");
+    assert.equal(error.fault.actual, error.fault.expected + 1n);
+    return /the same restore on another machine; see that only one runs, delete the topic/.test(error.message);
+  });
+  await intruder;
+});

@@ -69,7 +69,7 @@ function sentence(fault: RestoreFault): string {
     case "RESTORE_TOO_FEW_PARTITIONS":
       return `${fault.topic} has ${fault.actual} partitions on the target, the archive has ${fault.wanted}; restore to another name with --to, or add partitions`;
     case "RESTORE_OFFSET_MOVED":
-      return `${fault.topic}-${fault.partition}: a record landed at offset ${fault.actual} instead of ${fault.expected}, so somebody else writes there too; delete the topic and restore it again`;
+      return `${fault.topic}-${fault.partition}: a record landed at offset ${fault.actual} instead of ${fault.expected}, so somebody else writes there too, perhaps the same restore on another machine; see that only one runs, delete the topic and restore it again`;
     case "RESTORE_STOPPED":
       return `${fault.topic}-${fault.partition} cannot be restored further: ${fault.why}; once that is mended, the same command goes on`;
     default:
