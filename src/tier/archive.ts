@@ -73,5 +73,18 @@ export async function publish(
   const key = manifestKey(draft.partition, manifest.number);
   const isNew = await store.putIfAbsent(key, bytes);
   if (!isNew && !(await store.get(key)).equals(bytes)) return undefined;
+  if (head !== undefined && (await wasCollected(store, head))) {
+    // Whoever stood still until gc had collected all of an archive wins a number that is free again, and names what is gone.
+    await store.remove(key);
+    return undefined;
+  }
   return { manifest, sha256: sha256(bytes) };
+}
+
+/** The last manifest goes after all objects: without it, and without the oldest object that it named, nothing is left. Where only one
+ *  of the two is missing it was lost by accident, and a new manifest mends more than it harms. */
+async function wasCollected(store: ObjectStore, { manifest }: ArchiveHead): Promise<boolean> {
+  if ((await store.stat(manifestKey(manifest.partition, manifest.number))) !== undefined) return false;
+  const [oldest] = manifest.segments;
+  return oldest !== undefined && (await store.stat(`${oldest.key}.log`)) === undefined;
 }

@@ -102,6 +102,8 @@ async function unnamedObjects(objectKeys: readonly string[], judged: Judged & { 
   const held = heldRange(read);
   const unnamedSince = lastNames(read);
   const newest = read.at(-1);
+  // Of a topic that is gone nothing is named any more, uploads of its offloader included.
+  const isOver = newest?.manifest.removed?.cause === "topic-deleted" && newest.manifest.segments.length === 0;
   const objects: string[] = [];
   let [bytes, waiting, unknown, named] = [0, 0, 0, 0];
   for (const key of objectKeys) {
@@ -111,7 +113,7 @@ async function unnamedObjects(objectKeys: readonly string[], judged: Judged & { 
       continue;
     }
     const offset = baseOffsetOf(key);
-    const wasRemoved = offset !== undefined && offset < (newest?.manifest.removed?.nextOffset ?? 0n);
+    const wasRemoved = offset !== undefined && (isOver || offset < (newest?.manifest.removed?.nextOffset ?? 0n));
     if (without === undefined && (offset === undefined || !(wasRemoved || isHeld(offset, held)))) {
       unknown++;
       continue;

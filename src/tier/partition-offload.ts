@@ -137,11 +137,12 @@ async function settle({ segment, sent }: Pending, policy: ColdPolicy, deps: Stat
 /** Where there is no manifest there must be no older segment: an archive whose manifests are gone must not be begun anew behind
  *  what it holds, since nobody would miss that any more. */
 async function demandNothingBelow(partition: ArchivedPartition, baseOffset: bigint, store: ObjectStore): Promise<void> {
-  const prefix = partitionPrefix(partition);
-  for (const key of await store.list(prefix)) {
-    if ((baseOffsetOf(key) ?? baseOffset) < baseOffset)
-      throw archiveFailure({ code: "ARCHIVE_MANIFESTS_GONE", location: store.location, prefix, localFrom: baseOffset });
-  }
+  for (const key of await store.list(partitionPrefix(partition)))
+    if ((baseOffsetOf(key) ?? baseOffset) < baseOffset) throw manifestsGone(partition, baseOffset, store);
+}
+
+function manifestsGone(partition: ArchivedPartition, localFrom: bigint, { location }: ObjectStore): Error {
+  return archiveFailure({ code: "ARCHIVE_MANIFESTS_GONE", location, prefix: partitionPrefix(partition), localFrom });
 }
 
 /** The archive never has a hole: what another writer archived may end before this segment begins. */
@@ -163,6 +164,8 @@ async function publishSegment(
   let head = known;
   for (let attempt = 0; attempt < PUBLISH_ATTEMPTS_MAX; attempt++) {
     const reached = archivedTo(head?.manifest);
+    // The topic is gone, and its id never comes back: nothing may be named any more that gc collects.
+    if (head?.manifest.removed?.cause === "topic-deleted" && head.manifest.segments.length === 0) return head;
     if (head !== undefined && reached !== undefined && entry.baseOffset < reached) return head;
     demandNoGap(partition, entry, reached);
     const published = await publish(deps.store, head, {
@@ -173,7 +176,11 @@ async function publishSegment(
       removed: head?.manifest.removed,
     });
     if (published !== undefined) return published;
+    const before = head;
     head = await readHead(deps.store, partition);
+    if (before === undefined || head !== undefined) continue;
+    await discardUpload(entry.key, deps.store);
+    throw manifestsGone(partition, entry.baseOffset, deps.store);
   }
   throw archiveFailure({
     code: "ARCHIVE_CONTENDED",

@@ -75,6 +75,13 @@ export function assertNoOrphans(world: ArchiveWorld): void {
   assert.deepEqual(orphans, [], "orphans are collected");
 }
 
+/** Of a topic that was deleted nothing is in the store, unless no manifest ever told that it was archived. */
+export function assertNothingLeft(world: ArchiveWorld): void {
+  const keys = [...world.store.objects.keys()];
+  const wasArchived = world.listings.some((names) => names.some((key) => key.startsWith(manifestPrefix(PARTITION))));
+  if (wasArchived) assert.deepEqual(keys, [], "the archive of a deleted topic goes whole");
+}
+
 /** Everything on the disk that may go has gone, and lies in the archive. */
 export function assertAllArchived(world: ArchiveWorld): void {
   const last = world.written.at(-1)?.info;

@@ -7,6 +7,7 @@ import { offloadOnce } from "../../../src/tier/offload.ts";
 import type { ObjectStore } from "../../../src/tier/ports.ts";
 import { retainPartition } from "../../../src/tier/retention.ts";
 import { storeNowMs } from "../../../src/tier/store-clock.ts";
+import { keepUp } from "../../../src/tier/upkeep.ts";
 import { PARTITION } from "../../support/segments.ts";
 import { type ArchiveProcess, type ArchiveWorld, GRACE_MS } from "./world.ts";
 
@@ -47,6 +48,21 @@ export const retire: Job = async ({ store, clock }, world) => {
   const localStart = [...world.local].sort((a, b) => Number(a - b))[0];
   const bounds = { nowMs: clock.nowMs(), localStart };
   await retainPartition(PARTITION, { retention, bounds }, { store: watched, clock });
+};
+
+/** The topic is deleted in the cluster, with all that it had on the disk. */
+export const deleteTopic: Job = async (_, world) => {
+  world.isTopicThere = false;
+  world.local.clear();
+  world.retiredTo = world.written.at(-1)?.info.nextOffset ?? 0n;
+};
+
+/** What deleted topics left in the archive is taken out, and later collected. */
+export const forgetDeleted: Job = async ({ store, clock }, world) => {
+  const localStart = async () => (world.isTopicThere ? ("unknown" as const) : ("gone" as const));
+  const logs = { clusterId: PARTITION.clusterId, localStart, raiseStart: async () => {} };
+  const policy = { retention: {}, onTopicDeleted: "delete", graceMs: GRACE_MS } as const;
+  await keepUp(policy, () => true, { store, clock, logs, collects: true });
 };
 
 /** One after the other. */

@@ -3,7 +3,7 @@
 import { decodeManifest } from "../../../src/tier/manifest.ts";
 import { bodyOf, wholeOf } from "../../../src/tier/object-body.ts";
 import type { ArchivedPartition, ObjectStore } from "../../../src/tier/ports.ts";
-import { type Job, offload } from "./jobs.ts";
+import { deleteTopic, forgetDeleted, inTurn, type Job, offload, wait } from "./jobs.ts";
 import type { Mistake, Scenario } from "./runs.ts";
 import { type ArchiveProcess, type ArchiveWorld, GRACE_MS } from "./world.ts";
 
@@ -108,6 +108,19 @@ const gcOfNewest: Job = async ({ store, clock }) => {
   }
 };
 
+/** What was there once is taken for there, also after all of an archive was collected. */
+function collectedIsThere(process: ArchiveProcess): ArchiveProcess {
+  const { store } = process;
+  const seen = new Set<string>();
+  const list = async (prefix: string): Promise<readonly string[]> => {
+    const keys = await store.list(prefix);
+    for (const key of keys) seen.add(key);
+    return keys;
+  };
+  const stat: ObjectStore["stat"] = async (key) => (seen.has(key) ? { sizeBytes: 1, modifiedMs: 0 } : store.stat(key));
+  return { ...process, store: { ...store, list, stat } };
+}
+
 const dies: Scenario = { name: "offload dies", before: offload, job: offload };
 
 /** All of them. */
@@ -147,5 +160,16 @@ export const MISTAKES: readonly PlantedMistake[] = [
         await gcOfNewest(process, world);
       },
     },
+  },
+  {
+    name: "publish behind an archive that was collected",
+    breaks: /no dangling reference/,
+    scenario: {
+      name: "a topic is deleted meanwhile",
+      before: offload,
+      job: offload,
+      meanwhile: inTurn(deleteTopic, forgetDeleted, wait, forgetDeleted),
+    },
+    mistake: collectedIsThere,
   },
 ];

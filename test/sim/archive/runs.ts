@@ -2,8 +2,8 @@
 
 import { seededRandom } from "../../support/seeded-random.ts";
 import { interruptedAtEveryStep } from "./every-step.ts";
-import { assertAllArchived, assertNoOrphans, assertSound } from "./invariants.ts";
-import { gc, type Job, offload, retire, wait } from "./jobs.ts";
+import { assertAllArchived, assertNoOrphans, assertNothingLeft, assertSound } from "./invariants.ts";
+import { forgetDeleted, gc, type Job, offload, retire, wait } from "./jobs.ts";
 import { type Ending, Life, type StepHook } from "./life.ts";
 import { type ArchiveProcess, type ArchiveWorld, arriveAll, openArchiveWorld, processIn } from "./world.ts";
 
@@ -24,11 +24,13 @@ export interface Scenario {
   readonly job: Job;
   /** What happens while it stands still; without it, it dies. */
   readonly meanwhile?: Job;
+  /** What happens before others finish what it began. */
+  readonly after?: Job;
 }
 
 /** Interrupts the job at each of its steps in turn; answers at how many. @throws {AssertionError} the invariant that broke */
 export function atEveryStep(scenario: Scenario, mistake?: Mistake): Promise<number> {
-  const { name, before, job, meanwhile } = scenario;
+  const { name, before, job, meanwhile, after } = scenario;
   return interruptedAtEveryStep(name, async (interruption) => {
     const world = openArchiveWorld(4);
     if (before !== undefined) await work(world, before);
@@ -36,6 +38,7 @@ export function atEveryStep(scenario: Scenario, mistake?: Mistake): Promise<numb
     const hook = interruption.hook(meanwhile === undefined ? undefined : () => work(world, meanwhile));
     await work(world, job, { hook, mistake });
     await assertSound(world);
+    if (after !== undefined) await work(world, after);
     await settle(world, mistake);
   });
 }
@@ -81,6 +84,10 @@ async function work(world: ArchiveWorld, job: Job, { hook, mistake, lag }: WorkO
 
 /** New processes finish what was begun; then nothing may be missing and nothing be left over. */
 async function settle(world: ArchiveWorld, mistake: Mistake | undefined): Promise<void> {
+  if (!world.isTopicThere) {
+    await settleDeleted(world);
+    return;
+  }
   for (let pass = 0; pass < SETTLE_PASSES; pass++) await work(world, offload, { mistake });
   await assertSound(world);
   assertAllArchived(world);
@@ -88,4 +95,13 @@ async function settle(world: ArchiveWorld, mistake: Mistake | undefined): Promis
   await work(world, gc);
   await assertSound(world);
   assertNoOrphans(world);
+}
+
+/** The archive follows its topic. */
+async function settleDeleted(world: ArchiveWorld): Promise<void> {
+  for (let pass = 0; pass < SETTLE_PASSES; pass++) {
+    await work(world, forgetDeleted);
+    await work(world, wait);
+  }
+  assertNothingLeft(world);
 }

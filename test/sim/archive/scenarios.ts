@@ -1,6 +1,6 @@
 /** Every kind of interruption that an archive has to survive. */
 
-import { gc, inTurn, offload, retire, wait } from "./jobs.ts";
+import { deleteTopic, forgetDeleted, gc, inTurn, offload, retire, wait } from "./jobs.ts";
 import type { Scenario } from "./runs.ts";
 
 /** All of them. */
@@ -34,4 +34,16 @@ export const SCENARIOS: readonly Scenario[] = [
     job: gc,
     meanwhile: retire,
   },
+  {
+    name: "the end of a deleted topic's archive dies",
+    before: offload,
+    job: inTurn(deleteTopic, forgetDeleted, wait, forgetDeleted),
+  },
+  {
+    name: "a topic is deleted, and then its archive, while the offloader stands still",
+    before: offload,
+    job: offload,
+    meanwhile: inTurn(deleteTopic, forgetDeleted, wait, forgetDeleted),
+  },
+  { name: "the offloader dies, and then its topic is deleted", before: offload, job: offload, after: deleteTopic },
 ];

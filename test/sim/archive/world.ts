@@ -30,6 +30,8 @@ export interface ArchiveWorld {
   arrived: number;
   /** Offsets below it may be gone: retention let go of them. */
   retiredTo: bigint;
+  /** Whether the cluster still has the topic. */
+  isTopicThere: boolean;
   /** Processes so far; each names its objects by its number. */
   processes: number;
   /** What processes did that none may do. */
@@ -53,7 +55,18 @@ export function openArchiveWorld(arrived = SEGMENTS): ArchiveWorld {
   store.after = ({ kind }) => {
     if (kind === "put" || kind === "putIfAbsent" || kind === "remove") listings.push([...store.objects.keys()].sort());
   };
-  return { clock, store, written, local, arrived, retiredTo: 0n, processes: 0, violations: [], listings };
+  return {
+    clock,
+    store,
+    written,
+    local,
+    arrived,
+    retiredTo: 0n,
+    isTopicThere: true,
+    processes: 0,
+    violations: [],
+    listings,
+  };
 }
 
 /** The rest of the segments is closed. */
@@ -104,7 +117,7 @@ function sourceSeen(world: ArchiveWorld, life: Life): SegmentSource {
   const closed = (): readonly ClosedSegment[] =>
     written.map(({ info }) => info).filter(({ baseOffset }) => local.has(baseOffset));
   return {
-    partitions: () => life.step("partitions", () => [PARTITION]),
+    partitions: () => life.step("partitions", () => (world.isTopicThere ? [PARTITION] : [])),
     closedSegments: () => life.step("closedSegments", closed),
     readSegment: (_, baseOffset) =>
       life.step(`readSegment ${baseOffset}`, () => {
