@@ -4,6 +4,7 @@ import { type RegionSurvey, surveyRegion } from "../adapters/kafka-metadata-surv
 import { nodeClock } from "../adapters/node-clock.ts";
 import { type AdoptableRegion, adoptionRisks, mm2PositionsIn } from "../runtime/adoption-risks.ts";
 import { openClient, regionAddress } from "../runtime/connect.ts";
+import { recreatedRisks } from "../runtime/recreated-risks.ts";
 import { type RuleChange, type RuledRegion, ruleChangesOf } from "../runtime/rule-changes.ts";
 import { storedProgress } from "../runtime/stored-progress.ts";
 import { flowsOf } from "../topology/model.ts";
@@ -59,7 +60,11 @@ export async function livePlan(context: CliContext, inUse: TopologyInUse): Promi
     groups: planGroups(topology, new Map(known.map(([name, survey]) => [name, survey.groups]))),
     acls,
     deletions,
-    risks: [...adoptionRisks(topology, pairs, new Map(known)), ...risksOf(pairs, limits, nodeClock().nowMs())],
+    risks: [
+      ...adoptionRisks(topology, pairs, new Map(known)),
+      ...recreatedRisks(pairs, new Map(known)),
+      ...risksOf(pairs, limits, nodeClock().nowMs()),
+    ],
     rules: ruleChangesOf(topology, new Map(ruled)),
     fingerprint: fingerprintOf(pairs, changes, deletions),
     unknown: topology.regions.map(({ name }) => name).filter((name) => surveys.get(name) === undefined),

@@ -13,7 +13,7 @@ export interface TimeLimits {
 
 /** Something that will go wrong, or not as expected. */
 export interface PlanRisk {
-  readonly code: "producer-expires" | "retention-deletes" | "too-old" | "too-new" | "adoption-needed";
+  readonly code: "producer-expires" | "retention-deletes" | "too-old" | "too-new" | "adoption-needed" | "recreated";
   readonly region: string;
   readonly topic: string;
   readonly what: string;

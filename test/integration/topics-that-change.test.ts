@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createPartitions, deleteTopics } from "../../src/client/admin.ts";
+import { comesTo, TopologyWorld } from "../support/topology-world.ts";
 import { contents, eventually, type MirrorWorker, MirrorWorld, type Side } from "./mirror-world.ts";
 
 async function sides(world: MirrorWorld): Promise<readonly [Side, Side]> {
@@ -92,4 +93,22 @@ test("flow that starts at the end loses nothing of partitions and topics that ap
   await world.worker(west, central, { start: "latest" });
   await eventually(() => isCopied(world, west, central, 2), "what came while no worker ran is copied, too");
   assert.deepEqual(await world.read(central, "west.orders", 0), []);
+});
+
+test("plan tells of a source topic that was made again before a worker stops there", async () => {
+  await using world = new MirrorWorld();
+  const [west, central] = await sides(world);
+  const regions = { west: west.region.endpoints, central: central.region.endpoints };
+  const mirror = 'name: in, from: west, to: central, topics: orders, rename: "{source}.{topic}"';
+  await using topology = new TopologyWorld({ regions, mirrors: [mirror] });
+  await world.topic(west, "orders", 1);
+  await world.produce(west, "orders", 0, 5);
+  const worker = await topology.worker();
+  await comesTo(() => worker.status.flows[0]?.lanes[0]?.sourceNext, 5);
+  await worker.close();
+  const told = async () => /the copy is of an earlier orders/.test((await topology.command("topology", "plan")).text);
+  assert.equal(await told(), false);
+  await deleteTopics(west.client, ["orders"]);
+  await world.topic(west, "orders", 1);
+  assert.equal(await told(), true);
 });
