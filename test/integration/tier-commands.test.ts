@@ -40,6 +40,7 @@ test("tier commands list, check and clean an archive of which no region runs", a
     [row.topic, row.partition, row.segments, row.records, row.next_offset],
     ["flights", 3, 3, 150, "150"],
   );
+  assert.deepEqual([row.topic_id.length, typeof row.cluster_id, row.newest_timestamp_ms], [22, "string", 0]);
   assert.deepEqual(run("verify").status, 0);
   const limited = run("verify", "--limit", "1KiB", "--budget", "100MiB/s").json;
   assert.deepEqual([limited.segments_read, limited.round_over], [1, false]);
@@ -114,4 +115,30 @@ test("tier commands tell a place where nothing is archived from an archive that 
     assert.equal(run(...verb.split(" "), ...named).status, 1, verb);
   assert.equal(run("ls", "--endpoint", "http://127.0.0.1:9").status, 64);
   assert.equal(run("ls", "--region", "hub", ...named).status, 64);
+});
+
+test("tier commands go on with the other partitions when the manifest of one is damaged, and end with its failure", async () => {
+  const root = mkdtempSync(join(tmpdir(), "tier-damaged-"));
+  using _removed = { [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) };
+  const store = await openFsStore(join(root, "cold"));
+  const source = fakeSegmentSource(consecutiveSegments(1, { batchesPerSegment: 10, maxTimestampMs: 0 }));
+  const policy = { olderThanMs: 0, keepLocalBytes: 0, deleteLocal: "never" } as const;
+  await offloadOnce(policy, () => true, { source, store, clock: nodeClock(), random: nodeRandom() });
+  for (const key of await store.list("")) {
+    // Partition 1 comes first and is not readable.
+    const damaged = key.replace("/3/", "/1/");
+    await store.put(damaged, key.includes("/manifest/") ? Buffer.from("{") : await store.get(key));
+  }
+  const run = (...args: readonly string[]) => {
+    const options = ["-o", "json", "tier", ...args, "--store", "file://cold"];
+    const { status, stdout } = spawnSync(process.execPath, [MAIN, ...options], { encoding: "utf8", cwd: root });
+    return { status, json: JSON.parse(stdout) };
+  };
+  const listed = run("ls");
+  assert.deepEqual([listed.status, listed.json.partitions.length, listed.json.damaged.length], [2, 1, 1]);
+  const converted = run("parquet", "--to", "parquet");
+  assert.deepEqual([converted.status, converted.json.files, converted.json.failures.length], [1, 1, 1]);
+  const exported = run("export", "--to", "out");
+  assert.deepEqual([exported.status, exported.json.partitions?.length, exported.json.failures?.length], [1, 1, 1]);
+  assert.deepEqual(readdirSync(join(root, "out")), ["flights-3"]);
 });

@@ -4,6 +4,7 @@ import { nodeClock } from "../../../adapters/node-clock.ts";
 import { readHead } from "../../../tier/archive.ts";
 import { archiveFailure } from "../../../tier/archive-failure.ts";
 import { type ArchiveSelection, type CatalogEntry, isSelected, readCatalog } from "../../../tier/catalog.ts";
+import { ArchiveError, StoreError } from "../../../tier/errors.ts";
 import { segmentsWithLostNames } from "../../../tier/lost-names.ts";
 import { archivedTo } from "../../../tier/manifest.ts";
 import type { ObjectStore } from "../../../tier/ports.ts";
@@ -79,4 +80,9 @@ export async function tellLostNames(
       `${topic}-${partition} is not whole: ${where}, and ${counted(lost.length, "segment")} behind that without a name; run tributary tier repair first`,
     );
   }
+}
+
+/** True when the archive itself is at fault, so that other partitions may be whole: a store that cannot be asked is not. */
+export function isDamage(error: unknown): error is ArchiveError | StoreError {
+  return error instanceof ArchiveError || (error instanceof StoreError && error.fault.code === "STORE_MISSING");
 }

@@ -14,7 +14,7 @@ import type { CliContext } from "../../context.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { counted } from "../../output.ts";
 import { cleanedWhenInterrupted } from "../../signals.ts";
-import { nothingSelected, type TierTopicOptions } from "./archives.ts";
+import { isDamage, nothingSelected, type TierTopicOptions } from "./archives.ts";
 import { chosenStores, openedStores } from "./stores.ts";
 
 /** Options of `tier parquet`. */
@@ -35,7 +35,8 @@ interface Totals {
   readonly failures: {
     readonly topic: string;
     readonly partition: number;
-    readonly base_offset: string;
+    /** Null where the whole partition cannot be read. */
+    readonly base_offset: string | null;
     readonly message: string;
   }[];
 }
@@ -52,7 +53,7 @@ export async function tierParquet(context: CliContext, options: TierParquetOptio
   using _cleaned = cleanedWhenInterrupted(() => storage.remove(spoolDirectory));
   try {
     for await (const { store, declaration } of openedStores(context, options, use)) {
-      const tasks = await selectedTasks(store, options);
+      const tasks = await selectedTasks(store, options, totals);
       segments += tasks.length;
       if (tasks.length > 0) storage.makeDirectory(spoolDirectory);
       const { text: isText = false, overwrite: isOverwriting = false, jsonColumns = [] } = options;
@@ -73,24 +74,38 @@ export async function tierParquet(context: CliContext, options: TierParquetOptio
   } finally {
     storage.remove(spoolDirectory);
   }
-  if (segments === 0) throw nothingSelected(options);
+  if (segments === 0 && totals.failures.length === 0) throw nothingSelected(options);
   const { written, rows, bytes, there, waiting, failures } = totals;
   const summary = `${counted(written, "file")} written with ${counted(rows, "record")} (${formatBytes(bytes)}), ${there} there before, ${waiting} waiting for the end of a transaction`;
   context.data({ files: written, records: rows, bytes, there, waiting, failures }, () =>
     [
-      ...failures.map((each) => `${each.topic}-${each.partition} at ${each.base_offset}: ${each.message}`),
+      ...failures.map(
+        (each) =>
+          `${each.topic}-${each.partition}${each.base_offset === null ? "" : ` at ${each.base_offset}`}: ${each.message}`,
+      ),
       summary,
     ].join("\n"),
   );
   return failures.length === 0 ? EXIT.ok : EXIT.failure;
 }
 
-/** Every archived segment that is selected, with those behind it. @throws {ArchiveError | StoreError} */
-async function selectedTasks(store: ObjectStore, options: TierParquetOptions): Promise<readonly SegmentTask[]> {
+/** Every archived segment that is selected, with those behind it; a partition whose manifest is damaged is a failure of its own.
+ *  @throws {StoreError} */
+async function selectedTasks(
+  store: ObjectStore,
+  options: TierParquetOptions,
+  { failures }: Totals,
+): Promise<readonly SegmentTask[]> {
   const tasks: SegmentTask[] = [];
   for (const { partition } of await readCatalog(store)) {
     if (!isSelected(partition, options)) continue;
-    tasks.push(...segmentTasks((await readHead(store, partition))?.manifest));
+    try {
+      tasks.push(...segmentTasks((await readHead(store, partition))?.manifest));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const { topic, partition: index } = partition;
+      failures.push({ topic, partition: index, base_offset: null, message: error.message });
+    }
   }
   return tasks;
 }
