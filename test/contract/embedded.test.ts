@@ -1,3 +1,5 @@
+/** Every contract case on an embedded region, compared with what Apache Kafka answered when it was recorded. */
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { answerToUnknownVersion, apiRanges, unknownClaims } from "./api-versions.ts";

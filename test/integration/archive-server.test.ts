@@ -1,3 +1,5 @@
+/** A served archive as stock clients see it: read-only, at original offsets and times, growing with its store. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore } from "../../src/adapters/memory-store.ts";

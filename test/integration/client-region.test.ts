@@ -1,3 +1,5 @@
+/** The client's cases on an embedded region over sockets; the suite on Apache Kafka runs the same ones there. */
+
 import { after, test } from "node:test";
 import { MemoryStorage } from "../../src/adapters/memory-storage.ts";
 import { nodeClock } from "../../src/adapters/node-clock.ts";

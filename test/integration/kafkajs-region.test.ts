@@ -1,3 +1,5 @@
+/** Stock kafkajs and a region in a process of its own. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkSource } from "../../src/quickstart/check-lanes.ts";

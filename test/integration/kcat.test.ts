@@ -1,3 +1,5 @@
+/** kcat, which speaks librdkafka, on regions and served archives that the command started. */
+
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";

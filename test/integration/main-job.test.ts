@@ -1,3 +1,5 @@
+/** The main job can fail: with a mirror that repeats, its checks name what was repeated; with ours they hold. */
+
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+/** Settings of topics between embedded regions; the suite on Apache Kafka runs the same cases there. */
+
 import { test } from "node:test";
 import { MirrorWorld } from "./mirror-world.ts";
 import { settingsFollow } from "./settings-cases.ts";

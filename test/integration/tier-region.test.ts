@@ -1,3 +1,5 @@
+/** An embedded region over an archive in memory. */
+
 import { test } from "node:test";
 import { createMemoryStore } from "../../src/adapters/memory-store.ts";
 import { servesArchivedSegments } from "../support/cold-region.ts";

@@ -1,3 +1,5 @@
+/** `tributary tier serve` as a process: what it prints, and how it ends. */
+
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";

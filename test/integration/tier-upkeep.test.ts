@@ -1,3 +1,5 @@
+/** The upkeep of an archive in a directory; the suite on object stores does the same there. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

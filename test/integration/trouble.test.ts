@@ -1,3 +1,5 @@
+/** Unclean elections on either side of a lane, and transactions that nobody ends. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openKafkaProgress } from "../../src/adapters/kafka-progress.ts";

@@ -1,3 +1,5 @@
+/** Brokers and whole regions that go under load, and what kafkajs was promised by then. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Kafka } from "kafkajs";

@@ -1,3 +1,5 @@
+/** An embedded region through the eyes of stock kafkajs: producer, consumer group and admin. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CompressionTypes, type Kafka } from "kafkajs";

@@ -1,3 +1,5 @@
+/** How much one fetch asks for, by the length of the way and the room that is left. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fetchSize } from "../../../src/adapters/fetch-size.ts";

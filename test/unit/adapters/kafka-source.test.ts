@@ -1,3 +1,5 @@
+/** Who is asked for what by many readers of one source: idle ones, those behind, and those whose leader moves. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SourceWorld } from "./source-world.ts";

@@ -1,3 +1,5 @@
+/** A store that is opened at its first use keeps the contract of stores. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lateStore } from "../../../src/adapters/late-store.ts";

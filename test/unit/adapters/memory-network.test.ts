@@ -1,3 +1,5 @@
+/** The memory network is as slow, as lossy and as orderly as it is told to be. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryNetwork } from "../../../src/adapters/memory-network.ts";

@@ -1,3 +1,5 @@
+/** The clock and the chance of the process keep what their ports promise. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nodeClock } from "../../../src/adapters/node-clock.ts";

@@ -1,3 +1,5 @@
+/** Real sockets keep what the network's port promises: order, back pressure, orderly and disorderly ends. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nodeNetwork } from "../../../src/adapters/node-network.ts";

@@ -1,3 +1,5 @@
+/** What a log line looks like on stderr, written by a process of its own. */
+
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

@@ -1,3 +1,5 @@
+/** Log lines as people read them. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { prettyLine } from "../../../src/adapters/pretty-line.ts";

@@ -1,3 +1,5 @@
+/** Both storages keep the contract of their port; the one on files tells its failures apart. */
+
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,5 @@
+/** The mirror bench's verdicts: which figure misses which budget, and what its tables say. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { budgetLine, budgetsOf, isKept, type Measured } from "../../bench/mirror/budgets.ts";

@@ -1,3 +1,5 @@
+/** Partitions whose records lie in a cold store, as fetches and ListOffsets see them. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HANDLERS } from "../../../src/broker/handlers.ts";

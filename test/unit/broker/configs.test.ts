@@ -1,3 +1,5 @@
+/** Settings of topics and brokers: defaults, where a value comes from, and what is refused. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BROKER_CONFIGS } from "../../../src/broker/configs/broker-configs.ts";

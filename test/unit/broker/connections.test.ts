@@ -1,3 +1,5 @@
+/** What a broker does with a connection: versions, order of answers, and requests that are none. */
+
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";

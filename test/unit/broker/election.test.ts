@@ -1,3 +1,5 @@
+/** Who leads and who is in sync after brokers come and go: the pure rule. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { electedState, type PartitionState, preferredState } from "../../../src/broker/election.ts";

@@ -1,3 +1,5 @@
+/** Each fault does to a request what its name says. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { produce } from "../../../src/wire/apis/00-produce.ts";

@@ -1,3 +1,5 @@
+/** What a fetch returns, and how long it waits for it. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ColdRead } from "../../../src/broker/ports.ts";

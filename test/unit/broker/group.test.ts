@@ -1,3 +1,5 @@
+/** One group's life by the classic protocol: joins, rebalances, heartbeats and expiry. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Group } from "../../../src/broker/groups/group.ts";

@@ -1,3 +1,5 @@
+/** The journal rebuilds its state, whatever a crash or a disk did to its last line. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../../src/adapters/memory-storage.ts";

@@ -1,3 +1,5 @@
+/** What a region does by the clock: retention, expiry of producers, groups that move. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { offsetCommit } from "../../../src/wire/apis/08-offset-commit.ts";

@@ -1,3 +1,5 @@
+/** Acknowledgements and the high watermark while followers are slow, out of sync or away. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { metadata } from "../../../src/wire/apis/03-metadata.ts";

@@ -1,3 +1,5 @@
+/** A region that was killed or closed comes back as it was. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryStorage } from "../../../src/adapters/memory-storage.ts";

@@ -1,3 +1,5 @@
+/** The chaos run's own parts: options, plan of faults, reading kcat, and when a lane moves again. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { planFaults } from "../../chaos/faults.ts";

@@ -1,3 +1,5 @@
+/** The chaos run's check finds what is missing, twice, out of order or changed. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, type LaneRead } from "../../chaos/check.ts";

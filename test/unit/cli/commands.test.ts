@@ -1,3 +1,5 @@
+/** The command's words for what goes wrong, and its exit codes. */
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,3 +1,5 @@
+/** How commands print: tables, JSON and errors. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lagRows } from "../../../src/cli/commands/lag.ts";

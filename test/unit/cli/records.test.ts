@@ -1,3 +1,5 @@
+/** How `produce` reads records and `consume` prints them. */
+
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";

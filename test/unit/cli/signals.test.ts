@@ -1,3 +1,5 @@
+/** What a signal does to a command. */
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

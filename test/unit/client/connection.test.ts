@@ -1,3 +1,5 @@
+/** One connection: versions, order, time limits, and what is known of a request when it breaks. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** Fetch and produce as single requests: ids and names, memory of answers, outcomes of partitions. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FetchPartition, fetchFrom } from "../../../src/client/fetch.ts";

@@ -1,3 +1,5 @@
+/** A fetch session names only what changed, and begins anew when the broker lost it. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FetchPartition, fetchInSession } from "../../../src/client/fetch.ts";

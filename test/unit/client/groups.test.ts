@@ -1,3 +1,5 @@
+/** Groups by their coordinators, which load, move and go away. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commitOffsets, deleteGroups, describeGroups, fetchOffsets, listGroups } from "../../../src/client/groups.ts";

@@ -1,3 +1,5 @@
+/** The client as a whole: connections by purpose, which requests are repeated, and what cannot be reached. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hadNoEffect } from "../../../src/client/errors.ts";

@@ -1,3 +1,5 @@
+/** Questions that are asked of each partition's leader, in order, while leaders move. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createPartitions, createTopics, deleteRecords, deleteTopics, listTopics } from "../../../src/client/admin.ts";

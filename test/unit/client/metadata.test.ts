@@ -1,3 +1,5 @@
+/** What the client knows of the cluster, how soon it notices changes, and whom it asks. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KafkaClient } from "../../../src/client/kafka-client.ts";

@@ -1,3 +1,5 @@
+/** Every request that the client sends, in the versions of the oldest Kafka it speaks to. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createPartitions, createTopics, deleteRecords, deleteTopics } from "../../../src/client/admin.ts";

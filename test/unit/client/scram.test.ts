@@ -1,3 +1,5 @@
+/** SCRAM against the RFC's own example, and against servers that cheat. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkServerFinal, Scram } from "../../../src/client/scram.ts";

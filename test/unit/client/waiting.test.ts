@@ -1,3 +1,5 @@
+/** Attempts side by side and one after the other, on a clock of the test's own. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nodeRandom } from "../../../src/adapters/node-random.ts";

@@ -1,3 +1,5 @@
+/** Which target records are told when the source has lost theirs. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { copiesFrom } from "../../../src/mirror/divergence.ts";

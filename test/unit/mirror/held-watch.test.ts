@@ -1,3 +1,5 @@
+/** Since when an open transaction holds a lane's source back. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeldWatch } from "../../../src/mirror/held-watch.ts";

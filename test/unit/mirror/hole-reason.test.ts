@@ -1,3 +1,5 @@
+/** Why an offset of the source has no copy. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { holeReason } from "../../../src/mirror/hole-reason.ts";

@@ -1,3 +1,5 @@
+/** When small batches are merged, and how large they become. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Waiting } from "../../../src/mirror/merge-rule.ts";

@@ -1,3 +1,5 @@
+/** A rate that many lanes share, fairly and without idle time. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createSimClock } from "../../../src/adapters/sim-clock.ts";

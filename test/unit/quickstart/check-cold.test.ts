@@ -1,3 +1,5 @@
+/** The quickstart's check of offloaded records finds each kind of mistake. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkCold } from "../../../src/quickstart/check-cold.ts";

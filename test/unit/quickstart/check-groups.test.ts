@@ -1,3 +1,5 @@
+/** The quickstart's check of groups finds a commit that is off by one. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkCommits, checkContinuation, type GroupContent } from "../../../src/quickstart/check-groups.ts";

@@ -1,3 +1,5 @@
+/** The quickstart's check of lanes names what is lost, repeated, moved or changed. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkLanes, checkSource } from "../../../src/quickstart/check-lanes.ts";

@@ -1,3 +1,5 @@
+/** The quickstart's check of translations finds one that is off by one, in either direction. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkOffsets, type OffsetTranslator } from "../../../src/quickstart/check-offsets.ts";

@@ -1,3 +1,5 @@
+/** The sample data, and the messages made of it. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { flightMessage, flightsByRegion, loadFlights } from "../../../src/quickstart/flights.ts";

@@ -1,3 +1,5 @@
+/** What the quickstart prints of its figures and anomalies. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Figures, figuresJson } from "../../../src/quickstart/figures.ts";

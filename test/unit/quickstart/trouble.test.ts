@@ -1,3 +1,5 @@
+/** The quickstart's kills come in the middle of the work, or do not count. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasFaultCode } from "../../../src/core/errors.ts";

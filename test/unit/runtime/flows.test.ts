@@ -1,3 +1,5 @@
+/** What is made of a topology before anything runs: flows, specs of regions, and who shares a target partition. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Uuid } from "../../../src/core/brand.ts";

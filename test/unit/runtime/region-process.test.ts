@@ -1,3 +1,5 @@
+/** The process of one region: found, told what to do, and never two on one directory. */
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,3 +1,5 @@
+/** Lag in records and in seconds, from what lanes and a watch over the source have seen. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Uuid } from "../../../src/core/brand.ts";

@@ -1,3 +1,5 @@
+/** The state directory: locks, names and records of processes, also of dead ones. */
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,3 +1,5 @@
+/** The cache on disk keeps its limit and believes nothing that is damaged. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../../src/adapters/memory-storage.ts";

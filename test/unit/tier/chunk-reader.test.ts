@@ -1,3 +1,5 @@
+/** Reads of objects in chunks: shared, fetched ahead, and ended when their reader goes. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";

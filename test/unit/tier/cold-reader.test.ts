@@ -1,3 +1,5 @@
+/** Reading on in an archive while it is cut, collected or damaged. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore } from "../../../src/adapters/memory-store.ts";

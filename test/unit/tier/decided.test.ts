@@ -1,3 +1,5 @@
+/** Where an archive is stable: up to its first transaction without an end. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore } from "../../../src/adapters/memory-store.ts";

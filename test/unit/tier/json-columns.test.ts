@@ -1,3 +1,5 @@
+/** Columns that are taken out of JSON values for Parquet. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJsonColumns } from "../../../src/core/json-column.ts";

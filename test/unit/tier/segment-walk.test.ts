@@ -1,3 +1,5 @@
+/** Walking a segment in parts sees what walking it whole would. */
+
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

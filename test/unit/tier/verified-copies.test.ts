@@ -1,3 +1,5 @@
+/** How long it is believed that a segment was read back whole. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore } from "../../../src/adapters/memory-store.ts";

@@ -1,3 +1,5 @@
+/** Verification names whatever is missing, cut, damaged or out of the chain. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore, type MemoryStore } from "../../../src/adapters/memory-store.ts";

@@ -1,3 +1,5 @@
+/** Which ACLs a mirror carries over, renamed and never wider than the source's. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Acl, aclChanges, aclsOfFlows, aclText } from "../../../src/topology/acls.ts";

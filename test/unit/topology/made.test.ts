@@ -1,3 +1,5 @@
+/** What tells that a mirror made a topic. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Uuid } from "../../../src/core/brand.ts";

@@ -1,3 +1,5 @@
+/** Topologies as they are read, and each mistake with its place and remedy. */
+
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of a topology look like this.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";

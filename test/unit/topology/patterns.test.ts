@@ -1,3 +1,5 @@
+/** Which names a pattern takes, and whether two patterns can meet. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** What a plan would change on the target, and the risks that it tells. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Uuid } from "../../../src/core/brand.ts";

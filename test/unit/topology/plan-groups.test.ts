@@ -1,3 +1,5 @@
+/** Which groups a plan says it would carry. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseTopology } from "../../../src/topology/parse.ts";

@@ -1,3 +1,5 @@
+/** What a plan says of live regions, and the graph of a topology. */
+
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of a topology look like this.
 import assert from "node:assert/strict";
 import { test } from "node:test";

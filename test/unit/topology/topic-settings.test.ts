@@ -1,3 +1,5 @@
+/** Which settings of topics are carried over, and which belong to one cluster. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseTopology } from "../../../src/topology/parse.ts";

@@ -1,3 +1,5 @@
+/** An offloader's pages. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMemoryStore } from "../../../src/adapters/memory-store.ts";

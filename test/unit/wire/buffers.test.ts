@@ -1,3 +1,5 @@
+/** Reading and writing of the protocol's primitives, at their limits. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

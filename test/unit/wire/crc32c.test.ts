@@ -1,3 +1,5 @@
+/** CRC-32C, whole, in parts, and patched. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

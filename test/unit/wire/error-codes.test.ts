@@ -1,3 +1,5 @@
+/** The table of error codes beside kafkajs's own. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ERRORS, ErrorCode, errorName, isRetriable } from "../../../src/wire/error-codes.ts";

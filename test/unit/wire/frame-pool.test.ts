@@ -1,3 +1,5 @@
+/** Memory of frames is lent again, and never to two. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameDecoder } from "../../../src/wire/frame.ts";

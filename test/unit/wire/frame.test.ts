@@ -1,3 +1,5 @@
+/** Frames come out whole however the bytes are cut, and none too large. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

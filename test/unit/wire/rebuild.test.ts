@@ -1,3 +1,5 @@
+/** Batches that are built anew from some of their records. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** Headers of batches: read, assembled and stamped without a look at the records. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

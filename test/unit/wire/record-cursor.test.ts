@@ -1,3 +1,5 @@
+/** Varints of records. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** Records in batches of every codec, written and read, also against kafkajs. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

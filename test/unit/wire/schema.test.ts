@@ -1,3 +1,5 @@
+/** Tagged fields, versions and what a schema refuses to drop. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Reader, Writer } from "../../../src/wire/buffers.ts";

@@ -1,3 +1,5 @@
+/** How many requests a store gets at once, after it has asked for fewer. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AdaptiveLimit } from "../../../../src/adapters/s3/adaptive-limit.ts";

@@ -1,3 +1,5 @@
+/** What an S3 store's refusals are told as, and which of them are asked again. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nodeRandom } from "../../../../src/adapters/node-random.ts";

@@ -1,3 +1,5 @@
+/** Every lookup in a log answers as a scan of all its batches would. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** The log of one partition: offsets, whole batches, rolling, reopening. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { batchesIn } from "../../../../src/wire/record-batch.ts";

@@ -1,3 +1,5 @@
+/** What a log remembers of idempotent producers, and answers to their sequences as Kafka does. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PartitionLog } from "../../../../src/broker/log/partition-log.ts";

@@ -1,3 +1,5 @@
+/** What is left of a log after crashes at any byte, full disks and damage. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** Which segments time and size retention delete, and which never. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { batchesIn } from "../../../../src/wire/record-batch.ts";

@@ -1,3 +1,5 @@
+/** A log that was cut is as if the rest had never been written. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

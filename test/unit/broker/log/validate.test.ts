@@ -1,3 +1,5 @@
+/** Which batches a broker takes from producers, and how it names what it refuses. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

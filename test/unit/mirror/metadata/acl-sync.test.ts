@@ -1,3 +1,5 @@
+/** ACLs that follow from source to target, over failures and several workers. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Clock } from "../../../../src/core/clock.ts";

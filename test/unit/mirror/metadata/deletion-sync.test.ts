@@ -1,3 +1,5 @@
+/** When a copy is deleted because its source was, and the many reasons not to. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Uuid } from "../../../../src/core/brand.ts";

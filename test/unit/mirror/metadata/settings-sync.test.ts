@@ -1,3 +1,5 @@
+/** Settings that follow their topics, over refusals and several workers. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Uuid } from "../../../../src/core/brand.ts";

@@ -1,3 +1,5 @@
+/** Whether a copy holds nobody's records but the mirror's. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryProgressStore } from "../../../../src/adapters/memory-progress.ts";

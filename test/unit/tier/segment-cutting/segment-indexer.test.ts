@@ -1,3 +1,5 @@
+/** Segments that are cut here have the indexes that a broker would have written. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { markerBatch } from "../../../../src/broker/log/txn-marker.ts";

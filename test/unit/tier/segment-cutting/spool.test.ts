@@ -1,3 +1,5 @@
+/** The spool goes on after any crash, and believes no byte that changed. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../../../src/adapters/memory-storage.ts";

@@ -1,3 +1,5 @@
+/** MirrorMaker 2 configurations as topologies, with a note for what cannot be taken over. */
+
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of a configuration look like this.
 /** Configurations of MirrorMaker 2 become topologies. */
 

@@ -1,3 +1,5 @@
+/** Every codec gives back what it took, and no damaged or hostile bytes get past its limit. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";

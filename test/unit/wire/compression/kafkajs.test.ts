@@ -1,3 +1,5 @@
+/** Our codecs in kafkajs. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { installInto } from "../../../../src/wire/compression/kafkajs.ts";
