@@ -17,15 +17,16 @@ import { fetchFrom } from "../../src/client/fetch.ts";
 import { commitOffsets, fetchOffsets } from "../../src/client/groups.ts";
 import { KafkaClient } from "../../src/client/kafka-client.ts";
 import { produceTo } from "../../src/client/produce.ts";
-import { type Uuid, ZERO_UUID } from "../../src/core/brand.ts";
+import { ZERO_UUID } from "../../src/core/brand.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { syncGroups } from "../../src/mirror/groups.ts";
 import { OffsetMap } from "../../src/mirror/offset-map.ts";
-import type { LaneDirectory, LaneIdentity, LaneStateRecord } from "../../src/mirror/offset-ports.ts";
+import type { LaneDirectory } from "../../src/mirror/offset-ports.ts";
 import { LANES_TOPIC, OFFSETS_TOPIC } from "../../src/mirror/state-record-keys.ts";
 import { joinGroup } from "../../src/wire/apis/11-join-group.ts";
 import { batchesIn } from "../../src/wire/record-batch.ts";
 import { decodeRecords, encodeBatch } from "../../src/wire/records.ts";
+import { lane, stateOf } from "../support/sample-lane.ts";
 
 const deps = { clock: nodeClock(), random: nodeRandom(), network: nodeNetwork(), logger: silentLogger };
 
@@ -107,35 +108,6 @@ async function mirror(hub: KafkaClient, values: readonly string[]): Promise<Offs
     if (from % 21 === 0) await produceValues(hub, "east.orders", [`foreign ${from}`]);
   }
   return map;
-}
-
-const lane: LaneIdentity = {
-  sourceClusterId: "east",
-  sourceTopicId: "AAAAAAAAAAAAAAAAAAAAAQ" as Uuid,
-  sourcePartition: 0,
-  targetClusterId: "hub",
-  targetTopicId: "AAAAAAAAAAAAAAAAAAAAAg" as Uuid,
-  targetPartition: 0,
-};
-
-function stateOf(map: OffsetMap): LaneStateRecord {
-  return {
-    lane,
-    sourceTopic: "orders",
-    targetTopic: "east.orders",
-    progress: map.progress,
-    mode: "live",
-    era: { epoch: 0, base: 0n },
-    producerId: undefined,
-    plan: "",
-    targetEpoch: -1,
-    sourceEpoch: -1,
-    repeats: 0n,
-    floor: undefined,
-    gaps: [],
-    gapCount: 0,
-    updatedMs: 0,
-  };
 }
 
 /** 200 values of `orders`, mirrored from east to hub. */

@@ -16,9 +16,9 @@ import { encodeHistory, HISTORY_TOPIC, type HistoryRecord } from "../../../src/m
 import { initProducerId } from "../../../src/wire/apis/22-init-producer-id.ts";
 import { ErrorCode } from "../../../src/wire/error-codes.ts";
 import { encodeBatch } from "../../../src/wire/records.ts";
+import { lane } from "../../support/sample-lane.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { settledOn } from "../../support/settled-on.ts";
-import { lane } from "./sample-lane.ts";
 
 const PLACE = { topic: HISTORY_TOPIC, index: 0 };
 const TRANSACTION_TIMEOUT_MS = 600_000;

@@ -10,7 +10,7 @@ import { type Logger, silentLogger } from "../../../src/core/logger.ts";
 import { OffsetMap } from "../../../src/mirror/offset-map.ts";
 import { laneKey } from "../../../src/mirror/offset-ports.ts";
 import { LANES_TOPIC, OFFSETS_TOPIC } from "../../../src/mirror/state-record-keys.ts";
-import { lane, stateOf } from "./sample-lane.ts";
+import { lane, stateOf } from "../../support/sample-lane.ts";
 
 /** One topic's log, that several workers read and write. */
 class Log {

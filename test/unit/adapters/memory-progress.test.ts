@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryLanes, MemoryProgressStore } from "../../../src/adapters/memory-progress.ts";
 import { OffsetMap } from "../../../src/mirror/offset-map.ts";
-import { lane, stateOf } from "./sample-lane.ts";
+import { lane, stateOf } from "../../support/sample-lane.ts";
 
 test("MemoryProgressStore gives another worker what was flushed, and not what was only saved", async () => {
   const shared = new MemoryLanes();

@@ -6,7 +6,7 @@ import { holeReason } from "../../../src/mirror/hole-reason.ts";
 import { producerIdOf, reverseLane } from "../../../src/mirror/lane-id.ts";
 import { compileFilter } from "../../../src/mirror/record-filter.ts";
 import { type EncodeOptions, encodeBatch, type RecordInput } from "../../../src/wire/records.ts";
-import { lane } from "../adapters/sample-lane.ts";
+import { lane } from "../../support/sample-lane.ts";
 
 const REVERSE = producerIdOf(reverseLane(lane));
 const OWN = { producerId: 9n, producerEpoch: 0, baseSequence: 0 };

@@ -8,7 +8,7 @@ import { othersRecords } from "../../../../src/mirror/metadata/sole-writer.ts";
 import { OffsetMap } from "../../../../src/mirror/offset-map.ts";
 import type { Target } from "../../../../src/mirror/ports.ts";
 import { type EncodeOptions, encodeBatch } from "../../../../src/wire/records.ts";
-import { lane, stateOf } from "../../adapters/sample-lane.ts";
+import { lane, stateOf } from "../../../support/sample-lane.ts";
 
 const TOPIC = { ...lane, topic: "copy", topicId: lane.targetTopicId, partitions: 1 };
 const OWN = { producerId: producerIdOf(lane), producerEpoch: 0, baseSequence: 0 };

@@ -1,8 +1,8 @@
 /** A lane and its state, for tests of the stores. */
 
-import type { Uuid } from "../../../src/core/brand.ts";
-import type { OffsetMap } from "../../../src/mirror/offset-map.ts";
-import type { LaneIdentity, LaneStateRecord } from "../../../src/mirror/offset-ports.ts";
+import type { Uuid } from "../../src/core/brand.ts";
+import type { OffsetMap } from "../../src/mirror/offset-map.ts";
+import type { LaneIdentity, LaneStateRecord } from "../../src/mirror/offset-ports.ts";
 
 /** Partition 0 of `orders`, from `east` to `hub`. */
 export const lane: LaneIdentity = {
