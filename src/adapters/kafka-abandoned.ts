@@ -12,7 +12,7 @@ import type { OpenRecord } from "./kafka-internal-reader.ts";
 
 /** A living worker commits sooner. If it does not, it copies some batches once more. */
 export const ABANDONED_MS = 1_000;
-/** Who has just begun to look may have been started together with the lane's own worker, which ends the transaction itself when it opens
+/** A worker that has just begun may have been started together with the lane's own worker, which ends the transaction itself when it opens
  *  its writer: after that, ending it once more would fence that writer. */
 export const HEAD_START_MS = 500;
 /** The writers opened here write nothing. */
@@ -40,17 +40,17 @@ export class AbandonedTransactions {
   readonly #options: AbandonedOptions;
   /** When each was seen first, or ended, by the monotonic clock. */
   #sinceMs = new Map<string, number>();
-  #firstLookMs: number | undefined;
+  readonly #begunMs: number;
 
   constructor(deps: AbandonedDeps, options: AbandonedOptions) {
     this.#deps = deps;
+    this.#begunMs = deps.clock.monotonicMs();
     this.#options = options;
   }
 
   /** Ends those of the records' transactions that rest; failures show in that they are still there at the next call. */
   async end(open: readonly OpenRecord[]): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
-    this.#firstLookMs ??= nowMs;
     const known = this.#sinceMs;
     this.#sinceMs = new Map();
     const ending: HistoryRecord[] = [];
@@ -84,7 +84,7 @@ export class AbandonedTransactions {
   }
 
   #hasWaited(nowMs: number): boolean {
-    return nowMs - (this.#firstLookMs ?? nowMs) >= HEAD_START_MS;
+    return nowMs - this.#begunMs >= HEAD_START_MS;
   }
 }
 
