@@ -14,7 +14,7 @@ export const STANDBY_MS = 1_000;
 /** ... and if there is nothing to copy: a holder that lives returns to live mode about then. */
 export const IDLE_STANDBY_MS = 10_000;
 /** The wait doubles as often as a worker opened writers in vain, up to 16 s: of two that take longer for their first commit than the
- *  other one waits, one gives in. */
+ *  other one waits, one gives in. It is short again once the other one commits in time. */
 const DOUBLINGS_MAX = 4;
 
 /** A record that this worker sees first and another one wrote may be followed by a successor that has just been started, too: whoever
@@ -41,6 +41,8 @@ export class Standby {
   #fruitless = 0;
   /** The writer that another worker opened behind the record, and when this one heard of it. */
   #rival: { readonly name: string; readonly sinceMs: number } | undefined;
+  /** How far another worker's record was, and when it came to be there. */
+  #commit: { readonly sourceNext: bigint; readonly atMs: number } | undefined;
   /** How long this worker's latest transaction took: another one's may take as long. */
   #tookMs = 0;
 
@@ -87,11 +89,18 @@ export class Standby {
       this.#sinceMs =
         nowMs - Math.min(Math.max(0, this.#clock.nowMs() - (record?.updatedMs ?? 0)), STANDBY_MS - HEAD_START_MS);
     this.#seen = now;
+    if (isHeld) this.#noteCommit(record, nowMs);
     if (this.#holder === "unknown" && !isHeld) return "free";
     const restedMs = nowMs - this.#sinceMs;
     const patienceMs = this.#patienceMs;
     if (restedMs < patienceMs) return "taken";
     return isHeld && restedMs < Math.max(patienceMs, IDLE_STANDBY_MS) ? "resting" : "free";
+  }
+
+  #noteCommit({ progress: { sourceNext } }: HistoryRecord, nowMs: number): void {
+    if (this.#commit?.sourceNext === sourceNext) return;
+    if (this.#commit !== undefined && nowMs - this.#commit.atMs < STANDBY_MS) this.#fruitless = 0;
+    this.#commit = { sourceNext, atMs: nowMs };
   }
 
   /** True when this worker is the last one that committed: no other one can have opened a writer without fencing it. */

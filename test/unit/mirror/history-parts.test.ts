@@ -188,6 +188,25 @@ test("lane is taken at once by what came of its holder, unless another worker wa
   assert.equal(new Standby(clock, "").look(peeked({ ...record, worker: "" })), "taken", "no name is nobody's name");
 });
 
+test("worker that opened writers in vain waits no longer than others once somebody commits in time", async () => {
+  const clock = createSimClock();
+  const at = (sourceNext: bigint): HistoryRecord => ({ ...RECORD, progress: { ...RECORD.progress, sourceNext } });
+  const waited = async (everyMs: number): Promise<number> => {
+    const standby = new Standby(clock, "two");
+    standby.opened();
+    standby.fenced();
+    for (let next = 1n; next <= 3n; next++) {
+      assert.equal(standby.look(peeked(at(next))), "taken");
+      await pass(clock, everyMs);
+    }
+    const sinceMs = clock.monotonicMs() - everyMs;
+    while (standby.look(peeked(at(3n))) === "taken") await pass(clock, 100);
+    return Math.round(clock.monotonicMs() - sinceMs);
+  };
+  assert.equal(await waited(500), STANDBY_MS);
+  assert.equal(await waited(1_500), 2 * STANDBY_MS);
+});
+
 test("worker opens no writer while another one's that was opened behind the record may come to commit", async () => {
   const clock = createSimClock();
   const own = new Standby(clock, RECORD.worker);
