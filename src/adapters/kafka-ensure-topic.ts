@@ -19,16 +19,18 @@ const CONFIGS = {
   "min.cleanable.dirty.ratio": "0.1",
 } as const;
 
-/** Makes a compacted topic when it is missing. Several workers may start at once: whoever comes second finds it there.
- *  @throws {ClientError} */
-export async function ensureTopic(client: KafkaClient, name: string, partitions: number): Promise<void> {
+/** Makes a compacted topic when it is missing, and answers how many partitions it has: later pictures of the cluster may lack it for a
+ *  while. Several workers may start at once: whoever comes second finds it there. @throws {ClientError} */
+export async function ensureTopic(client: KafkaClient, name: string, partitions: number): Promise<number> {
   const isTooFewBrokers = (error: unknown): boolean => errorCodeOf(error) === ErrorCode.INVALID_REPLICATION_FACTOR;
-  await client.retry(
+  const known = (): number | undefined => client.metadata.topic(name)?.partitions.length;
+  return client.retry(
     {},
     (error) => isTooFewBrokers(error) || mayRetry(error),
     async () => {
       await client.metadata.refresh("internal topics");
-      if (client.metadata.topic(name) !== undefined) return;
+      const present = known();
+      if (present !== undefined) return present;
       const replicationFactor = Math.max(1, Math.min(REPLICATION_FACTOR_MAX, client.metadata.brokers.size));
       const [outcome] = await createTopics(client, [{ name, partitions, replicationFactor, configs: CONFIGS }]);
       const errorCode = outcome?.errorCode ?? ErrorCode.UNKNOWN;
@@ -36,11 +38,9 @@ export async function ensureTopic(client: KafkaClient, name: string, partitions:
         throw brokerError("CreateTopics", errorCode, { subject: name, message: outcome?.errorMessage ?? null });
       // Another worker may have made it a moment ago; until the broker asked shows it, nothing is known of its partitions.
       await client.metadata.refresh("internal topic made");
-      if (client.metadata.topic(name) === undefined)
-        throw brokerError("Metadata", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, {
-          subject: name,
-          message: "not shown yet",
-        });
+      const made = known();
+      if (made !== undefined) return made;
+      throw brokerError("Metadata", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, { subject: name, message: "not shown yet" });
     },
   );
 }

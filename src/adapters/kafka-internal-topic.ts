@@ -51,8 +51,9 @@ export class KafkaInternalTopic implements InternalTopic {
     const { name, partitions = DEFAULT_PARTITIONS, createIfMissing = true } = options;
     const { metadata } = deps.client;
     metadata.track([name]);
-    if (createIfMissing) await ensureTopic(deps.client, name, partitions);
-    else await metadata.refresh("internal topics");
+    if (createIfMissing)
+      return new KafkaInternalTopic({ name, partitions: await ensureTopic(deps.client, name, partitions) }, deps);
+    await metadata.refresh("internal topics");
     return new KafkaInternalTopic({ name, partitions: metadata.topic(name)?.partitions.length ?? 0 }, deps);
   }
 

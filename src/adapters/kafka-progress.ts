@@ -70,10 +70,8 @@ export async function openKafkaProgress(
   deps: Omit<KafkaProgressDeps, "lanes" | "offsets"> & { readonly client: KafkaClient },
 ): Promise<KafkaProgressStore> {
   const createIfMissing = options.readOnly !== true;
-  const [lanes, offsets] = await Promise.all([
-    KafkaInternalTopic.open({ name: LANES_TOPIC, createIfMissing }, deps),
-    KafkaInternalTopic.open({ name: OFFSETS_TOPIC, createIfMissing }, deps),
-  ]);
+  const lanes = await KafkaInternalTopic.open({ name: LANES_TOPIC, createIfMissing }, deps);
+  const offsets = await KafkaInternalTopic.open({ name: OFFSETS_TOPIC, createIfMissing }, deps);
   return KafkaProgressStore.open(options, { ...deps, lanes, offsets });
 }
 
