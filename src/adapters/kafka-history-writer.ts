@@ -25,7 +25,7 @@ import type { Slots } from "./slots.ts";
 const ACK_TIMEOUT_MS = 5_000;
 /** Connections per broker that transactions share: a broker answers one request of a connection at a time, and a transactional request
  *  carries one lane only. */
-const CHANNELS = 8;
+const CHANNELS = 4;
 
 /** What a writer works with. */
 export interface KafkaHistoryWriterDeps {

@@ -71,7 +71,6 @@ export class KafkaHistory implements HistoryTarget {
   /** Of the last markers by producer: one for each such lane and about a week. */
   readonly #epochs = new Map<bigint, number>();
   readonly #writers: KafkaWriters;
-  readonly #find = new Shared(() => this.#findTopic());
   readonly #look = new Shared(() => this.#lookAtEnds());
   readonly #refresh = new Shared(() => this.#readNew());
   readonly #settle = new Shared(() => this.#settleHeld());
@@ -163,14 +162,14 @@ export class KafkaHistory implements HistoryTarget {
     const { client } = this.#deps;
     const transactionalId = transactionalIdOf(lane);
     try {
-      const topic = await this.#madeTopic();
+      this.#topic ??= await KafkaInternalTopic.open({ name: HISTORY_TOPIC }, this.#deps);
       const writer = await TransactionalWriter.open(client, {
         transactionalId,
         transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
       });
       this.#opened.set(laneKey(lane), writer.identity);
       await this.#writers.announce(writer.identity.producerId, laneKey(lane));
-      const record = { topic: HISTORY_TOPIC, index: topic.partitionOf(laneKey(lane)) };
+      const record = { topic: HISTORY_TOPIC, index: this.#topic.partitionOf(laneKey(lane)) };
       const opened = new KafkaHistoryWriter(
         { client, writer, slots: this.#slots, clock: this.#deps.clock, tellsStart: await this.#tellsStart(at) },
         { at, record },
@@ -206,11 +205,8 @@ export class KafkaHistory implements HistoryTarget {
   async #readAll(): Promise<void> {
     const { clock } = this.#deps;
     const untilMs = clock.monotonicMs() + HELD_MS_MAX;
-    await this.#openTopic();
-    // Nearly always all of it is read by the time that its end is known.
-    await Promise.all([this.#look.run(), this.#refresh.run()]);
+    await this.#look.run();
     const ends = this.#ends;
-    if (this.#topic?.hasReached(ends) !== false) return;
     for (;;) {
       await this.#refresh.run();
       if (this.#topic?.hasReached(ends) !== false) return;
@@ -232,18 +228,7 @@ export class KafkaHistory implements HistoryTarget {
 
   /** The topic is made by the first lane that needs it; until then nobody has a record. */
   async #openTopic(): Promise<void> {
-    if (this.#topic === undefined) await this.#find.run();
-  }
-
-  async #findTopic(): Promise<void> {
-    const found = await KafkaInternalTopic.openExisting({ name: HISTORY_TOPIC }, this.#deps);
-    this.#topic ??= found;
-  }
-
-  async #madeTopic(): Promise<KafkaInternalTopic> {
-    const made = this.#topic ?? (await KafkaInternalTopic.open({ name: HISTORY_TOPIC }, this.#deps));
-    this.#topic ??= made;
-    return this.#topic;
+    this.#topic ??= await KafkaInternalTopic.openExisting({ name: HISTORY_TOPIC }, this.#deps);
   }
 
   async #readNew(): Promise<void> {

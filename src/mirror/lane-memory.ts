@@ -127,10 +127,8 @@ function emptyMemory(options: LaneOptions): Omit<LaneMemory, "map"> {
 }
 
 async function startOf(options: LaneOptions, deps: LaneDeps): Promise<Progress> {
-  const [target, source] = await Promise.all([
-    deps.target.bounds(options.targetPartition),
-    deps.source.bounds(options.sourcePartition),
-  ]);
+  const target = await deps.target.bounds(options.targetPartition);
+  const source = await deps.source.bounds(options.sourcePartition);
   const sourceNext = options.start === "earliest" ? source.startOffset : source.endOffset;
   return { sourceNext, targetNext: target.endOffset, count: 0n };
 }
